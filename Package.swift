@@ -1,0 +1,79 @@
+// swift-tools-version: 6.2
+import PackageDescription
+
+let swiftSettings: [SwiftSetting] = [
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("InternalImportsByDefault"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+  .treatAllWarnings(as: .error),
+]
+let cSettings: [CSetting] = [.unsafeFlags(["-std=c11", "-Wall", "-Wextra"]), .define("_GNU_SOURCE")]
+
+/// A Swift target of the host; the folder has the target's name.
+func house(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+/// A runner: one dynamic library that exports one symbol.
+func runner(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+  .target(
+    name: name, dependencies: dependencies, path: path ?? "Plugins/\(name)",
+    exclude: ["README.md"], publicHeadersPath: ".", cSettings: cSettings, swiftSettings: swiftSettings,
+    linkerSettings: [
+      .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"])
+    ])
+}
+
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+}
+
+let package = Package(
+  name: "stadion",
+  products: [
+    .executable(name: "stadion", targets: ["stadion"]),
+    .library(name: "EchoRunner", type: .dynamic, targets: ["EchoRunner"]),
+    .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
+  ],
+  targets: [
+    // The contract and what Swift can't import from libc.
+    .target(name: "CStadionRunner", cSettings: cSettings),
+    .target(name: "CLinux", cSettings: cSettings),
+    .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+
+    // The house, from the values everybody shares to the command line.
+    house("Wire", ["CNumbers"]),
+    house("Inference", ["CStadionRunner"]),
+    house("Telemetry", ["Inference", "Wire", "CLinux"]),
+    house("Manifests", ["Inference", "Wire"]),
+    house("Routing", ["Inference"]),
+    house("Running", ["CStadionRunner", "CLinux", "Manifests", "Inference", "Telemetry"]),
+    house("Registry", ["Inference", "Wire", "CLinux"]),
+    house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
+    house("Endpoints", ["Serving", "Registry", "Routing", "Running", "Inference", "Wire", "Telemetry"]),
+    house("StadionClient", ["Inference", "Wire", "CLinux"]),
+    .executableTarget(
+      name: "stadion",
+      dependencies: [
+        "Serving", "Endpoints", "Registry", "Routing", "Running", "Manifests", "StadionClient", "Telemetry",
+        "Inference", "Wire", "CLinux",
+      ],
+      swiftSettings: swiftSettings),
+
+    // For people who write runners, and the runners themselves.
+    house("RunnerKit", ["CStadionRunner"]),
+    runner("EchoRunner", ["CStadionRunner"]),
+    runner("OnnxRuntimeRunner", ["RunnerKit", "CStadionRunner"]),
+
+    tests("WireTests", ["Wire", "CNumbers"]),
+    tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
+    tests("RoutingTests", ["Routing", "Inference"]),
+    tests("RunnerTests", ["CStadionRunner"]),
+    tests("ServingTests", ["Serving", "Wire", "CLinux"]),
+    tests("EndpointsTests", ["Endpoints", "Inference", "Wire"]),
+    tests("HostTests", ["Wire", "Inference", "StadionClient"]),
+    tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
+  ],
+  swiftLanguageModes: [.v6]
+)

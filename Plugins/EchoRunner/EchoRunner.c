@@ -1,0 +1,1 @@
+#include "stadion_runner.h"

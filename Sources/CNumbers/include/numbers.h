@@ -1,0 +1,3 @@
+#ifndef STADION_NUMBERS_H
+#define STADION_NUMBERS_H
+#endif

@@ -1,0 +1,4 @@
+@main
+enum Stadion {
+  static func main() async {}
+}
