@@ -1,0 +1,287 @@
+import CLinux
+import Glibc
+import Telemetry
+import Wire
+
+/// One client: its socket, and the task that reads requests and writes answers until either side ends.
+///
+/// An idle connection holds no buffers; a request borrows an `Exchange` from its loop.
+final class Connection: EventTarget, @unchecked Sendable {
+  // @unchecked: only touched from its loop's thread, where its task runs, too.
+
+  enum End: Error {
+    /// The peer has closed, or the socket failed.
+    case closed
+    /// The deadline of the present phase has passed.
+    case expired
+  }
+
+  let descriptor: CInt
+  let isUnix: Bool
+  let loop: EventLoop
+  let server: HTTPServer
+
+  private var isReadable = false
+  private var isWritable = true
+  private var hasExpired = false
+  /// The peer sends no more; reading goes on until what it sent is used up.
+  private var peerIsDone = false
+  /// True between requests, when closing loses nothing.
+  private var isIdle = true
+  private var deadline: UInt64 = 0
+  private var waiter: UnsafeContinuation<Void, Never>?
+  private var exchange: Exchange?
+
+  private static let quietEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+
+  init(descriptor: CInt, isUnix: Bool, loop: EventLoop, server: HTTPServer) {
+    self.descriptor = descriptor
+    self.isUnix = isUnix
+    self.loop = loop
+    self.server = server
+  }
+
+  // MARK: Events
+
+  override func ready(_ events: UInt32) {
+    if events & (EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 {
+      isReadable = true
+    }
+    if events & (EPOLLOUT.rawValue | EPOLLHUP.rawValue | EPOLLERR.rawValue) != 0 { isWritable = true }
+    if events & EPOLLRDHUP.rawValue != 0 { peerIsDone = true }
+    // A half-closed Unix socket still reads; on TCP a client that only half-closes can't be told from one that left.
+    let left = EPOLLHUP.rawValue | EPOLLERR.rawValue | (isUnix ? 0 : EPOLLRDHUP.rawValue)
+    if events & left != 0 { exchange?.onDisconnect?() }
+    resume()
+  }
+
+  override func sweep(now: UInt64) {
+    guard deadline != 0, now >= deadline else { return }
+    arm(milliseconds: 0)
+    hasExpired = true
+    resume()
+  }
+
+  private func resume() {
+    guard let waiting = waiter else { return }
+    waiter = nil
+    waiting.resume()
+  }
+
+  private func waitForEvent() async {
+    await withUnsafeContinuation { waiter = $0 }
+  }
+
+  /// Sets the time after which waiting ends with `.expired`; 0 = none.
+  private func arm(milliseconds: Int) {
+    if milliseconds == 0 && deadline == 0 { return }
+    loop.armedCount += (milliseconds != 0 ? 1 : 0) - (deadline != 0 ? 1 : 0)
+    deadline = milliseconds == 0 ? 0 : loop.now + UInt64(milliseconds) * 1_000_000
+  }
+
+  /// Ends the connection now if it is between requests, else behind the present answer.
+  func drain() {
+    guard isIdle else { return }
+    hasExpired = true
+    resume()
+  }
+
+  // MARK: Life
+
+  func serve() async {
+    loop.watch(descriptor, Self.quietEvents, self)
+    do {
+      while try await serveOne() {}
+    } catch {}
+    if let exchange { release(exchange) }
+    arm(milliseconds: 0)
+    loop.forget(descriptor, self)
+    server.connectionEnded()
+  }
+
+  private func release(_ exchange: Exchange) {
+    releaseBody(exchange)
+    loop.exchanges.give(exchange)
+    self.exchange = nil
+  }
+
+  private func releaseBody(_ exchange: Exchange) {
+    if let large = exchange.largeBody {
+      exchange.largeBody = nil
+      server.returnBodyBytes(exchange.reservedBytes)
+      exchange.reservedBytes = 0
+      loop.exchanges.give(body: large)
+    }
+  }
+
+  /// Reads one request, has it answered, writes the answer. False when the connection is to end.
+  private func serveOne() async throws -> Bool {
+    let exchange = try await nextExchange()
+    do {
+      try await receiveHead(exchange)
+      try await receiveBody(exchange)
+    } catch let refusal as HTTPRefusal {
+      return try await refuse(exchange, refusal)
+    }
+    if deadline != 0 { arm(milliseconds: 0) }
+    exchange.closes = !exchange.head.keepsAlive || server.isDraining
+    await server.handler.respond(to: exchange)
+    exchange.onDisconnect = nil
+    try await send(exchange)
+    if Log.isEnabled(.debug) { logRequest(exchange) }
+    let goesOn = !exchange.closes
+    exchange.input.removeFirst(exchange.inputConsumed)
+    releaseBody(exchange)
+    exchange.reset()
+    return goesOn
+  }
+
+  /// Waits for the first byte of a request, without holding any buffer meanwhile.
+  private func nextExchange() async throws -> Exchange {
+    if let exchange {
+      if exchange.input.count > 0 { return exchange }
+      if !isReadable { release(exchange) }
+    }
+    if !isReadable {
+      isIdle = true
+      arm(milliseconds: isUnix ? server.limits.unixIdleTimeoutMs : server.limits.idleTimeoutMs)
+      if server.isDraining { throw End.closed }
+      while !isReadable {
+        await waitForEvent()
+        if hasExpired { throw End.expired }
+      }
+    }
+    isIdle = false
+    let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
+    exchange = next
+    return next
+  }
+
+  private func receiveHead(_ exchange: Exchange) async throws {
+    let input = exchange.input
+    var isArmed = false
+    while try !exchange.head.parse(input.bytes, limits: server.limits) {
+      if input.count > 0 && !isArmed {
+        arm(milliseconds: server.limits.headerTimeoutMs)
+        isArmed = true
+      }
+      input.reserve(input.count == 0 ? 1 : 4096)
+      do {
+        input.count += try await receive(input.base + input.count, input.freeCount)
+      } catch End.expired where input.count > 0 {
+        throw HTTPRefusal(408, "the header section did not arrive within \(server.limits.headerTimeoutMs) ms")
+      }
+    }
+    exchange.inputConsumed = exchange.head.byteCount
+  }
+
+  /// Answers what can't be read as a request, then ends the connection without losing the answer.
+  private func refuse(_ exchange: Exchange, _ refusal: HTTPRefusal) async throws -> Bool {
+    hasExpired = false
+    exchange.refuse(refusal.status, refusal.message)
+    if refusal.status == 415 { exchange.addHeader("Accept-Encoding", "gzip, deflate") }
+    exchange.closes = true
+    try await send(exchange)
+    Log.debug("refused a request", ("status", String(refusal.status)), ("reason", refusal.message))
+    try await linger(exchange)
+    return false
+  }
+
+  /// Reads and drops what is still under way: closing with unread bytes would discard the answer on the peer's side.
+  private func linger(_ exchange: Exchange) async throws {
+    shutdown(descriptor, CInt(SHUT_WR))
+    arm(milliseconds: 2000)
+    var dropped = 0
+    exchange.input.reserve(4096)
+    while dropped < 64 << 20 {
+      dropped += try await receive(exchange.input.base, exchange.input.capacity)
+    }
+  }
+
+  // MARK: Bytes
+
+  /// Reads at least one byte into `start`.
+  func receive(_ start: UnsafeMutableRawPointer, _ capacity: Int) async throws -> Int {
+    while true {
+      if hasExpired { throw End.expired }
+      if isReadable {
+        let count = read(descriptor, start, capacity)
+        if count > 0 {
+          // A short read empties the socket; the next byte raises a new event, unless the last has come already.
+          if count < capacity && !peerIsDone { isReadable = false }
+          return count
+        }
+        if count == 0 { throw End.closed }
+        switch errno {
+        case EAGAIN: isReadable = false
+        case EINTR: continue
+        default: throw End.closed
+        }
+      }
+      await waitForEvent()
+    }
+  }
+
+  /// Sets the deadline by which the next part of a body must come.
+  func expectProgress() { arm(milliseconds: server.limits.progressTimeoutMs) }
+
+  private func send(_ exchange: Exchange) async throws {
+    var iov = exchange.answer(loop.exchanges)
+    if iov.count == 1 {
+      var start = iov[0].iov_base!
+      var rest = iov[0].iov_len
+      while true {
+        let count = write(descriptor, start, rest)
+        if count == rest { return }
+        if count > 0 {
+          start += count
+          rest -= count
+        }
+        try await afterPartialWrite(count)
+      }
+    }
+    var first = 0
+    while true {
+      var count = iov.withUnsafeBufferPointer { writev(descriptor, $0.baseAddress! + first, CInt(min($0.count - first, 1024))) }
+      let written = count
+      while count > 0 {
+        let taken = min(count, iov[first].iov_len)
+        iov[first].iov_base += taken
+        iov[first].iov_len -= taken
+        count -= taken
+        if iov[first].iov_len == 0 { first += 1 }
+      }
+      while first < iov.count && iov[first].iov_len == 0 { first += 1 }
+      if first == iov.count { break }
+      try await afterPartialWrite(written)
+    }
+  }
+
+  /// Waits until the socket takes more, if `count` says that it took less than it was given.
+  private func afterPartialWrite(_ count: Int) async throws {
+    if count < 0 {
+      switch errno {
+      case EAGAIN: break
+      case EINTR: return
+      default: throw End.closed
+      }
+    }
+    isWritable = false
+    arm(milliseconds: server.limits.progressTimeoutMs)
+    // Only now: with EPOLLOUT always on, each read of the peer would wake this loop.
+    loop.rewatch(descriptor, Self.quietEvents | EPOLLOUT.rawValue, self)
+    while !isWritable {
+      if hasExpired { throw End.expired }
+      await waitForEvent()
+    }
+    loop.rewatch(descriptor, Self.quietEvents, self)
+    arm(milliseconds: 0)
+  }
+
+  private func logRequest(_ exchange: Exchange) {
+    Log.debug(
+      "request", ("method", String(describing: exchange.head.method)),
+      ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)), ("status", String(exchange.status)),
+      ("bytes", String(exchange.bodyCount)))
+  }
+}

@@ -1,0 +1,228 @@
+import CLinux
+package import Wire
+
+/// One request and its answer, in buffers that are used again for the next.
+///
+/// Only touched from its connection's loop or, while a handler has moved there, from the thread that runs the handler.
+package final class Exchange: @unchecked Sendable {
+  // @unchecked: one task owns an exchange at a time; it is never used from two threads at once.
+
+  /// Memory that is written behind `out` without a copy.
+  struct Segment {
+    let start: UnsafeRawPointer
+    let byteCount: Int
+  }
+
+  /// Free bytes in front of the answer's body, where its head is put so that both leave in one piece.
+  static let headRoom = 512
+
+  let input = ByteBuffer(capacity: 16 * 1024)
+  /// Bytes of `input` that belong to this request.
+  var inputConsumed = 0
+  /// Memory of a body that doesn't fit `input`, and what the server counts for it.
+  var largeBody: ByteBuffer?
+  var reservedBytes = 0
+  package internal(set) var head: HTTPHead
+  /// The decoded body. Aligned to 64 bytes at the place that `HTTPHandler.alignedOffset` named, if it is large.
+  package internal(set) var body = UnsafeRawBufferPointer(start: nil, count: 0)
+
+  /// The answer's body. Handlers append to it; it starts empty.
+  package let out = ByteBuffer(capacity: 4096)
+  private(set) var segments: [Segment] = []
+  private(set) var segmentBytes = 0
+
+  package private(set) var status = 200
+  private(set) var contentType: StaticString = "application/json"
+  /// Further header lines, each with its CRLF.
+  let headerLines = ByteBuffer(capacity: 256)
+  /// Set by handlers whose answers may be compressed.
+  package var isCompressible = false
+  /// The connection ends behind this answer.
+  var closes = false
+
+  /// What a handler keeps from one request to the next, so that it allocates nothing.
+  package var scratch: AnyObject?
+  /// Called on the loop when the peer leaves while its request is handled. Any run it waits for should stop.
+  package var onDisconnect: (@Sendable () -> Void)?
+
+  private let fields: UnsafeMutablePointer<HTTPHead.Field>
+
+  init(limits: ServingLimits) {
+    fields = .allocate(capacity: limits.headerFields)
+    head = HTTPHead(fields: fields)
+    reset()
+  }
+
+  deinit { fields.deallocate() }
+
+  /// Readies the answer's side for the next request.
+  func reset() {
+    out.count = Self.headRoom
+    if !segments.isEmpty { segments.removeAll(keepingCapacity: true) }
+    segmentBytes = 0
+    status = 200
+    contentType = "application/json"
+    headerLines.removeAll()
+    isCompressible = false
+    closes = false
+    onDisconnect = nil
+    body = UnsafeRawBufferPointer(start: nil, count: 0)
+    head.begin()
+  }
+
+  // MARK: For handlers
+
+  package func setStatus(_ status: Int, contentType: StaticString = "application/json") {
+    self.status = status
+    self.contentType = contentType
+  }
+
+  package func addHeader(_ name: StaticString, _ value: Int) {
+    headerLines.append(name)
+    headerLines.append(": ")
+    headerLines.append(decimal: value)
+    headerLines.append("\r\n")
+  }
+
+  package func addHeader(_ name: StaticString, _ value: StaticString) {
+    headerLines.append(name)
+    headerLines.append(": ")
+    headerLines.append(value)
+    headerLines.append("\r\n")
+  }
+
+  /// Appends memory that stays as it is until the answer is written; the handler keeps it alive till its next request.
+  package func appendUncopied(_ start: UnsafeRawPointer, _ byteCount: Int) {
+    segments.append(Segment(start: start, byteCount: byteCount))
+    segmentBytes += byteCount
+  }
+
+  /// Bytes of the answer's body so far.
+  package var bodyCount: Int { out.count - Self.headRoom + segmentBytes }
+
+  /// Drops what a handler has written, so that an error can take its place.
+  package func restart() {
+    out.count = Self.headRoom
+    segments.removeAll(keepingCapacity: true)
+    segmentBytes = 0
+    headerLines.removeAll()
+    isCompressible = false
+  }
+
+  /// Answers `{"error": message}`.
+  package func refuse(_ status: Int, _ message: String) {
+    restart()
+    setStatus(status)
+    out.append("{\"error\":")
+    out.append(json: message)
+    out.append("}")
+  }
+
+  // MARK: The answer as bytes
+
+  /// The whole answer as memory to be written, compressed if both sides want it.
+  func answer(_ pool: ExchangePool) -> [iovec] {
+    var coding = ContentCoding.identity
+    if isCompressible && head.acceptedCoding != .identity && status == 200 && compress(pool) { coding = head.acceptedCoding }
+    let head = pool.headScratch
+    writeHead(into: head, contentCoding: coding)
+    var parts: [iovec] = []
+    parts.reserveCapacity(segments.count + 2)
+    var start = Self.headRoom
+    if head.count <= start {
+      start -= head.count
+      out.base.advanced(by: start).copyMemory(from: head.base, byteCount: head.count)
+    } else {
+      parts.append(iovec(iov_base: head.base, iov_len: head.count))
+    }
+    let isHead = self.head.method == .head
+    parts.append(iovec(iov_base: out.base + start, iov_len: (isHead ? Self.headRoom : out.count) - start))
+    if !isHead {
+      for part in segments where part.byteCount > 0 {
+        parts.append(iovec(iov_base: UnsafeMutableRawPointer(mutating: part.start), iov_len: part.byteCount))
+      }
+    }
+    return parts
+  }
+
+  private func compress(_ pool: ExchangePool) -> Bool {
+    let plain = UnsafeRawBufferPointer(start: out.base + Self.headRoom, count: out.count - Self.headRoom)
+    let packed = pool.takeBody(16 * 1024)
+    packed.count = 0
+    let parts = [plain] + segments.map { UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount) }
+    let isDone = Compression.deflate(parts, coding: head.acceptedCoding, into: packed)
+    if isDone {
+      out.count = Self.headRoom
+      segments.removeAll(keepingCapacity: true)
+      segmentBytes = 0
+      out.append(packed.bytes)
+    }
+    pool.give(body: packed)
+    return isDone
+  }
+
+  private func writeHead(into line: ByteBuffer, contentCoding: ContentCoding) {
+    line.removeAll()
+    line.append("HTTP/1.1 ")
+    line.append(HTTPStatus.line(status))
+    line.append("Content-Type: ")
+    line.append(contentType)
+    line.append("\r\nContent-Length: ")
+    line.append(decimal: bodyCount)
+    line.append("\r\n")
+    line.append(headerLines.bytes)
+    switch contentCoding {
+    case .gzip: line.append("Content-Encoding: gzip\r\n")
+    case .deflate: line.append("Content-Encoding: deflate\r\n")
+    case .identity, .unknown: break
+    }
+    if closes {
+      line.append("Connection: close\r\n")
+    } else if head.isHTTP10 {
+      line.append("Connection: keep-alive\r\n")
+    }
+    line.append("\r\n")
+  }
+}
+
+/// Exchanges and large bodies of one loop, kept for reuse. Only touched from the loop's thread.
+final class ExchangePool {
+  /// Bytes of idle bodies that a loop keeps: about what a few image requests at once use.
+  private static let bodyByteLimit = 64 * 1024 * 1024
+  private static let exchangeLimit = 64
+
+  private var exchanges: [Exchange] = []
+  private var bodies: [ByteBuffer] = []
+  private var bodyBytes = 0
+  /// For heads of answers, which are put together one at a time.
+  let headScratch = ByteBuffer(capacity: 1024)
+
+  func takeExchange(limits: ServingLimits) -> Exchange { exchanges.popLast() ?? Exchange(limits: limits) }
+
+  func give(_ exchange: Exchange) {
+    exchange.reset()
+    exchange.input.removeAll()
+    guard exchanges.count < Self.exchangeLimit, exchange.out.capacity <= 4 << 20, exchange.input.capacity <= 256 << 10
+    else { return }
+    exchanges.append(exchange)
+  }
+
+  /// A buffer of at least `byteCount` bytes; the smallest that fits, or a new one.
+  func takeBody(_ byteCount: Int) -> ByteBuffer {
+    var best: Int?
+    for (index, body) in bodies.enumerated() where body.capacity >= byteCount {
+      if best == nil || body.capacity < bodies[best!].capacity { best = index }
+    }
+    guard let best, bodies[best].capacity <= max(byteCount * 4, 1 << 16) else { return ByteBuffer(capacity: byteCount) }
+    let body = bodies.remove(at: best)
+    bodyBytes -= body.capacity
+    body.removeAll()
+    return body
+  }
+
+  func give(body: ByteBuffer) {
+    guard bodyBytes + body.capacity <= Self.bodyByteLimit else { return }
+    bodyBytes += body.capacity
+    bodies.append(body)
+  }
+}

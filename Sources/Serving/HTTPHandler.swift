@@ -1,0 +1,8 @@
+/// What stands behind the server: requests in, answers out.
+package protocol HTTPHandler: AnyObject, Sendable {
+  /// Answers one request by filling `exchange`. Runs on the connection's loop; must not block it for long.
+  func respond(to exchange: Exchange) async
+
+  /// Bytes of the body in front of data that should be aligned to 64 bytes; 0 if nothing needs it.
+  func alignedOffset(for head: HTTPHead) -> Int
+}

@@ -1,0 +1,257 @@
+import Glibc
+
+package enum HTTPMethod: UInt8, Sendable { case get, head, post, put, delete, options, patch, other }
+
+/// A coding of a body.
+package enum ContentCoding: UInt8, Sendable { case identity, gzip, deflate, unknown }
+
+/// The status line and framing that refuse a request; the connection closes behind it.
+package struct HTTPRefusal: Error {
+  package let status: Int
+  package let message: String
+
+  package init(_ status: Int, _ message: String) {
+    self.status = status
+    self.message = message
+  }
+}
+
+/// One request's line and header section, as places in the connection's buffer. Nothing is copied.
+package struct HTTPHead {
+  /// A header field: offsets from the start of the buffer.
+  struct Field {
+    var name: Int32
+    var nameCount: Int32
+    var value: Int32
+    var valueCount: Int32
+  }
+
+  package private(set) var method = HTTPMethod.get
+  package private(set) var keepsAlive = true
+  package private(set) var isHTTP10 = false
+  /// Nil without a `Content-Length`.
+  package private(set) var contentLength: Int?
+  package private(set) var isChunked = false
+  package private(set) var expectsContinue = false
+  package private(set) var contentCoding = ContentCoding.identity
+  /// The coding that the peer likes best for the answer.
+  package private(set) var acceptedCoding = ContentCoding.identity
+  /// Bytes of line and header section, the empty line included.
+  package private(set) var byteCount = 0
+
+  private var base: UnsafePointer<UInt8>
+  private var path = 0..<0
+  private var requestLine = 0..<0
+  /// Start of the line to be read next.
+  private var cursor = 0
+  /// No line feed stands between `cursor` and here.
+  private var searched = 0
+  private let fields: UnsafeMutablePointer<Field>
+  private var fieldCount = 0
+
+  init(fields: UnsafeMutablePointer<Field>) {
+    self.fields = fields
+    base = UnsafePointer(bitPattern: 1)!
+  }
+
+  /// Raw bytes of the path: percent signs undecoded, without the query.
+  package var pathBytes: UnsafeRawBufferPointer { slice(path.lowerBound, path.count) }
+
+  package var hasBodyFraming: Bool { contentLength != nil || isChunked }
+
+  /// A field's value without white space around it; nil if absent, the first if there are several.
+  package func value(of name: StaticString) -> UnsafeRawBufferPointer? {
+    for index in 0..<fieldCount where matches(fields[index], name) {
+      return slice(Int(fields[index].value), Int(fields[index].valueCount))
+    }
+    return nil
+  }
+
+  package func count(of name: StaticString) -> Int {
+    (0..<fieldCount).reduce(0) { matches(fields[$1], name) ? $0 + 1 : $0 }
+  }
+
+  private func slice(_ start: Int, _ count: Int) -> UnsafeRawBufferPointer {
+    UnsafeRawBufferPointer(start: base + start, count: count)
+  }
+
+  @inline(__always)
+  private func matches(_ field: Field, _ name: StaticString) -> Bool {
+    field.nameCount == name.utf8CodeUnitCount
+      && strncasecmp(
+        UnsafeRawPointer(base + Int(field.name)).assumingMemoryBound(to: CChar.self),
+        UnsafeRawPointer(name.utf8Start).assumingMemoryBound(to: CChar.self), Int(field.nameCount)) == 0
+  }
+
+  // MARK: Parsing
+
+  /// Forgets the last request; the next `parse` starts at a new head.
+  mutating func begin() {
+    fieldCount = 0
+    requestLine = 0..<0
+    cursor = 0
+    searched = 0
+  }
+
+  /// Reads a head from the front of `bytes`, going on where the last call found too little.
+  ///
+  /// - Returns: False when it hasn't all arrived.
+  /// - Throws: 400, 414, 431, 501 or 505. Whatever two readers could understand differently is refused: bare line feeds,
+  ///   white space before a colon, folded lines, two lengths, a length and a transfer coding.
+  mutating func parse(_ bytes: UnsafeRawBufferPointer, limits: ServingLimits) throws(HTTPRefusal) -> Bool {
+    guard bytes.count >= 2 else { return false }
+    base = bytes.bindMemory(to: UInt8.self).baseAddress!
+    // RFC 9112 section 2.2: an empty line in front of a request is ignored.
+    if cursor == 0 && base[0] == 13 && base[1] == 10 { cursor = 2 }
+    while let end = try line(in: bytes.count) {
+      let start = cursor
+      cursor = end + 2
+      if requestLine.isEmpty {
+        if end - start > limits.requestLineBytes { break }
+        requestLine = start..<max(end, start + 1)
+      } else if end == start {
+        byteCount = cursor
+        if byteCount > limits.headerBytes { break }
+        try readRequestLine(from: requestLine.lowerBound, to: requestLine.upperBound)
+        try readFields()
+        return true
+      } else {
+        guard fieldCount < limits.headerFields else { throw tooLarge(limits) }
+        try field(from: start, to: end)
+      }
+    }
+    if requestLine.isEmpty && bytes.count > limits.requestLineBytes {
+      throw HTTPRefusal(414, "the request line exceeds \(limits.requestLineBytes) bytes")
+    }
+    if bytes.count > limits.headerBytes { throw tooLarge(limits) }
+    return false
+  }
+
+  private func tooLarge(_ limits: ServingLimits) -> HTTPRefusal {
+    HTTPRefusal(431, "the header section exceeds \(limits.headerBytes) bytes or \(limits.headerFields) fields")
+  }
+
+  /// End of the line at the cursor: the place of its CRLF. Nil if it isn't there yet.
+  @inline(__always)
+  private mutating func line(in count: Int) throws(HTTPRefusal) -> Int? {
+    let from = max(cursor, searched)
+    guard from < count, let found = memchr(base + from, 10, count - from) else {
+      searched = count
+      return nil
+    }
+    let feed = found.assumingMemoryBound(to: UInt8.self) - UnsafeMutablePointer(mutating: base)
+    guard feed > cursor, base[feed - 1] == 13 else { throw HTTPRefusal(400, "a line must end with CR LF") }
+    return feed - 1
+  }
+
+  private mutating func readRequestLine(from start: Int, to end: Int) throws(HTTPRefusal) {
+    guard let firstSpace = memchr(base + start, 32, end - start) else {
+      throw HTTPRefusal(400, "the request line needs a method, a target and a version")
+    }
+    let methodEnd = firstSpace.assumingMemoryBound(to: UInt8.self) - UnsafeMutablePointer(mutating: base)
+    // " HTTP/1.1" is nine bytes.
+    let versionStart = end - 9
+    guard versionStart > methodEnd, memcmp(base + versionStart, " HTTP/", 6) == 0, base[end - 2] == UInt8(ascii: "."),
+      HTTPBytes.isDigit(base[end - 1]), HTTPBytes.isDigit(base[end - 3])
+    else { throw HTTPRefusal(400, "the request line must end with an HTTP version such as HTTP/1.1") }
+    guard base[end - 3] == UInt8(ascii: "1") else { throw HTTPRefusal(505, "only HTTP/1.0 and HTTP/1.1 are spoken") }
+    isHTTP10 = base[end - 1] == UInt8(ascii: "0")
+    method = try Self.method(slice(start, methodEnd - start))
+    try target(from: methodEnd + 1, to: versionStart)
+  }
+
+  private static func method(_ name: UnsafeRawBufferPointer) throws(HTTPRefusal) -> HTTPMethod {
+    func isNamed(_ text: StaticString) -> Bool {
+      name.count == text.utf8CodeUnitCount && memcmp(name.baseAddress!, text.utf8Start, name.count) == 0
+    }
+    if isNamed("POST") { return .post }
+    if isNamed("GET") { return .get }
+    if isNamed("HEAD") { return .head }
+    if isNamed("PUT") { return .put }
+    if isNamed("DELETE") { return .delete }
+    if isNamed("OPTIONS") { return .options }
+    if isNamed("PATCH") { return .patch }
+    guard !name.isEmpty, name.allSatisfy({ HTTPBytes.isToken($0) }) else {
+      throw HTTPRefusal(400, "the method is not a token")
+    }
+    return .other
+  }
+
+  private mutating func target(from start: Int, to end: Int) throws(HTTPRefusal) {
+    var first = start
+    for index in start..<end where base[index] <= 32 || base[index] >= 127 {
+      throw HTTPRefusal(400, "the request target has a byte that must be percent-encoded")
+    }
+    guard first < end else { throw HTTPRefusal(400, "the request target is missing") }
+    if base[first] != UInt8(ascii: "/") {
+      // Absolute form, as a proxy would send it; over a Unix socket any host will do.
+      guard end - first > 7, strncasecmp(UnsafeRawPointer(base + first).assumingMemoryBound(to: CChar.self), "http://", 7) == 0
+      else { throw HTTPRefusal(400, "the request target must be a path") }
+      first += 7
+      while first < end && base[first] != UInt8(ascii: "/") { first += 1 }
+      guard first < end else { throw HTTPRefusal(400, "the request target must have a path") }
+    }
+    var last = first
+    while last < end && base[last] != UInt8(ascii: "?") && base[last] != UInt8(ascii: "#") { last += 1 }
+    path = first..<last
+  }
+
+  private mutating func field(from start: Int, to end: Int) throws(HTTPRefusal) {
+    var colon = start
+    while colon < end && HTTPBytes.isToken(base[colon]) { colon += 1 }
+    guard colon < end, base[colon] == UInt8(ascii: ":"), colon > start else {
+      throw HTTPRefusal(400, "a header line must be a name, a colon and a value")
+    }
+    var first = colon + 1
+    var last = end
+    while first < last && HTTPBytes.isSpace(base[first]) { first += 1 }
+    while last > first && HTTPBytes.isSpace(base[last - 1]) { last -= 1 }
+    for index in first..<last where HTTPBytes.isControl(base[index]) {
+      throw HTTPRefusal(400, "a header value has a control character")
+    }
+    fields[fieldCount] = Field(
+      name: Int32(start), nameCount: Int32(colon - start), value: Int32(first), valueCount: Int32(last - first))
+    fieldCount += 1
+  }
+
+  /// Takes from the fields what framing needs.
+  private mutating func readFields() throws(HTTPRefusal) {
+    contentLength = nil
+    isChunked = false
+    expectsContinue = false
+    contentCoding = .identity
+    acceptedCoding = .identity
+    keepsAlive = !isHTTP10
+    var hosts = 0
+    for index in 0..<fieldCount {
+      let field = fields[index]
+      let value = slice(Int(field.value), Int(field.valueCount))
+      switch field.nameCount {
+      case 4 where matches(field, "host"): hosts += 1
+      case 6 where matches(field, "expect"):
+        guard HTTPBytes.equal(value, "100-continue") else { throw HTTPRefusal(417, "only 100-continue can be expected") }
+        expectsContinue = !isHTTP10
+      case 10 where matches(field, "connection"):
+        if HTTPBytes.list(value, contains: "close") { keepsAlive = false }
+        if isHTTP10 && HTTPBytes.list(value, contains: "keep-alive") { keepsAlive = true }
+      case 14 where matches(field, "content-length"):
+        guard let length = HTTPBytes.decimal(value), contentLength == nil || contentLength == length else {
+          throw HTTPRefusal(400, "Content-Length must be one decimal number")
+        }
+        contentLength = length
+      case 15 where matches(field, "accept-encoding"): acceptedCoding = HTTPBytes.preferredCoding(value)
+      case 16 where matches(field, "content-encoding"): contentCoding = HTTPBytes.coding(value)
+      case 17 where matches(field, "transfer-encoding"):
+        guard !isHTTP10 else { throw HTTPRefusal(400, "HTTP/1.0 has no Transfer-Encoding") }
+        guard !isChunked else { throw HTTPRefusal(400, "Transfer-Encoding appears twice") }
+        guard HTTPBytes.equal(value, "chunked") else { throw HTTPRefusal(501, "the only transfer coding is chunked") }
+        isChunked = true
+      default: break
+      }
+    }
+    if isChunked && contentLength != nil {
+      throw HTTPRefusal(400, "Content-Length and Transfer-Encoding exclude each other")
+    }
+    guard hosts == 1 || (hosts == 0 && isHTTP10) else { throw HTTPRefusal(400, "exactly one Host header is needed") }
+  }
+}

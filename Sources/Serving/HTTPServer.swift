@@ -1,0 +1,181 @@
+import CLinux
+import Glibc
+import Synchronization
+import Telemetry
+
+/// Listens, spreads connections over event loops, and drains them in the end.
+///
+/// Any thread may call it; its counters are atomic.
+package final class HTTPServer: Sendable {
+  package let limits: ServingLimits
+  let handler: any HTTPHandler
+  package let loops: [EventLoop]
+  /// Readable once the server is draining and its last connection has ended.
+  package let drainedDescriptor: CInt
+
+  private let listeners = Mutex<[Listener]>([])
+  private let connections = Atomic<Int>(0)
+  private let bodyBytes = Atomic<Int>(0)
+  private let draining = Atomic<Bool>(false)
+  private let turn = Atomic<Int>(0)
+
+  package init(handler: any HTTPHandler, limits: ServingLimits, loops: [EventLoop]) {
+    self.handler = handler
+    self.limits = limits
+    self.loops = loops
+    drainedDescriptor = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
+  }
+
+  package var isDraining: Bool { draining.load(ordering: .relaxed) }
+  package var connectionCount: Int { connections.load(ordering: .relaxed) }
+
+  /// Opens `address` and serves it. Blocks shortly; call on start.
+  ///
+  /// - Returns: The address, with the port that the system chose.
+  package func listen(on address: ListenAddress) throws(ListenError) -> ListenAddress {
+    let descriptor = try Listening.open(address)
+    var bound = address
+    if case .tcp(let host, _) = address { bound = .tcp(host: host, port: Listening.boundPort(descriptor)) }
+    let listener = Listener(descriptor: descriptor, address: bound, server: self)
+    listeners.withLock { $0.append(listener) }
+    Task(executorPreference: loops[0]) { listener.start(on: self.loops[0]) }
+    return bound
+  }
+
+  /// Takes no new connections, ends idle ones, and lets the others finish their request.
+  package func drain() {
+    draining.store(true, ordering: .sequentiallyConsistent)
+    let open = listeners.withLock { list in
+      defer { list = [] }
+      return list
+    }
+    // Counted as a connection until every loop has been told, so that the end isn't announced too early.
+    connections.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    Task(executorPreference: loops[0]) {
+      for listener in open { listener.stop(on: self.loops[0]) }
+      for loop in self.loops {
+        await Task(executorPreference: loop) { loop.forEachTarget { ($0 as? Connection)?.drain() } }.value
+      }
+      self.connectionEnded()
+    }
+  }
+
+  // MARK: For listeners and connections
+
+  func accept(_ descriptor: CInt, isUnix: Bool) {
+    guard connections.load(ordering: .relaxed) < limits.connections else {
+      refuse(descriptor)
+      return
+    }
+    connections.wrappingAdd(1, ordering: .relaxed)
+    let next = turn.wrappingAdd(1, ordering: .relaxed).oldValue
+    let loop = loops[next % loops.count]
+    let connection = Connection(descriptor: descriptor, isUnix: isUnix, loop: loop, server: self)
+    Task(executorPreference: loop) { await connection.serve() }
+  }
+
+  private func refuse(_ descriptor: CInt) {
+    let answer: StaticString = """
+      HTTP/1.1 503 Service Unavailable\r
+      Content-Type: application/json\r
+      Content-Length: 63\r
+      Connection: close\r
+      Retry-After: 1\r
+      \r
+      {"error":"too many connections are open; try again in a second"}
+      """
+    _ = write(descriptor, answer.utf8Start, answer.utf8CodeUnitCount)
+    shutdown(descriptor, CInt(SHUT_WR))
+    // Closing with an unread request would discard the answer; what has arrived so far is little.
+    var scratch: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
+    for _ in 0..<64 where read(descriptor, &scratch, 32) <= 0 { break }
+    close(descriptor)
+  }
+
+  func connectionEnded() {
+    let left = connections.wrappingSubtract(1, ordering: .sequentiallyConsistent).newValue
+    guard left == 0, isDraining else { return }
+    var one: UInt64 = 1
+    write(drainedDescriptor, &one, 8)
+  }
+
+  /// Counts memory for a large body; false when all that is allowed is taken.
+  func takeBodyBytes(_ byteCount: Int) -> Bool {
+    let (_, taken) = bodyBytes.wrappingAdd(byteCount, ordering: .relaxed)
+    if taken <= limits.totalBodyBytes { return true }
+    bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed)
+    return false
+  }
+
+  func returnBodyBytes(_ byteCount: Int) { bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed) }
+}
+
+/// One listening socket, watched by the first loop.
+final class Listener: EventTarget, @unchecked Sendable {
+  // @unchecked: only touched from the first loop's thread after `init`.
+  private let descriptor: CInt
+  private let address: ListenAddress
+  private unowned let server: HTTPServer
+  /// Given up to answer one more client when descriptors run out.
+  private var spare: CInt
+  /// Which file the socket's path named when it was opened.
+  private var inode: UInt64 = 0
+
+  init(descriptor: CInt, address: ListenAddress, server: HTTPServer) {
+    self.descriptor = descriptor
+    self.address = address
+    self.server = server
+    spare = linux_open("/dev/null", O_RDONLY, 0)
+    super.init()
+    inode = currentInode()
+  }
+
+  func start(on loop: EventLoop) {
+    // For reading only: a listening socket is always writable and would spin.
+    loop.watch(descriptor, EPOLLIN.rawValue, self)
+  }
+
+  func stop(on loop: EventLoop) {
+    if case .unix(let path) = address, inode != 0, currentInode() == inode { unlink(path) }
+    loop.forget(descriptor, self)
+    if spare >= 0 { close(spare) }
+  }
+
+  private func currentInode() -> UInt64 {
+    var info = stat()
+    guard case .unix(let path) = address, lstat(path, &info) == 0 else { return 0 }
+    return UInt64(info.st_ino)
+  }
+
+  override func ready(_ events: UInt32) {
+    // A bounded batch, so that a flood of connections doesn't starve requests.
+    for _ in 0..<64 {
+      let client = linux_accept(descriptor)
+      if client >= 0 {
+        if case .tcp = address {
+          var yes: CInt = 1
+          setsockopt(client, CInt(IPPROTO_TCP), TCP_NODELAY, &yes, 4)
+          server.accept(client, isUnix: false)
+        } else {
+          server.accept(client, isUnix: true)
+        }
+        continue
+      }
+      switch errno {
+      case EINTR, ECONNABORTED: continue
+      case EMFILE, ENFILE: refuseOne()
+      default: return
+      }
+    }
+  }
+
+  /// Without a free descriptor the waiting client would wake the loop forever; it is accepted with the spare and closed.
+  private func refuseOne() {
+    guard spare >= 0 else { return }
+    close(spare)
+    let client = linux_accept(descriptor)
+    if client >= 0 { close(client) }
+    spare = linux_open("/dev/null", O_RDONLY, 0)
+    Log.warning("no file descriptors left; a connection was refused", ("raise", "ulimit -n"))
+  }
+}

@@ -1,0 +1,82 @@
+import CLinux
+import Glibc
+import Synchronization
+import Wire
+
+/// The host's log: one line an event on standard error, text on a terminal, a JSON object otherwise.
+///
+/// Any thread. A line is one `write`, so lines never mix.
+package enum Log {
+  package enum Level: Int, Sendable, CaseIterable {
+    case debug, info, warning, error
+
+    package var name: String { String(describing: self) }
+
+    package init?(name: String) {
+      guard let level = Self.allCases.first(where: { $0.name == name }) else { return nil }
+      self = level
+    }
+  }
+
+  private static let threshold = Atomic<Int>(Level.info.rawValue)
+  private static let isTerminal = isatty(STDERR_FILENO) == 1
+
+  package static var level: Level {
+    get { Level(rawValue: threshold.load(ordering: .relaxed)) ?? .info }
+    set { threshold.store(newValue.rawValue, ordering: .relaxed) }
+  }
+
+  @inline(__always)
+  package static func isEnabled(_ level: Level) -> Bool { level.rawValue >= threshold.load(ordering: .relaxed) }
+
+  package static func debug(_ message: @autoclosure () -> String, _ fields: (String, String)...) {
+    write(.debug, message, fields)
+  }
+  package static func info(_ message: @autoclosure () -> String, _ fields: (String, String)...) {
+    write(.info, message, fields)
+  }
+  package static func warning(_ message: @autoclosure () -> String, _ fields: (String, String)...) {
+    write(.warning, message, fields)
+  }
+  package static func error(_ message: @autoclosure () -> String, _ fields: (String, String)...) {
+    write(.error, message, fields)
+  }
+
+  package static func write(_ level: Level, _ message: () -> String, _ fields: [(String, String)]) {
+    guard isEnabled(level) else { return }
+    let line = ByteBuffer(capacity: 256)
+    if isTerminal {
+      line.append(timestamp())
+      line.append(" \(level.name) \(message())")
+      for (key, value) in fields { line.append(" \(key)=\(value)") }
+    } else {
+      line.append("{\"time\":\"")
+      line.append(timestamp())
+      line.append("\",\"level\":\"\(level.name)\",\"message\":")
+      line.append(json: message())
+      for (key, value) in fields {
+        line.append(",")
+        line.append(json: key)
+        line.append(":")
+        line.append(json: value)
+      }
+      line.append("}")
+    }
+    line.append(UInt8(ascii: "\n"))
+    _ = Glibc.write(STDERR_FILENO, line.base, line.count)
+  }
+
+  /// UTC, RFC 3339, milliseconds.
+  private static func timestamp() -> String {
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    var parts = tm()
+    gmtime_r(&now.tv_sec, &parts)
+    func pad(_ value: some BinaryInteger, _ width: Int = 2) -> String {
+      let digits = String(value)
+      return String(repeating: "0", count: max(0, width - digits.count)) + digits
+    }
+    return "\(parts.tm_year + 1900)-\(pad(parts.tm_mon + 1))-\(pad(parts.tm_mday))T\(pad(parts.tm_hour)):"
+      + "\(pad(parts.tm_min)):\(pad(parts.tm_sec)).\(pad(now.tv_nsec / 1_000_000, 3))Z"
+  }
+}

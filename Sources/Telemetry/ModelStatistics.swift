@@ -1,0 +1,40 @@
+import Synchronization
+
+/// How often something happened and how long it took in all.
+package struct DurationStatistic: ~Copyable, Sendable {
+  private let occurrences = Atomic<UInt64>(0)
+  private let nanoseconds = Atomic<UInt64>(0)
+
+  package init() {}
+
+  @inline(__always)
+  package func add(_ duration: UInt64) {
+    occurrences.wrappingAdd(1, ordering: .relaxed)
+    nanoseconds.wrappingAdd(duration, ordering: .relaxed)
+  }
+
+  package var count: UInt64 { occurrences.load(ordering: .relaxed) }
+  package var totalNanoseconds: UInt64 { nanoseconds.load(ordering: .relaxed) }
+}
+
+/// What the protocol's statistics extension reports of one model version. Any thread.
+package final class ModelStatistics: Sendable {
+  /// Whole requests that were answered.
+  package let success = DurationStatistic()
+  /// Requests that reached the runner and failed there.
+  package let fail = DurationStatistic()
+  /// Waiting for a free place in the runner.
+  package let queue = DurationStatistic()
+  package let computeInput = DurationStatistic()
+  package let computeInfer = DurationStatistic()
+  package let computeOutput = DurationStatistic()
+  private let lastInferenceMs = Atomic<UInt64>(0)
+
+  package init() {}
+
+  /// - Parameter wallClockMs: Milliseconds since 1970.
+  package func noteInference(wallClockMs: UInt64) { lastInferenceMs.store(wallClockMs, ordering: .relaxed) }
+
+  /// Milliseconds since 1970; 0 before the first.
+  package var lastInference: UInt64 { lastInferenceMs.load(ordering: .relaxed) }
+}
