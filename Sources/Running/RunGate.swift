@@ -1,0 +1,116 @@
+import Inference
+import Synchronization
+
+/// Lets a bounded number of runs in; the others wait in order. Any thread.
+package final class RunGate: Sendable {
+  private struct Waiter {
+    let ticketID: UInt64
+    let continuation: CheckedContinuation<Entry, Never>
+  }
+  private enum Entry { case entered, cancelled, closed }
+  private struct State: ~Copyable {
+    var running = 0
+    var waiting: [Waiter] = []
+    var isClosed = false
+    /// Resumed when the last run has left a closed gate.
+    var whenEmpty: CheckedContinuation<Void, Never>?
+  }
+
+  package let limit: Int
+  private let queueLimit: Int
+  private let state = Mutex(State())
+
+  /// - Parameters:
+  ///   - limit: Runs at once.
+  ///   - queueLimit: Requests that may wait; further ones are refused.
+  init(limit: Int, queueLimit: Int) {
+    self.limit = limit
+    self.queueLimit = queueLimit
+  }
+
+  package var runningCount: Int { state.withLock { $0.running } }
+  package var waitingCount: Int { state.withLock { $0.waiting.count } }
+
+  /// Enters if there is a free place and nobody waits.
+  @inline(__always)
+  func tryEnter() -> Bool {
+    state.withLock { state in
+      guard state.running < limit, state.waiting.isEmpty, !state.isClosed else { return false }
+      state.running += 1
+      return true
+    }
+  }
+
+  /// Waits for a place.
+  ///
+  /// - Throws: `.overloaded` with a full queue, `.cancelled` when the ticket was cancelled meanwhile, `.conflict` when the
+  ///   model is being unloaded.
+  func enter(_ ticket: Ticket) async throws(HostError) {
+    let id = ticket.id
+    let entry = await withCheckedContinuation { (continuation: CheckedContinuation<Entry, Never>) in
+      let now: Entry? = state.withLock { state in
+        if state.isClosed { return .closed }
+        if ticket.isCancelled { return .cancelled }
+        if state.running < limit && state.waiting.isEmpty {
+          state.running += 1
+          return .entered
+        }
+        state.waiting.append(Waiter(ticketID: id, continuation: continuation))
+        return nil
+      }
+      if let now { continuation.resume(returning: now) }
+    }
+    switch entry {
+    case .entered: return
+    case .closed: throw HostError(.conflict, "the model is being unloaded")
+    case .cancelled: throw HostError(.cancelled, "cancelled while waiting for a free place")
+    }
+  }
+
+  /// - Throws: `.overloaded` when as many wait as may.
+  func checkQueue() throws(HostError) {
+    let waiting = waitingCount
+    if waiting >= queueLimit {
+      throw HostError(.overloaded, "\(waiting) requests wait for this model, \(queueLimit) may; try again later")
+    }
+  }
+
+  func leave() {
+    let (next, empty) = state.withLock { state -> (Waiter?, CheckedContinuation<Void, Never>?) in
+      if !state.waiting.isEmpty { return (state.waiting.removeFirst(), nil) }
+      state.running -= 1
+      guard state.running == 0 else { return (nil, nil) }
+      defer { state.whenEmpty = nil }
+      return (nil, state.whenEmpty)
+    }
+    next?.continuation.resume(returning: .entered)
+    empty?.resume()
+  }
+
+  /// Ends the wait of a cancelled ticket.
+  func wake(ticketID: UInt64) {
+    let waiter = state.withLock { state -> Waiter? in
+      guard let index = state.waiting.firstIndex(where: { $0.ticketID == ticketID }) else { return nil }
+      return state.waiting.remove(at: index)
+    }
+    waiter?.continuation.resume(returning: .cancelled)
+  }
+
+  /// Lets nobody in any more and returns once all have left.
+  func closeAndDrain() async {
+    let refused = state.withLock { state -> [Waiter] in
+      state.isClosed = true
+      defer { state.waiting = [] }
+      return state.waiting
+    }
+    for waiter in refused { waiter.continuation.resume(returning: .closed) }
+    await withCheckedContinuation { continuation in
+      let isEmpty = state.withLock { state in
+        if state.running == 0 { return true }
+        state.whenEmpty = continuation
+        return false
+      }
+      if isEmpty { continuation.resume() }
+    }
+  }
+}

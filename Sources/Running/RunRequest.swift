@@ -1,0 +1,266 @@
+import CLinux
+import CStadionRunner
+import Glibc
+package import Inference
+
+/// One run's inputs and outputs, in memory that is used again for the next.
+///
+/// Owned by one task; while a run is under way, by the thread that runs it. Inputs point into memory that the owner keeps
+/// until `reset`; outputs live until `reset`.
+package final class RunRequest: @unchecked Sendable {
+  // @unchecked: never used from two threads at once.
+
+  package static let maxRank = 8
+
+  /// An output that the runner has emitted.
+  package struct Output {
+    /// Index into the model's outputs.
+    package let index: Int
+    package let elementType: ElementType
+    package let rank: Int
+    package let data: UnsafeRawPointer
+    package let byteCount: Int
+    let buffer: UnsafeMutablePointer<stadion_buffer>?
+  }
+
+  package let arena = Arena()
+  package let ticket = Ticket()
+  package private(set) var outputs: [Output] = []
+  /// Largest sum of all outputs, in bytes; more is refused.
+  package var outputByteLimit = 1 << 30
+
+  /// Kept alive by whoever called `begin`.
+  private unowned(unsafe) var model: LoadedModel?
+  private var capacity = 0
+  private var tensors = UnsafeMutablePointer<stadion_tensor>.allocate(capacity: 0)
+  private var tensorPointers = UnsafeMutablePointer<UnsafePointer<stadion_tensor>?>.allocate(capacity: 0)
+  private var inputShapes = UnsafeMutablePointer<Int64>.allocate(capacity: 0)
+  private var outputShapes = UnsafeMutablePointer<Int64>.allocate(capacity: 0)
+  private var wanted = UnsafeMutablePointer<UInt32>.allocate(capacity: 0)
+  private var wantedCount = 0
+  private let request: UnsafeMutablePointer<stadion_request>
+  let error: UnsafeMutablePointer<stadion_error>
+  /// What was wrong with an emitted output.
+  private var fault: HostError?
+  private var outputBytes = 0
+  private var isRunning = false
+
+  package init() {
+    request = .allocate(capacity: 1)
+    error = .allocate(capacity: 1)
+    error.initialize(to: stadion_error())
+    request.initialize(
+      to: stadion_request(
+        struct_size: UInt32(MemoryLayout<stadion_request>.size), input_count: 0, inputs: nil, ticket: nil, context: nil,
+        emit: { request, output, last in
+          guard let context = request?.pointee.context else { return Code.invalidArgument }
+          return Unmanaged<RunRequest>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.emit(output, isLast: last) }
+        }, wanted_outputs: nil, wanted_output_count: 0, reserved: 0))
+    request.pointee.context = Unmanaged.passUnretained(self).toOpaque()
+    request.pointee.ticket = UnsafePointer(ticket.pointer)
+  }
+
+  deinit {
+    reset()
+    freeTables()
+    request.deallocate()
+    error.deallocate()
+  }
+
+  // MARK: Before the run
+
+  /// Empties the request for a run of `model`.
+  package func begin(_ model: LoadedModel) {
+    self.model = model
+    let needed = max(model.inputs.count, model.outputs.count)
+    if needed > capacity { grow(needed) }
+    for index in 0..<model.inputs.count { tensors[index].data = nil }
+    wantedCount = 0
+  }
+
+  private func freeTables() {
+    tensors.deallocate()
+    tensorPointers.deallocate()
+    inputShapes.deallocate()
+    outputShapes.deallocate()
+    wanted.deallocate()
+  }
+
+  private func grow(_ needed: Int) {
+    freeTables()
+    capacity = needed
+    tensors = .allocate(capacity: needed)
+    tensorPointers = .allocate(capacity: needed)
+    inputShapes = .allocate(capacity: needed * Self.maxRank)
+    outputShapes = .allocate(capacity: needed * Self.maxRank)
+    wanted = .allocate(capacity: needed)
+    for index in 0..<needed {
+      tensors[index] = stadion_tensor()
+      tensors[index].struct_size = UInt32(MemoryLayout<stadion_tensor>.size)
+      tensorPointers[index] = UnsafePointer(tensors + index)
+    }
+  }
+
+  package func hasInput(_ index: Int) -> Bool { tensors[index].data != nil }
+
+  /// Room for input `index`'s shape: `maxRank` dimensions.
+  package func shape(ofInput index: Int) -> UnsafeMutablePointer<Int64> { inputShapes + index * Self.maxRank }
+
+  /// - Parameters:
+  ///   - rank: Dimensions already written to `shape(ofInput:)`.
+  ///   - data: 64-byte aligned; stays as it is until `reset`.
+  package func setInput(_ index: Int, rank: Int, data: UnsafeRawPointer, byteCount: Int) {
+    guard let model else { return }
+    tensors[index].dtype = model.inputs[index].elementType.rawValue
+    tensors[index].rank = UInt32(rank)
+    tensors[index].name = model.inputNames[index]
+    tensors[index].shape = UnsafePointer(inputShapes + index * Self.maxRank)
+    tensors[index].data = UnsafeMutableRawPointer(mutating: data)
+    tensors[index].byte_size = UInt64(byteCount)
+  }
+
+  /// Asks for one output; without any call all are wanted.
+  package func want(output index: Int) {
+    if wantedCount < capacity {
+      wanted[wantedCount] = UInt32(index)
+      wantedCount += 1
+    }
+  }
+
+  package func isWanted(_ index: Int) -> Bool {
+    if wantedCount == 0 { return true }
+    for place in 0..<wantedCount where wanted[place] == UInt32(index) { return true }
+    return false
+  }
+
+  /// Bytes of all inputs.
+  package var inputByteCount: Int {
+    guard let model else { return 0 }
+    return (0..<model.inputs.count).reduce(0) { $0 + Int(tensors[$1].byte_size) }
+  }
+
+  // MARK: The run, on its thread
+
+  func arguments() -> UnsafePointer<stadion_request> {
+    request.pointee.inputs = UnsafePointer(tensorPointers)
+    request.pointee.input_count = UInt32(model?.inputs.count ?? 0)
+    request.pointee.wanted_outputs = wantedCount == 0 ? nil : UnsafePointer(wanted)
+    request.pointee.wanted_output_count = UInt32(wantedCount)
+    error.pointee.struct_size = UInt32(MemoryLayout<stadion_error>.size)
+    error.pointee.code = Code.ok
+    error.pointee.native_code = 0
+    error.pointee.source.0 = 0
+    error.pointee.message.0 = 0
+    isRunning = true
+    return UnsafePointer(request)
+  }
+
+  /// - Throws: What the runner emitted wrongly, or forgot.
+  func checkOutputs() throws(HostError) {
+    if let fault { throw fault }
+    guard let model else { return }
+    let expected = wantedCount == 0 ? model.outputs.count : wantedCount
+    if outputs.count == expected { return }
+    for (index, spec) in model.outputs.enumerated() where isWanted(index) && !outputs.contains(where: { $0.index == index }) {
+      throw HostError(.runnerFailed, "runner \(model.runnerID) returned without output '\(spec.name)'")
+    }
+  }
+
+  func endRun() { isRunning = false }
+
+  func takeFault() -> HostError? { fault }
+
+  package func shape(of output: Output) -> UnsafeBufferPointer<Int64> {
+    UnsafeBufferPointer(start: outputShapes + output.index * Self.maxRank, count: output.rank)
+  }
+
+  /// Takes one output from the runner. Nothing it says is believed before it is checked.
+  private func emit(_ pointer: UnsafePointer<stadion_tensor>?, isLast: Bool) -> stadion_code {
+    guard let pointer, pointer.pointee.struct_size >= UInt32(MemoryLayout<stadion_tensor>.size) else {
+      return misuse("emitted a tensor without its size", release: nil)
+    }
+    let tensor = pointer.pointee
+    guard isRunning, let model else { return misuse("emitted after run returned", release: tensor.buffer) }
+    guard let name = tensor.name, let index = model.outputIndex(of: name) else {
+      return misuse("emitted an output that the model doesn't have", release: tensor.buffer)
+    }
+    guard isWanted(index) else {
+      release(tensor.buffer)
+      return Code.ok
+    }
+    let spec = model.outputs[index]
+    guard isLast, !outputs.contains(where: { $0.index == index }) else {
+      fault = HostError(.unsupported, "model answers output '\(spec.name)' in several parts; infer takes one answer")
+      release(tensor.buffer)
+      return Code.unsupported
+    }
+    guard let type = ElementType(dtype: tensor.dtype), Int(tensor.rank) <= Self.maxRank,
+      tensor.rank == 0 || tensor.shape != nil
+    else { return misuse("emitted '\(spec.name)' with an unknown type or a rank over \(Self.maxRank)", release: tensor.buffer) }
+    guard type == spec.elementType else {
+      return misuse("emitted '\(spec.name)' as \(type.protocolName), declared \(spec.elementType.protocolName)", release: tensor.buffer)
+    }
+    let shape = UnsafeBufferPointer(start: tensor.shape, count: Int(tensor.rank))
+    guard let elements = TensorSize.elementCount(shape), let byteCount = Int(exactly: tensor.byte_size),
+      byteCount == 0 || tensor.data != nil
+    else { return misuse("emitted '\(spec.name)' with an impossible shape or size", release: tensor.buffer) }
+    guard byteCount <= outputByteLimit - outputBytes else {
+      fault = HostError(.overloaded, "the outputs exceed the limit of \(outputByteLimit) bytes")
+      release(tensor.buffer)
+      return Code.resourceExhausted
+    }
+    guard isConsistent(type, elements, UnsafeRawBufferPointer(start: tensor.data, count: byteCount)) else {
+      return misuse("emitted '\(spec.name)' with \(byteCount) bytes, which its shape doesn't take", release: tensor.buffer)
+    }
+    return take(index, type, shape, tensor, byteCount)
+  }
+
+  private func take(
+    _ index: Int, _ type: ElementType, _ shape: UnsafeBufferPointer<Int64>, _ tensor: stadion_tensor, _ byteCount: Int
+  ) -> stadion_code {
+    var data = UnsafeRawPointer(arenaStart)
+    if tensor.buffer != nil {
+      if let start = tensor.data { data = UnsafeRawPointer(start) }
+    } else if byteCount > 0 {
+      guard let copy = arena.allocate(byteCount) else { return Code.resourceExhausted }
+      copy.copyMemory(from: tensor.data, byteCount: byteCount)
+      data = UnsafeRawPointer(copy)
+    }
+    let room = outputShapes + index * Self.maxRank
+    for axis in 0..<shape.count { room[axis] = shape[axis] }
+    outputBytes += byteCount
+    outputs.append(
+      Output(index: index, elementType: type, rank: shape.count, data: data, byteCount: byteCount, buffer: tensor.buffer))
+    return Code.ok
+  }
+
+  /// Any address for tensors without bytes.
+  private var arenaStart: UnsafeMutableRawPointer { UnsafeMutableRawPointer(error) }
+
+  private func isConsistent(_ type: ElementType, _ elements: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
+    guard let size = type.byteCount else { return TensorText.elementCount(in: bytes) == elements }
+    let (wanted, overflow) = elements.multipliedReportingOverflow(by: size)
+    return !overflow && wanted == bytes.count
+  }
+
+  private func misuse(_ what: String, release buffer: UnsafeMutablePointer<stadion_buffer>?) -> stadion_code {
+    release(buffer)
+    if fault == nil { fault = HostError(.runnerFailed, "runner \(model?.runnerID ?? "unknown") misbehaves: \(what)") }
+    return Code.internalError
+  }
+
+  private func release(_ buffer: UnsafeMutablePointer<stadion_buffer>?) {
+    if let buffer { buffer.pointee.release?(buffer) }
+  }
+
+  // MARK: After the answer
+
+  /// Gives all memory of inputs and outputs back.
+  package func reset() {
+    for output in outputs { release(output.buffer) }
+    if !outputs.isEmpty { outputs.removeAll(keepingCapacity: true) }
+    outputBytes = 0
+    fault = nil
+    arena.reset()
+  }
+}
