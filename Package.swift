@@ -69,6 +69,7 @@ let package = Package(
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     tests("RoutingTests", ["Routing", "Inference"]),
+    tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     tests("RunnerTests", ["CStadionRunner"]),
     tests("ServingTests", ["Serving", "Wire", "CLinux"]),
     tests("EndpointsTests", ["Endpoints", "Inference", "Wire"]),

@@ -1,0 +1,117 @@
+package import Inference
+
+/// What a `*.runner.json` says about a runner: checked, with every path absolute. A manifest narrows, it never widens.
+package struct RunnerManifest: Sendable, Equatable {
+  /// Where the runs happen: in a process of the runner's own, or inside the host.
+  package enum Isolation: String, CaseIterable, Sendable { case process, host }
+
+  /// How a run can be ended early.
+  package enum Cancel: String, CaseIterable, Sendable {
+    case none
+    case betweenSteps = "between-steps"
+    case interrupt
+  }
+
+  package struct ABIVersion: Sendable, Equatable, CustomStringConvertible {
+    package var major: Int
+    package var minor: Int
+
+    package init(major: Int, minor: Int) {
+      self.major = major
+      self.minor = minor
+    }
+
+    /// Equal majors; while the major is 0, equal minors too (runner-abi.md, rule 1).
+    package func isCompatible(with other: ABIVersion) -> Bool {
+      major == other.major && (major > 0 || minor == other.minor)
+    }
+
+    package var description: String { "\(major).\(minor)" }
+  }
+
+  package struct Device: Sendable, Equatable {
+    package var kind: DeviceKind
+    /// Only the device with this number; nil for all of the kind.
+    package var ordinal: Int?
+    /// 1...4096; nil leaves it to the plugin.
+    package var maxConcurrentRuns: Int?
+
+    package init(kind: DeviceKind, ordinal: Int? = nil, maxConcurrentRuns: Int? = nil) {
+      self.kind = kind
+      self.ordinal = ordinal
+      self.maxConcurrentRuns = maxConcurrentRuns
+    }
+  }
+
+  package struct Models: Sendable, Equatable {
+    /// Lower-case words, as `onnx`; never empty.
+    package var formats: [String]
+    package var elementTypes: Set<ElementType>
+    package var dynamicShapes: Bool
+    package var streams: Bool
+    /// False when the manifest is silent.
+    package var batching: Bool
+    package var cancel: Cancel
+
+    package init(
+      formats: [String], elementTypes: Set<ElementType>, dynamicShapes: Bool = false, streams: Bool = false,
+      batching: Bool = false, cancel: Cancel = .none
+    ) {
+      self.formats = formats
+      self.elementTypes = elementTypes
+      self.dynamicShapes = dynamicShapes
+      self.streams = streams
+      self.batching = batching
+      self.cancel = cancel
+    }
+  }
+
+  /// Per runner, each at least 1; nil where the manifest sets none.
+  package struct Limits: Sendable, Equatable {
+    package var models: Int?
+    package var memoryBytes: Int?
+    package var loadTimeoutMs: Int?
+
+    package init(models: Int? = nil, memoryBytes: Int? = nil, loadTimeoutMs: Int? = nil) {
+      self.models = models
+      self.memoryBytes = memoryBytes
+      self.loadTimeoutMs = loadTimeoutMs
+    }
+  }
+
+  /// Reverse domain, of a-z, 0-9, '.' and '-'; at most 128 bytes.
+  package var id: String
+  package var title: String?
+  /// The runner's, as dotted numbers. Shown, never used to refuse.
+  package var version: String
+  package var abi: ABIVersion
+  /// Absolute, links resolved: what to open.
+  package var libraryPath: String
+  /// 64 lower-case hexadecimal digits, already found equal to the file's.
+  package var sha256: String?
+  package var devices: [Device]
+  package var models: Models
+  package var limits = Limits()
+  package var isolation = Isolation.process
+  /// Higher wins when several runners fit.
+  package var priority = 0
+  /// For `create`. Values that begin with `@host/` or `@manifest/` are absolute paths by now.
+  package var options: [String: String] = [:]
+  /// For people and tools; the host never reads it.
+  package var annotations: [String: String] = [:]
+  /// The manifest itself, as the search met it.
+  package var sourcePath: String
+
+  package init(
+    id: String, version: String = "0", abi: ABIVersion, libraryPath: String, devices: [Device], models: Models,
+    sourcePath: String = ""
+  ) {
+    self.id = id
+    self.version = version
+    self.abi = abi
+    self.libraryPath = libraryPath
+    self.devices = devices
+    self.models = models
+    self.sourcePath = sourcePath
+  }
+}
