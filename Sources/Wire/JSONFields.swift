@@ -24,6 +24,9 @@ package struct JSONFields {
     self.path = path
   }
 
+  /// What is there, in the order of the text.
+  package var keys: [String] { members.map(\.key) }
+
   /// The full path of a member.
   package func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
