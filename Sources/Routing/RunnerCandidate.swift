@@ -18,14 +18,14 @@ package struct RunnerCandidate: Sendable, Equatable {
   package var health: Health
   /// From the manifest; higher wins.
   package var priority: Int
-  /// What the plugin's `probe` says about this machine; higher wins, 0 means that it can't run here.
+  /// From the plugin's `probe`: 100 = plain, higher wins, 0 = can't run on this machine.
   package var score: UInt32
   /// Runs in flight.
   package var load: Int
 
   package init(
     id: String, formats: [String], devices: [DeviceKind], elementTypes: Set<ElementType>, dynamicShapes: Bool = false,
-    streams: Bool = false, batching: Bool = false, health: Health = .ready, priority: Int = 0, score: UInt32 = 1,
+    streams: Bool = false, batching: Bool = false, health: Health = .ready, priority: Int = 0, score: UInt32 = 100,
     load: Int = 0
   ) {
     self.id = id

@@ -13,8 +13,8 @@ package struct JSONFields {
   private let path: String
   private var asked: [String] = []
   package private(set) var complaints: [Complaint] = []
-  /// Members that nobody asked for, here and in the objects below.
-  package private(set) var unknown: [Complaint] = []
+  /// What is harmless, as members that nobody asked for.
+  package private(set) var notes: [Complaint] = []
   /// Every path that was asked for, as `devices[0].kind`: what the reader of a format knows.
   package private(set) var askedPaths: Set<String> = []
 
@@ -24,11 +24,18 @@ package struct JSONFields {
     self.path = path
   }
 
+  /// What is there, in the order of the text.
+  package var keys: [String] { members.map(\.key) }
+
   /// The full path of a member.
   package func path(of key: String) -> String { path.isEmpty ? key : "\(path).\(key)" }
 
   package mutating func complain(_ key: String, _ message: String, suggestion: String? = nil) {
     complaints.append(Complaint(key: path(of: key), message: message, suggestion: suggestion))
+  }
+
+  package mutating func note(_ key: String, _ message: String, suggestion: String? = nil) {
+    notes.append(Complaint(key: path(of: key), message: message, suggestion: suggestion))
   }
 
   private mutating func value(_ key: String, must: Bool) -> JSONValue? {
@@ -168,7 +175,7 @@ package struct JSONFields {
     let result = read(&fields)
     fields.end()
     complaints += fields.complaints
-    unknown += fields.unknown
+    notes += fields.notes
     askedPaths.formUnion(fields.askedPaths)
     return result
   }
@@ -177,10 +184,9 @@ package struct JSONFields {
   package mutating func end() {
     for member in members where !asked.contains(member.key) {
       let guess = NearestWord.to(member.key, among: asked)
-      unknown.append(
-        Complaint(
-          key: path(of: member.key), message: "is not a known key",
-          suggestion: guess.map { "is \"\($0)\" meant?" } ?? "known here: \(asked.joined(separator: ", "))"))
+      note(
+        member.key, "is not a known key",
+        suggestion: guess.map { "is \"\($0)\" meant?" } ?? "known here: \(asked.joined(separator: ", "))")
     }
   }
 }
