@@ -47,11 +47,11 @@ let package = Package(
     house("Inference", ["CStadionRunner"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
-    house("Routing", ["Inference"]),
     house("Running", ["CStadionRunner", "CLinux", "Manifests", "Inference", "Telemetry"]),
     house("Registry", ["Inference", "Wire", "CLinux"]),
+    house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
-    house("Endpoints", ["Serving", "Registry", "Routing", "Running", "Inference", "Wire", "Telemetry"]),
+    house("Endpoints", ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry"]),
     house("StadionClient", ["Inference", "Wire", "CLinux"]),
     .executableTarget(
       name: "stadion",

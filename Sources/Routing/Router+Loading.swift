@@ -1,0 +1,244 @@
+package import Inference
+import Manifests
+import Registry
+import Running
+import Telemetry
+
+extension Router {
+  // MARK: The model folder
+
+  /// Looks at the model folder again and serves what it says: new versions come, gone ones go, failures leave what runs.
+  package func rescan() async {
+    guard let root = options.modelRoot else { return }
+    let scan = ModelFolder.scan(root: root)
+    for problem in scan.problems where problem != "" { Log.debug("skipped in the model folder", ("problem", problem)) }
+    let present = Set(scan.models.map(\.name))
+    for name in models.keys where !present.contains(name) { await serially(name) { await self.remove(name) } }
+    for entry in scan.models { await serially(entry.name) { await self.reconcile(entry) } }
+  }
+
+  /// Loads a model on request, whatever it was before.
+  ///
+  /// - Throws: `.notFound` for a model that isn't in the folder, else why no wanted version could be loaded.
+  package func load(_ name: String) async throws(HostError) {
+    var problems: [String] = []
+    guard let root = options.modelRoot, let entry = ModelFolder.model(name, root: root, problems: &problems) else {
+      throw HostError(.notFound, "failed to load '\(name)': no such model in the repository")
+    }
+    await serially(name) {
+      await self.hold(name, false)
+      await self.reconcile(entry, retriesFailures: true)
+    }
+    guard let state = models[name] else { return }
+    let wanted = entry.settings.wantedVersions(of: entry.versions)
+    let failed = wanted.first { state.versions[$0.number]?.served == nil }
+    if failed != nil || wanted.isEmpty {
+      throw HostError(.invalidRequest, "failed to load '\(name)': \(state.firstProblem ?? "no version is wanted")")
+    }
+  }
+
+  /// Stops serving a model until `load`. Requests under way are answered. Unknown models are fine.
+  package func unload(_ name: String) async {
+    guard models[name] != nil else { return }
+    hold(name, true)
+    let retired = takeServed(name, reason: "unloaded") { _ in true }
+    publish()
+    await serially(name) {
+      await self.retire(retired)
+      // What a load that was under way has brought since.
+      await self.retireServed(name)
+    }
+  }
+
+  private func retireServed(_ name: String) async {
+    guard models[name]?.isHeld == true else { return }
+    let retired = takeServed(name, reason: "unloaded") { _ in true }
+    publish()
+    await retire(retired)
+  }
+
+  private func hold(_ name: String, _ isHeld: Bool) { models[name]?.isHeld = isHeld }
+
+  /// Runs `change` after every earlier change of the same model.
+  private func serially(_ name: String, _ change: @escaping @Sendable () async -> Void) async {
+    let previous = changes[name]
+    let task = Task {
+      await previous?.value
+      await change()
+    }
+    changes[name] = task
+    await task.value
+    if changes[name] == task { changes[name] = nil }
+  }
+
+  private func remove(_ name: String) async {
+    let retired = takeServed(name, reason: "its folder is gone") { _ in true }
+    models[name] = nil
+    publish()
+    await retire(retired)
+  }
+
+  /// Brings one model to what its folder says.
+  private func reconcile(_ entry: ModelEntry, retriesFailures: Bool = false) async {
+    let name = entry.name
+    let settingsChanged = models[name].map { $0.entry.settings != entry.settings } ?? false
+    models[name, default: ModelState(entry: entry)].entry = entry
+    guard models[name]?.isHeld == false else { return }
+    guard entry.settingsProblem == nil else {
+      Log.warning("can't use a model's settings", ("model", name), ("reason", entry.settingsProblem ?? ""))
+      publish()
+      return
+    }
+    let wanted = entry.settings.wantedVersions(of: entry.versions)
+    var isComplete = true
+    for version in wanted.reversed() {
+      let isServed = await bring(version, of: entry, again: settingsChanged || retriesFailures)
+      isComplete = isComplete && isServed
+    }
+    if !wanted.isEmpty && !isComplete && !hasServed(name) {
+      // What is wanted doesn't work and nothing is left from before: an older version is better than none.
+      for version in entry.versions.reversed() where !wanted.contains(where: { $0.number == version.number }) {
+        if await bring(version, of: entry, again: false) { break }
+      }
+    }
+    let present = Set(entry.versions.map(\.number))
+    let keep = Set(wanted.map(\.number))
+    let retired = takeServed(name, reason: "superseded") { number in
+      !present.contains(number) || (isComplete && !keep.contains(number))
+    }
+    models[name]?.versions = models[name]?.versions.filter { present.contains($0.key) } ?? [:]
+    publish()
+    await retire(retired)
+  }
+
+  private func hasServed(_ name: String) -> Bool { models[name]?.versions.values.contains { $0.served != nil } ?? false }
+
+  /// Takes versions out of service; requests that hold them go on.
+  private func takeServed(_ name: String, reason: String, _ isChosen: (Int) -> Bool) -> [ServedVersion] {
+    var taken: [ServedVersion] = []
+    for (number, version) in models[name]?.versions ?? [:] where isChosen(number) {
+      if let served = version.served { taken.append(served) }
+      models[name]?.versions[number]?.phase = .unavailable(reason)
+    }
+    return taken
+  }
+
+  /// Unloads after the last request has let go.
+  private func retire(_ versions: [ServedVersion]) async {
+    for version in versions {
+      for instance in version.instances {
+        guard let state = runners.first(where: { $0.runner.id == instance.runnerID }) else { continue }
+        await state.runner.unload(instance)
+      }
+      Log.info("unloaded a model", ("model", version.model), ("version", version.version))
+    }
+  }
+
+  // MARK: One version
+
+  /// Has `version` served in its present form. What was served before stays until the new one is ready.
+  ///
+  /// - Returns: Whether it is served, be it in an older form.
+  private func bring(_ version: VersionEntry, of entry: ModelEntry, again: Bool) async -> Bool {
+    let name = entry.name
+    let known = models[name]?.versions[version.number]
+    if let known, known.entry == version, !again {
+      if known.served != nil { return true }
+      if case .unavailable(let reason) = known.phase, reason != "superseded", reason != "unloaded" { return false }
+    }
+    let old = known?.served
+    if old == nil { models[name]?.versions[version.number] = VersionState(entry: version, phase: .loading) }
+    publish()
+    do throws(HostError) {
+      if let problem = version.problem { throw HostError(.invalidRequest, problem) }
+      let served = try await load(version, of: entry)
+      models[name]?.versions[version.number] = VersionState(entry: version, phase: .ready(served))
+      publish()
+      Log.info(
+        "loaded a model", ("model", name), ("version", version.label), ("runner", served.instances[0].runnerID),
+        ("device", served.instances[0].device.name))
+      if let old { await retire([old]) }
+      return true
+    } catch {
+      Log.warning(
+        "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
+      // Remembered with the new stamp, so that the same bytes aren't tried again and again.
+      models[name]?.versions[version.number] = VersionState(
+        entry: version, phase: old.map { .ready($0) } ?? .unavailable(error.description))
+      publish()
+      return old != nil
+    }
+  }
+
+  /// Loads one version into the best runner that takes it; on each named device, if `model.json` names several.
+  private func load(_ version: VersionEntry, of entry: ModelEntry) async throws(HostError) -> ServedVersion {
+    let settings = entry.settings
+    let candidates = await candidates(for: version.format)
+    var demand = RunnerDemand(format: version.format)
+    demand.devices = settings.devices
+    demand.devicesRequired = settings.deviceRequired
+    demand.runners = settings.runners
+    _ = try RunnerChoice.best(among: candidates, for: demand)
+    var instances: [LoadedModel] = []
+    var reasons: [String] = []
+    for pick in RunnerChoice.ranked(among: candidates, for: demand).picks {
+      if !instances.isEmpty && (settings.devices.count < 2 || !settings.devices.contains(pick.device)) { break }
+      if instances.contains(where: { $0.device == pick.device }) { continue }
+      do throws(HostError) {
+        instances.append(try await load(version, settings, pick))
+      } catch {
+        reasons.append(error.description)
+      }
+    }
+    guard !instances.isEmpty else {
+      throw HostError(.unsupported, reasons.joined(separator: "; "))
+    }
+    do throws(HostError) {
+      var labels: [[String]] = []
+      for output in instances[0].outputs { labels.append(try entry.labels(for: output.name)) }
+      if let unknown = settings.labels.keys.first(where: { name in !instances[0].outputs.contains { $0.name == name } }) {
+        throw HostError(.invalidRequest, "model.json has labels for '\(unknown)', which is no output of the model")
+      }
+      return ServedVersion(
+        model: entry.name, version: String(version.number), format: version.format, instances: instances,
+        labels: labels, timeoutMs: settings.timeoutMs)
+    } catch {
+      for instance in instances {
+        await runners.first { $0.runner.id == instance.runnerID }?.runner.unload(instance)
+      }
+      throw error
+    }
+  }
+
+  private func load(
+    _ version: VersionEntry, _ settings: ModelSettings, _ pick: RunnerChoice.Pick
+  ) async throws(HostError) -> LoadedModel {
+    let runner = runners[pick.candidate].runner
+    let model = try await runner.load(
+      Runner.LoadRequest(
+        path: version.path, device: pick.device, options: settings.options,
+        maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
+        inlineMicros: options.inlineMicros))
+    do throws(HostError) {
+      try checkClaims(model, runner)
+      return model
+    } catch {
+      await runner.unload(model)
+      throw error
+    }
+  }
+
+  /// The model's real signature against what the runner's manifest claims.
+  private func checkClaims(_ model: LoadedModel, _ runner: Runner) throws(HostError) {
+    let claims = runner.manifest.models
+    for tensor in model.inputs + model.outputs where !claims.elementTypes.contains(tensor.elementType) {
+      throw HostError(
+        .unsupported,
+        "runner \(runner.id): '\(tensor.name)' is \(tensor.elementType.manifestName), which its manifest doesn't list")
+    }
+    if let tensor = model.inputs.first(where: \.hasDynamicShape), !claims.dynamicShapes {
+      throw HostError(
+        .unsupported, "runner \(runner.id): '\(tensor.name)' has a dynamic shape, which its manifest doesn't claim")
+    }
+  }
+}

@@ -1,0 +1,53 @@
+package import Inference
+package import Registry
+
+/// What operators and clients see of a model.
+package struct ModelReport: Sendable {
+  package struct Version: Sendable {
+    package let label: String
+    /// The protocol's word: READY, LOADING, UNLOADING, UNAVAILABLE.
+    package let state: String
+    /// Empty where there is nothing to say.
+    package let reason: String
+    package let format: String
+    /// Nil unless it is served.
+    package let served: ServedVersion?
+  }
+
+  package let name: String
+  /// Lowest first.
+  package let versions: [Version]
+  package let entry: ModelEntry
+  /// Why there is no version.
+  package let problem: String?
+}
+
+extension Router {
+  /// Every model of the repository, by name.
+  package func reports() -> [ModelReport] {
+    models.sorted { $0.key < $1.key }.map { name, state in
+      let versions = state.versions.sorted { $0.key < $1.key }.map { _, version in report(version) }
+      return ModelReport(name: name, versions: versions, entry: state.entry, problem: state.firstProblem)
+    }
+  }
+
+  package func report(_ name: String) throws(HostError) -> ModelReport {
+    guard let report = reports().first(where: { $0.name == name }) else {
+      throw HostError(.notFound, "Request for unknown model: '\(name)' is not found")
+    }
+    return report
+  }
+
+  private func report(_ version: VersionState) -> ModelReport.Version {
+    let (state, reason): (String, String) =
+      switch version.phase {
+      case .loading: ("LOADING", "")
+      case .ready: ("READY", "")
+      case .unloading: ("UNLOADING", "")
+      case .unavailable(let reason): ("UNAVAILABLE", reason)
+      }
+    return ModelReport.Version(
+      label: String(version.entry.number), state: state, reason: reason, format: version.entry.format,
+      served: version.served)
+  }
+}

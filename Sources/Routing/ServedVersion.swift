@@ -1,0 +1,43 @@
+package import Inference
+package import Running
+package import Telemetry
+
+/// One version of a model that requests can be sent to. Immutable; any thread.
+package final class ServedVersion: Sendable {
+  package let model: String
+  package let version: String
+  package let format: String
+  /// The same model on one or more devices, best first; never empty.
+  package let instances: [LoadedModel]
+  /// Label lists by output index; empty where `model.json` names none.
+  package let labels: [[String]]
+  /// Deadline of requests that bring none; 0 = none.
+  package let timeoutMs: Int
+  package let statistics = ModelStatistics()
+
+  init(
+    model: String, version: String, format: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int
+  ) {
+    self.model = model
+    self.version = version
+    self.format = format
+    self.instances = instances
+    self.labels = labels
+    self.timeoutMs = timeoutMs
+  }
+
+  package var inputs: [TensorSpec] { instances[0].inputs }
+  package var outputs: [TensorSpec] { instances[0].outputs }
+
+  /// The least busy instance on `device`, or on any.
+  ///
+  /// - Throws: `.unsupported` if it is served elsewhere only.
+  package func instance(on device: String?) throws(HostError) -> LoadedModel {
+    if instances.count == 1 && device == nil { return instances[0] }
+    let fitting = instances.filter { device == nil || $0.device.name == device }
+    if let best = fitting.min(by: { $0.gate.runningCount < $1.gate.runningCount }) { return best }
+    let served = instances.map(\.device.name).joined(separator: ", ")
+    throw HostError(
+      .unsupported, "model '\(model)' is served on \(served), not on \(device ?? ""); name it under \"devices\" in model.json")
+  }
+}
