@@ -59,9 +59,9 @@ numbers_result numbers_read_bool(const char *text, size_t size, size_t *position
 
 // Room that one element takes of `out` when printed, its comma and the slack for wide stores included.
 enum {
-  NUMBERS_ROOM_BOOL = 8,
-  NUMBERS_ROOM_8 = 8,
-  NUMBERS_ROOM_16 = 8,
+  NUMBERS_ROOM_BOOL = 16,
+  NUMBERS_ROOM_8 = 16,
+  NUMBERS_ROOM_16 = 16,
   NUMBERS_ROOM_32 = 16,
   NUMBERS_ROOM_64 = 32,
   NUMBERS_ROOM_F32 = 32,
