@@ -51,7 +51,7 @@ let package = Package(
     house("Registry", ["Inference", "Wire", "CLinux"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
-    house("Endpoints", ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry"]),
+    house("Endpoints", ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CNumbers", "CLinux", "Telemetry"]),
     house("StadionClient", ["Inference", "Wire", "CLinux"]),
     .executableTarget(
       name: "stadion",

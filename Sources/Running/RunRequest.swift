@@ -101,6 +101,12 @@ package final class RunRequest: @unchecked Sendable {
     }
   }
 
+  /// Points the inputs at another instance of the same model, whose runner has names of its own.
+  package func retarget(_ model: LoadedModel) {
+    self.model = model
+    for index in 0..<model.inputs.count { tensors[index].name = model.inputNames[index] }
+  }
+
   package func hasInput(_ index: Int) -> Bool { tensors[index].data != nil }
 
   /// Room for input `index`'s shape: `maxRank` dimensions.

@@ -127,6 +127,7 @@ final class Connection: EventTarget, @unchecked Sendable {
     exchange.closes = !exchange.head.keepsAlive || server.isDraining
     await server.handler.respond(to: exchange)
     exchange.onDisconnect = nil
+    defer { server.handler.didSend(exchange) }
     try await send(exchange)
     if Log.isEnabled(.debug) { logRequest(exchange) }
     let goesOn = !exchange.closes

@@ -3,6 +3,9 @@ package protocol HTTPHandler: AnyObject, Sendable {
   /// Answers one request by filling `exchange`. Runs on the connection's loop; must not block it for long.
   func respond(to exchange: Exchange) async
 
+  /// The answer has been written, or can't be: memory given to `appendUncopied` may go. Runs on the loop.
+  func didSend(_ exchange: Exchange)
+
   /// Bytes of the body in front of data that should be aligned to 64 bytes; 0 if nothing needs it.
   func alignedOffset(for head: HTTPHead) -> Int
 }

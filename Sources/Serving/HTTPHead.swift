@@ -41,6 +41,7 @@ package struct HTTPHead {
 
   private var base: UnsafePointer<UInt8>
   private var path = 0..<0
+  private var query = 0..<0
   private var requestLine = 0..<0
   /// Start of the line to be read next.
   private var cursor = 0
@@ -56,6 +57,9 @@ package struct HTTPHead {
 
   /// Raw bytes of the path: percent signs undecoded, without the query.
   package var pathBytes: UnsafeRawBufferPointer { slice(path.lowerBound, path.count) }
+
+  /// Raw bytes of the query, without its question mark.
+  package var queryBytes: UnsafeRawBufferPointer { slice(query.lowerBound, query.count) }
 
   package var hasBodyFraming: Bool { contentLength != nil || isChunked }
 
@@ -194,6 +198,7 @@ package struct HTTPHead {
     var last = first
     while last < end && base[last] != UInt8(ascii: "?") && base[last] != UInt8(ascii: "#") { last += 1 }
     path = first..<last
+    query = last < end && base[last] == UInt8(ascii: "?") ? last + 1..<end : last..<last
   }
 
   private mutating func field(from start: Int, to end: Int) throws(HTTPRefusal) {

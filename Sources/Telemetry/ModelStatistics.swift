@@ -28,13 +28,13 @@ package final class ModelStatistics: Sendable {
   package let computeInput = DurationStatistic()
   package let computeInfer = DurationStatistic()
   package let computeOutput = DurationStatistic()
-  private let lastInferenceMs = Atomic<UInt64>(0)
+  private let lastInferenceNs = Atomic<UInt64>(0)
 
   package init() {}
 
-  /// - Parameter wallClockMs: Milliseconds since 1970.
-  package func noteInference(wallClockMs: UInt64) { lastInferenceMs.store(wallClockMs, ordering: .relaxed) }
+  /// - Parameter monotonicNs: CLOCK_MONOTONIC, which the caller has read anyway.
+  package func noteInference(monotonicNs: UInt64) { lastInferenceNs.store(monotonicNs, ordering: .relaxed) }
 
-  /// Milliseconds since 1970; 0 before the first.
-  package var lastInference: UInt64 { lastInferenceMs.load(ordering: .relaxed) }
+  /// CLOCK_MONOTONIC nanoseconds of the last answer; 0 before the first.
+  package var lastInference: UInt64 { lastInferenceNs.load(ordering: .relaxed) }
 }

@@ -1,0 +1,74 @@
+import Glibc
+import Inference
+package import Routing
+import Running
+package import Serving
+import Telemetry
+import Wire
+
+/// The host's face to HTTP: finds what a request is for, and turns errors into answers.
+package final class HostHandler: HTTPHandler {
+  private let infer: InferEndpoint
+  private let routes: Routes
+  private let router: Router
+
+  /// - Parameters:
+  ///   - name: The server's name in its metadata.
+  ///   - isDraining: Whether the server takes no more work; readiness is false then.
+  package init(router: Router, name: String, version: String, isDraining: @escaping @Sendable () -> Bool) {
+    self.router = router
+    infer = InferEndpoint(router)
+    routes = Routes(router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining)
+  }
+
+  package func respond(to exchange: Exchange) async {
+    do throws(HostError) {
+      if let path = ModelPath(exchange.head.pathBytes), path.asks(for: "infer") {
+        try await respondToInfer(exchange, path)
+      } else {
+        try await routes.respond(to: exchange)
+      }
+    } catch {
+      answer(error, on: exchange)
+    }
+  }
+
+  private func respondToInfer(_ exchange: Exchange, _ path: ModelPath) async throws(HostError) {
+    guard exchange.head.method == .post else {
+      Routes.refuseMethod(exchange, allowed: "POST")
+      return
+    }
+    guard !path.hasHugeVersion else { throw HostError(.invalidRequest, "the model version doesn't fit 64 bits") }
+    guard exchange.head.hasBodyFraming else {
+      exchange.refuse(411, "an inference request needs Content-Length or Transfer-Encoding: chunked")
+      return
+    }
+    guard !path.name.contains(UInt8(ascii: "%")) else {
+      let decoded = ByteBuffer(capacity: path.name.count)
+      try Routes.decode(path.name, into: decoded)
+      try await infer.respond(to: exchange, decoded.bytes, path.version)
+      return
+    }
+    try await infer.respond(to: exchange, path.name, path.version)
+  }
+
+  private func answer(_ error: HostError, on exchange: Exchange) {
+    exchange.refuse(error.code.httpStatus, error.description)
+    if error.code == .overloaded { exchange.addHeader("Retry-After", 1) }
+    switch error.code {
+    case .runnerFailed, .internalError, .incompatibleRunner:
+      Log.warning(
+        "a request failed", ("code", error.code.rawValue), ("reason", error.description),
+        ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)))
+    default: break
+    }
+  }
+
+  package func didSend(_ exchange: Exchange) {
+    if let scratch = exchange.scratch { unsafeDowncast(scratch, to: InferScratch.self).run.reset() }
+  }
+
+  package func alignedOffset(for head: HTTPHead) -> Int {
+    head.value(of: InferEndpoint.headerLengthName).flatMap { HTTPBytes.decimal($0) } ?? 0
+  }
+}

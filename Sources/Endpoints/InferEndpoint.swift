@@ -1,0 +1,85 @@
+import CLinux
+import Glibc
+import Inference
+import Routing
+import Running
+import Serving
+import Telemetry
+
+/// `POST /v2/models/<m>[/versions/<v>]/infer`: the hot path.
+struct InferEndpoint: Sendable {
+  private let router: Router
+
+  init(_ router: Router) { self.router = router }
+
+  /// - Parameter name: The model's name, decoded.
+  func respond(to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?) async throws(HostError) {
+    let began = linux_now_ns()
+    let served = try router.table.version(name, version)
+    let headerCount = try headerCount(exchange)
+    let scratch = scratch(of: exchange)
+    scratch.begin(outputCount: served.outputs.count)
+    scratch.run.begin(served.instances[0])
+    var reader = InferRequestReader(served, scratch, body: exchange.body, headerCount: headerCount.count)
+    if headerCount.isRaw { try reader.readRaw() } else { try reader.read() }
+    let model = try served.instance(on: scratch.device)
+    // Instances of a version have one signature, but each runner has its own names.
+    if model !== served.instances[0] { scratch.run.retarget(model) }
+    scratch.run.ticket.renew(deadlineNs: deadline(scratch, served, began))
+    let parsed = linux_now_ns()
+    served.statistics.computeInput.add(parsed - began)
+    try await run(model, served, scratch, exchange)
+    let ran = linux_now_ns()
+    try InferResponseWriter(served, scratch, exchange).write()
+    let ended = linux_now_ns()
+    served.statistics.computeOutput.add(ended - ran)
+    served.statistics.success.add(ended - began)
+    served.statistics.noteInference(monotonicNs: ended)
+  }
+
+  @inline(__always)
+  private func scratch(of exchange: Exchange) -> InferScratch {
+    if let known = exchange.scratch { return unsafeDowncast(known, to: InferScratch.self) }
+    let fresh = InferScratch()
+    exchange.scratch = fresh
+    return fresh
+  }
+
+  /// CLOCK_MONOTONIC nanoseconds; 0 = none.
+  private func deadline(_ scratch: InferScratch, _ served: ServedVersion, _ now: UInt64) -> UInt64 {
+    let micros = scratch.timeoutMicros > 0 ? scratch.timeoutMicros : UInt64(served.timeoutMs) * 1000
+    if micros == 0 { return 0 }
+    // Beyond a century it is none.
+    return micros > 1 << 51 ? 0 : now + micros * 1000
+  }
+
+  /// Bytes of JSON in front of the body's binary part, and whether all of it is one raw tensor.
+  private func headerCount(_ exchange: Exchange) throws(HostError) -> (count: Int, isRaw: Bool) {
+    let body = exchange.body.count
+    guard let value = exchange.head.value(of: InferEndpoint.headerLengthName) else {
+      guard body > 0 else { throw HostError(.invalidRequest, "the request has no body; an inference request is JSON") }
+      return (body, false)
+    }
+    guard let length = HTTPBytes.decimal(value), exchange.head.count(of: InferEndpoint.headerLengthName) == 1 else {
+      throw HostError(.invalidRequest, "Inference-Header-Content-Length must be one decimal number")
+    }
+    guard length <= body else {
+      throw HostError(
+        .invalidRequest, "Inference-Header-Content-Length is \(length), the body has \(body) bytes")
+    }
+    return (length, length == 0)
+  }
+
+  static let headerLengthName: StaticString = "inference-header-content-length"
+
+  private func run(
+    _ model: LoadedModel, _ served: ServedVersion, _ scratch: InferScratch, _ exchange: Exchange
+  ) async throws(HostError) {
+    let run = scratch.run
+    try await model.execute(run, statistics: served.statistics) {
+      let ticket = run.ticket
+      let id = ticket.id
+      exchange.onDisconnect = { model.cancel(ticket, id: id, .caller) }
+    }
+  }
+}

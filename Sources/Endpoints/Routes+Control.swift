@@ -1,0 +1,126 @@
+import Inference
+import Manifests
+import Registry
+import Routing
+import Running
+import Serving
+import Wire
+
+/// `/v1`: what operators ask of runners and models.
+extension Routes {
+  func respondV1(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
+    switch (path.first, path.count) {
+    case ("runners", 1):
+      if Self.allow(.get, method, exchange) { await runners(exchange) }
+    case ("models", 1):
+      guard Self.allow(.get, method, exchange) else { return }
+      Self.answer(exchange, ["models": .array(await router.reports().map { model($0) })])
+    case ("models", 2):
+      guard Self.allow(.get, method, exchange) else { return }
+      Self.answer(exchange, model(try await router.report(path[1])))
+    default: Self.refuseUnknown(exchange)
+    }
+  }
+
+  // MARK: Runners
+
+  /// Those in use; with `?all=1` the refused and filtered ones, too.
+  private func runners(_ exchange: Exchange) async {
+    let all = Self.hasFlag(exchange, "all")
+    let reports = await router.openedRunners()
+    var rows = reports.filter { all || $0.refusal == nil }.map { runner($0) }
+    if all {
+      rows += router.manifests.skipped.map { skipped in
+        [
+          "id": .string(skipped.id), "state": "filtered", "reason": .string(skipped.reason.description),
+          "manifest": .string(skipped.sourcePath),
+        ]
+      }
+    }
+    var answer: [JSONValue.Member] = [.init("runners", .array(rows))]
+    if all {
+      let problems = router.manifests.problems + router.manifests.remarks
+      answer.append(.init("problems", .array(problems.map { problem($0) })))
+    }
+    Self.answer(exchange, .object(answer))
+  }
+
+  private func runner(_ report: RunnerReport) -> JSONValue {
+    let manifest = report.manifest
+    var members: [JSONValue.Member] = [
+      .init("id", .string(manifest.id)), .init("title", .string(manifest.title ?? manifest.id)),
+      .init("version", .string(report.plugin?.version ?? manifest.version)),
+      .init("engine", .string(report.plugin?.engine ?? "")),
+      .init("state", .string(report.refusal == nil ? "ready" : "refused")),
+    ]
+    if let refusal = report.refusal { members.append(.init("reason", .string(refusal))) }
+    let devices: [JSONValue] =
+      report.plugin?.devices.map { device in
+        [
+          "kind": .string(device.kind.name), "name": .string(device.name), "ordinal": .integer(device.ordinal),
+          "maxConcurrentRuns": .integer(device.maxConcurrentRuns),
+        ]
+      } ?? manifest.devices.map { ["kind": .string($0.kind.name)] }
+    members += [
+      .init("isolation", .string(manifest.isolation.rawValue)), .init("priority", .integer(manifest.priority)),
+      .init("score", .integer(report.plugin?.score ?? 0)), .init("devices", .array(devices)),
+      .init("formats", .array(manifest.models.formats.map { .string($0) })),
+      .init("elementTypes", .array(manifest.models.elementTypes.map(\.manifestName).sorted().map { .string($0) })),
+      .init("dynamicShapes", .bool(manifest.models.dynamicShapes)), .init("streams", .bool(manifest.models.streams)),
+      .init("batching", .bool(manifest.models.batching)), .init("cancel", .string(manifest.models.cancel.rawValue)),
+      .init("models", .array(report.models.map { .string($0) })), .init("manifest", .string(manifest.sourcePath)),
+    ]
+    return .object(members)
+  }
+
+  private func problem(_ problem: ManifestProblem) -> JSONValue {
+    let place = problem.key ?? problem.line.map { "line \($0)" } ?? ""
+    var members: [JSONValue.Member] = [
+      .init("file", .string(problem.file)), .init("where", .string(place)), .init("message", .string(problem.message)),
+      .init("severity", .string(problem.severity.rawValue)),
+    ]
+    if let suggestion = problem.suggestion { members.append(.init("suggestion", .string(suggestion))) }
+    return .object(members)
+  }
+
+  // MARK: Models
+
+  private func model(_ report: ModelReport) -> JSONValue {
+    let versions: [JSONValue] = report.versions.map { version in
+      var members: [JSONValue.Member] = [
+        .init("version", .string(version.label)), .init("state", .string(version.state)),
+        .init("format", .string(version.format)),
+      ]
+      if !version.reason.isEmpty { members.append(.init("reason", .string(version.reason))) }
+      if let instance = version.served?.instances.first {
+        members += [
+          .init("runner", .string(instance.runnerID)), .init("device", .string(instance.device.name)),
+          .init("runNanoseconds", .integer(instance.place.averageNanoseconds)),
+        ]
+      }
+      return .object(members)
+    }
+    var members: [JSONValue.Member] = [
+      .init("name", .string(report.name)), .init("versions", .array(versions)),
+      .init("settings", settings(report.entry.settings)),
+    ]
+    if let problem = report.problem, report.versions.isEmpty || report.entry.settingsProblem != nil {
+      members.append(.init("problem", .string(problem)))
+    }
+    return .object(members)
+  }
+
+  /// What `model.json` says and clients may use: labels, and hints on how files become tensors.
+  private func settings(_ settings: ModelSettings) -> JSONValue {
+    var members: [JSONValue.Member] = []
+    if let description = settings.description { members.append(.init("description", .string(description))) }
+    members += [
+      .init("runners", .array(settings.runners.map { .string($0) })),
+      .init("devices", .array(settings.devices.map { .string($0.name) })),
+      .init("timeoutMs", .integer(settings.timeoutMs)), .init("queueLimit", .integer(settings.queueLimit)),
+      .init("labels", .object(settings.labels.sorted { $0.key < $1.key }.map { .init($0.key, .string($0.value)) })),
+      .init("inputs", .object(settings.inputs.sorted { $0.key < $1.key }.map { .init($0.key, $0.value) })),
+    ]
+    return .object(members)
+  }
+}

@@ -1,0 +1,49 @@
+import CLinux
+import Glibc
+import Routing
+import Telemetry
+import Wire
+
+/// The statistics extension. protocol.md section 14.
+extension Routes {
+  func statistics(of versions: [ServedVersion]) -> JSONValue {
+    ["model_stats": .array(versions.map { statistics(of: $0) })]
+  }
+
+  private func statistics(of served: ServedVersion) -> JSONValue {
+    let statistics = served.statistics
+    let infer = duration(statistics.computeInfer)
+    return [
+      "name": .string(served.model), "version": .string(served.version),
+      "last_inference": .integer(wallClockMs(of: statistics.lastInference)),
+      "inference_count": .integer(statistics.success.count), "execution_count": .integer(statistics.computeInfer.count),
+      "inference_stats": [
+        "success": duration(statistics.success), "fail": duration(statistics.fail),
+        "queue": duration(statistics.queue), "compute_input": duration(statistics.computeInput),
+        "compute_infer": infer, "compute_output": duration(statistics.computeOutput),
+        "cache_hit": ["count": 0, "ns": 0], "cache_miss": ["count": 0, "ns": 0],
+      ],
+      "response_stats": [:],
+      "batch_stats": [
+        [
+          "batch_size": 1, "compute_input": duration(statistics.computeInput), "compute_infer": infer,
+          "compute_output": duration(statistics.computeOutput),
+        ]
+      ],
+      "memory_usage": [],
+    ]
+  }
+
+  private func duration(_ statistic: borrowing DurationStatistic) -> JSONValue {
+    ["count": .integer(statistic.count), "ns": .integer(statistic.totalNanoseconds)]
+  }
+
+  /// Milliseconds since 1970 of a moment on CLOCK_MONOTONIC; 0 for never.
+  private func wallClockMs(of monotonicNs: UInt64) -> UInt64 {
+    if monotonicNs == 0 { return 0 }
+    var now = timespec()
+    clock_gettime(CLOCK_REALTIME, &now)
+    let wallNs = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+    return (wallNs - (linux_now_ns() - monotonicNs)) / 1_000_000
+  }
+}

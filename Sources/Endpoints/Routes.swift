@@ -1,0 +1,161 @@
+import Glibc
+import Inference
+import Routing
+import Serving
+import Wire
+
+/// What the server says of itself.
+struct ServerFacts: Sendable {
+  let name: String
+  let version: String
+}
+
+/// Every route but infer. None of them is hot: paths and bodies are turned into values.
+struct Routes: Sendable {
+  let router: Router
+  let server: ServerFacts
+  let isDraining: @Sendable () -> Bool
+
+  /// A control request's body beyond this is refused.
+  static let controlBodyLimit = 1 << 20
+
+  func respond(to exchange: Exchange) async throws(HostError) {
+    let segments = try Self.segments(exchange.head.pathBytes)
+    let method = exchange.head.method == .head ? HTTPMethod.get : exchange.head.method
+    switch segments.first {
+    case "v2": try await respondV2(exchange, method, Array(segments.dropFirst()))
+    case "v1": try await respondV1(exchange, method, Array(segments.dropFirst()))
+    default: Self.refuseUnknown(exchange)
+    }
+  }
+
+  private func respondV2(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
+    switch (path.first, path.count) {
+    case (nil, _), ("", 1):
+      if Self.allow(.get, method, exchange) { metadata(exchange) }
+    case ("health", 2) where path[1] == "live":
+      if Self.allow(.get, method, exchange) { Self.answer(exchange, ["live": true]) }
+    case ("health", 2) where path[1] == "ready":
+      if Self.allow(.get, method, exchange) { ready(exchange) }
+    case ("models", 1):
+      if Self.allow(.get, method, exchange) {
+        Self.answer(exchange, ["models": .array(router.table.models.map { .string($0.name) })])
+      }
+    case ("models", 2) where path[1] == "stats":
+      if Self.allow(.get, method, exchange) { Self.answer(exchange, statistics(of: allServed())) }
+    case ("models", 2...): try respondModel(exchange, method, Array(path.dropFirst()))
+    case ("repository", 2) where path[1] == "index":
+      if Self.allow(.post, method, exchange) { try await index(exchange) }
+    case ("repository", 4) where path[1] == "models" && (path[3] == "load" || path[3] == "unload"):
+      if Self.allow(.post, method, exchange) { try await change(exchange, path[2], loads: path[3] == "load") }
+    default: Self.refuseUnknown(exchange)
+    }
+  }
+
+  private func respondModel(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) throws(HostError) {
+    let name = path[0]
+    var verb = path.dropFirst()
+    var version: Int?
+    if verb.first == "versions", verb.count >= 2 {
+      let label = verb[verb.startIndex + 1]
+      guard label.utf8.allSatisfy({ (48...57).contains($0) }), !label.isEmpty else {
+        Self.refuseUnknown(exchange)
+        return
+      }
+      guard let number = Int(label) else { throw HostError(.invalidRequest, "version \(label) doesn't fit 64 bits") }
+      version = number
+      verb = verb.dropFirst(2)
+    }
+    guard verb.count <= 1 else {
+      Self.refuseUnknown(exchange)
+      return
+    }
+    switch verb.first {
+    case nil:
+      guard Self.allow(.get, method, exchange) else { return }
+      Self.answer(exchange, modelMetadata(try served(name, version), version))
+    case "ready":
+      guard Self.allow(.get, method, exchange) else { return }
+      _ = try served(name, version)
+      Self.answer(exchange, ["name": .string(name), "ready": true])
+    case "config":
+      guard Self.allow(.get, method, exchange) else { return }
+      Self.answer(exchange, config(try served(name, version)))
+    case "stats":
+      guard Self.allow(.get, method, exchange) else { return }
+      Self.answer(exchange, statistics(of: [try served(name, version)]))
+    default: Self.refuseUnknown(exchange)
+    }
+  }
+
+  func served(_ name: String, _ version: Int?) throws(HostError) -> ServedVersion {
+    var name = name
+    let found = name.withUTF8 { bytes in
+      Result { () throws(HostError) in try router.table.version(UnsafeRawBufferPointer(bytes), version) }
+    }
+    return try found.get()
+  }
+
+  func allServed() -> [ServedVersion] { router.table.models.flatMap(\.versions) }
+
+  // MARK: Paths and bodies
+
+  /// Decoded segments of a path. Split first, decoded then: an escaped slash is no separator.
+  private static func segments(_ path: UnsafeRawBufferPointer) throws(HostError) -> [String] {
+    let buffer = ByteBuffer(capacity: max(path.count, 64))
+    var segments: [String] = []
+    for part in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
+      let raw = UnsafeRawBufferPointer(rebasing: part)
+      try decode(raw, into: buffer)
+      segments.append(buffer.string)
+    }
+    return segments
+  }
+
+  /// - Throws: 400 for broken escapes, 404 for names that can't be.
+  static func decode(_ segment: UnsafeRawBufferPointer, into out: ByteBuffer) throws(HostError) {
+    switch PercentCoding.decode(segment, into: out) {
+    case .decoded: return
+    case .plain:
+      out.removeAll()
+      out.append(segment)
+    case .malformed: throw HostError(.invalidRequest, "the path has a broken percent escape, a NUL, or isn't UTF-8")
+    case .forbidden: throw HostError(.notFound, "Not Found")
+    }
+  }
+
+  /// The body as JSON; nil if it is empty.
+  static func json(_ exchange: Exchange) throws(HostError) -> JSONValue? {
+    guard !exchange.body.isEmpty else { return nil }
+    guard exchange.body.count <= controlBodyLimit else {
+      throw HostError(.invalidRequest, "the body has \(exchange.body.count) bytes, a control request at most \(controlBodyLimit)")
+    }
+    do throws(JSONError) {
+      return try JSONValue(parsing: exchange.body)
+    } catch {
+      throw HostError(.invalidRequest, "failed to parse the request JSON: \(error)")
+    }
+  }
+
+  /// Whether `key=1` stands in the query.
+  static func hasFlag(_ exchange: Exchange, _ flag: String) -> Bool {
+    String(decoding: exchange.head.queryBytes, as: UTF8.self).split(separator: "&").contains { $0 == "\(flag)=1" }
+  }
+
+  // MARK: Answers
+
+  static func answer(_ exchange: Exchange, _ value: JSONValue) { value.write(to: exchange.out) }
+
+  static func refuseUnknown(_ exchange: Exchange) { exchange.refuse(404, "Not Found") }
+
+  static func refuseMethod(_ exchange: Exchange, allowed: StaticString) {
+    exchange.refuse(405, "Method Not Allowed")
+    exchange.addHeader("Allow", allowed)
+  }
+
+  static func allow(_ wanted: HTTPMethod, _ method: HTTPMethod, _ exchange: Exchange) -> Bool {
+    if method == wanted { return true }
+    refuseMethod(exchange, allowed: wanted == .get ? "GET, HEAD" : "POST")
+    return false
+  }
+}
