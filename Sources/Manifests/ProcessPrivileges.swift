@@ -2,9 +2,10 @@ import Glibc
 
 /// What a process may do that the user who started it may not.
 package enum ProcessPrivileges {
-  /// True if the kernel asks not to trust the environment (AT_SECURE: set-user-id, file capabilities), or can't be asked.
+  /// True if the kernel asks not to trust the environment (AT_SECURE: set-user-id, file capabilities), and if it can't
+  /// be asked.
   ///
-  /// Reads /proc/self/auxv, which is unreadable in just those processes; `getauxval` has no declaration in Glibc's module.
+  /// Reads /proc/self/auxv, which is unreadable in just those processes: Swift's Glibc doesn't declare `getauxval`.
   package static var areRaised: Bool {
     let file = open("/proc/self/auxv", O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { return true }

@@ -54,7 +54,15 @@ extension ModelSettings {
       fields.complain("deviceRequired", "is true, and no devices are named", suggestion: "add \"devices\": [\"gpu\"]")
     }
     options = fields.textMap("options") ?? [:]
-    if let versions = fields.object("versions", Self.versions) { self.versions = versions ?? .latest(1) }
+    if let choices = fields.object("versions", Self.versions) {
+      if choices.count == 1 {
+        versions = choices[0]
+      } else if fields.complaints.allSatisfy({ !$0.key.hasPrefix("versions.") }) {
+        fields.complain(
+          "versions", "holds \(choices.isEmpty ? "no choice" : "several choices")",
+          suggestion: "write one of {\"latest\": 1}, {\"all\": true}, {\"specific\": [\"1\"]}")
+      }
+    }
     maxConcurrentRuns = fields.int("maxConcurrentRuns", in: 1...4096)
     queueLimit = fields.int("queueLimit", in: 0...1_000_000) ?? 1024
     timeoutMs = fields.int("timeoutMs", in: 0...86_400_000) ?? 0
@@ -74,7 +82,7 @@ extension ModelSettings {
     self.inputs = inputs ?? [:]
   }
 
-  private static func versions(_ fields: inout JSONFields) -> Versions? {
+  private static func versions(_ fields: inout JSONFields) -> [Versions] {
     let latest = fields.int("latest", in: 1...1_000_000)
     let all = fields.bool("all")
     let specific = fields.texts("specific")
@@ -85,12 +93,6 @@ extension ModelSettings {
     if let latest { choices.append(.latest(latest)) }
     if all == true { choices.append(.all) }
     if let specific { choices.append(.specific(specific)) }
-    if choices.count == 1 { return choices[0] }
-    if fields.complaints.isEmpty {
-      fields.complain(
-        "latest", "\(choices.isEmpty ? "or another choice is missing" : "stands beside another choice")",
-        suggestion: "write one of {\"latest\": 1}, {\"all\": true}, {\"specific\": [\"1\"]}")
-    }
-    return nil
+    return choices
   }
 }

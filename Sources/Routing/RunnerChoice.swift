@@ -71,6 +71,7 @@ package enum RunnerChoice {
     if !candidate.formats.contains(demand.format) {
       return rejected("serves \(list(candidate.formats)), not \(demand.format)")
     }
+    if candidate.devices.isEmpty { return rejected("names no device") }
     if devices.isEmpty {
       return rejected("runs on \(list(candidate.devices.map(\.name))), not on \(list(demand.devices.map(\.name)))")
     }
@@ -100,9 +101,10 @@ package enum RunnerChoice {
       return HostError(.unsupported, "\(what) (no runners at all); install one and its manifest")
     }
     let devices = Dictionary(candidates.map { ($0.id, $0.devices) }) { first, _ in first }
-    let reasons = ranking.rejections.map { rejection in
+    var reasons = ranking.rejections.prefix(8).map { rejection in
       "\(rejection.id) \((devices[rejection.id] ?? []).map(\.name).joined(separator: "+")): \(rejection.reason)"
     }
+    if ranking.rejections.count > 8 { reasons.append("and \(ranking.rejections.count - 8) more") }
     let count = candidates.count == 1 ? "1 runner" : "\(candidates.count) runners"
     let detail = "\(what) (\(count): \(reasons.joined(separator: "; ")))"
     if ranking.rejections.contains(where: \.isTemporary) { return HostError(.overloaded, "\(detail); try again later") }
