@@ -95,7 +95,7 @@ extension DenseTensor {
     }
   }
 
-  /// Flat elements as JSON values, exact: shortest digits that read back; `NaN` and `Infinity` as the protocol has them.
+  /// Flat elements as JSON values, exact: shortest digits that read back; `NaN` and `Infinity` as in the protocol.
   ///
   /// - Parameter limit: Elements at most, from the front.
   /// - Throws: `HostError` `.internalError` for broken BYTES framing.

@@ -105,6 +105,7 @@ import Wire
     #expect(throws: HostError.self) { try read(Array(Self.jpeg.prefix(30)), .u8, [2, 2, 3]) }
     #expect(throws: HostError.self) { try read(Self.png, .u8, [2, 2, 5]) }
     #expect(throws: HostError.self) { try read(Self.png, .u8, [Int64.max, Int64.max, 3]) }
+    #expect(throws: HostError.self) { try read(Self.png, .u8, [1, 1 << 26, 3]) }
     #expect(throws: HostError.self) { try read(Self.png, .i64, [2, 2, 3]) }
   }
 

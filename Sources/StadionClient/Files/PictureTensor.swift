@@ -46,8 +46,8 @@ enum PictureTensor {
     let picture = try Picture(file, channels: layout.channels)
     let width = layout.width < 0 ? picture.width : Int(layout.width)
     let height = layout.height < 0 ? picture.height : Int(layout.height)
-    // 64 megapixels, as when decoding; checked by division so that a hostile shape can't overflow.
-    guard width > 0, height > 0, width <= (1 << 26) / height else {
+    // 64 megapixels, as when decoding, also half-way when only the width is new; by division, which can't overflow.
+    guard width > 0, height > 0, width <= (1 << 26) / max(height, picture.height) else {
       throw HostError(.invalidRequest, "\(spec.name): \(width) x \(height) is no size for a picture")
     }
     let samples = picture.resized(width: width, height: height)

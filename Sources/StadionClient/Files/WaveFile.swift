@@ -69,7 +69,8 @@ package struct WaveFile: Sendable, Equatable {
     if let wanted, wanted != sampleRate {
       throw HostError(
         .invalidRequest,
-        "\(spec.name) wants \(wanted) samples a second, the file has \(sampleRate); convert it: ffmpeg -i IN.wav -ar \(wanted) OUT.wav"
+        "\(spec.name) wants \(wanted) samples a second, the file has \(sampleRate); "
+          + "convert it: ffmpeg -i IN.wav -ar \(wanted) OUT.wav"
       )
     }
     var shape = spec.shape
