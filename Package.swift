@@ -39,6 +39,7 @@ let package = Package(
     // The contract and what Swift can't import from libc.
     .target(name: "CStadionRunner", cSettings: cSettings),
     .target(name: "CLinux", cSettings: cSettings),
+    .target(name: "CImages", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -51,8 +52,10 @@ let package = Package(
     house("Registry", ["Inference", "Wire", "CLinux"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
-    house("Endpoints", ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CNumbers", "CLinux", "Telemetry"]),
-    house("StadionClient", ["Inference", "Wire", "CLinux"]),
+    house(
+      "Endpoints",
+      ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
+    house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     .executableTarget(
       name: "stadion",
       dependencies: [

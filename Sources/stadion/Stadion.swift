@@ -1,4 +1,86 @@
+internal import Glibc
+internal import Inference
+internal import StadionClient
+
+/// One thing that `stadion` does.
+struct Verb: Sendable {
+  let spec: CommandSpec
+  let run: @Sendable ([String]) async throws -> Void
+
+  /// What is typed behind `stadion`: one or two words.
+  var words: [String] { spec.name.split(separator: " ").dropFirst().map(String.init) }
+}
+
+/// The command line: finds the verb, runs it, and turns its error into one line and an exit code.
 @main
-enum Stadion {
-  static func main() async {}
+struct Stadion {
+  static let version = "0.1.0"
+
+  static let verbs = [
+    Verb(spec: Serve.spec, run: Serve.run),
+    Verb(spec: Infer.spec, run: Infer.run),
+    Verb(spec: RunnerList.spec, run: RunnerList.run),
+    Verb(spec: RunnerShow.spec, run: RunnerShow.run),
+    Verb(spec: ModelList.spec, run: ModelList.run),
+    Verb(spec: ModelShow.spec, run: ModelShow.run),
+    Verb(spec: ModelLoad.load.spec, run: ModelLoad.load.run),
+    Verb(spec: ModelLoad.unload.spec, run: ModelLoad.unload.run),
+  ]
+
+  static func main() async {
+    exit(await run(Array(CommandLine.arguments.dropFirst())))
+  }
+
+  /// - Returns: 0 done, 1 failed, 2 asked wrongly.
+  static func run(_ words: [String]) async -> Int32 {
+    do {
+      try await dispatch(words)
+      return 0
+    } catch {
+      // One line, whatever the server's text holds.
+      StandardError.print("stadion: \(Table.printable(String(describing: error)))")
+      return error is UsageError ? 2 : 1
+    }
+  }
+
+  private static func dispatch(_ words: [String]) async throws {
+    if words.isEmpty { throw UsageError("a verb is missing; see `stadion --help`") }
+    if let verb = verbs.first(where: { words.starts(with: $0.words) }) {
+      return try await verb.run(Array(words.dropFirst(verb.words.count)))
+    }
+    switch words[0] {
+    case "--help", "-h", "help": print(help(verbs))
+    case "--version": print("stadion \(version)")
+    default: try group(words)
+    }
+  }
+
+  /// Help for `stadion runner`, or the reason why there is no such verb.
+  private static func group(_ words: [String]) throws {
+    let group = verbs.filter { $0.words[0] == words[0] }
+    if group.isEmpty {
+      let known = Set(verbs.map { $0.words[0] }).sorted()
+      let advice = Arguments.nearest(to: words[0], among: known).map { "did you mean \($0)?" } ?? "see `stadion --help`"
+      throw UsageError("unknown verb \"\(words[0])\"; \(advice)")
+    }
+    if words.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) { return print(help(group)) }
+    let known = group.compactMap { $0.words.last }
+    let advice = "\(words[0]) takes \(known.joined(separator: ", "))"
+    throw UsageError(words.count > 1 ? "unknown verb \"\(words[0]) \(words[1])\"; \(advice)" : advice)
+  }
+
+  private static func help(_ verbs: [Verb]) -> String {
+    var table = Table()
+    for verb in verbs {
+      table.add("  \(([verb.spec.name] + verb.spec.operands).joined(separator: " "))", verb.spec.summary)
+    }
+    return """
+      Stadion serves models on this machine through runners that are dropped in.
+
+      \(table.text)
+
+      Each takes --help. Clients find the host at --socket PATH, $STADION_SOCKET, $XDG_RUNTIME_DIR/stadion.sock or
+      /run/stadion.sock, or at --url http://host:port. Exit codes: 0 done, 1 failed, 2 asked wrongly.
+      """
+  }
 }

@@ -1,0 +1,120 @@
+package import Inference
+package import Wire
+
+/// A blocking client of a host: what command lines and tests need of it.
+///
+/// Each call sends one request and waits for the answer on the calling thread; see `HTTPConnection`. Refusals of the
+/// server are thrown as `HostError` with its own text. Owned by one thread at a time.
+package final class StadionClient {
+  package let connection: HTTPConnection
+
+  package init(_ address: HostAddress, timeout: Duration = .seconds(60)) {
+    connection = HTTPConnection(address, timeout: timeout)
+  }
+
+  package func isReady() throws(HostError) -> Bool { try connection.send("GET", "/v2/health/ready").status == 200 }
+
+  /// Inputs and outputs of a model; the version that serves unless `model` names one.
+  package func metadata(_ model: ModelID) throws(HostError) -> ModelMetadata {
+    try ModelMetadata(try get(Self.path(of: model)))
+  }
+
+  /// `{"runners": […], "problems": […]}` as the host prints it.
+  ///
+  /// - Parameter all: Refused and filtered runners too.
+  package func runners(all: Bool = false) throws(HostError) -> JSONValue {
+    try get(all ? "/v1/runners?all=1" : "/v1/runners")
+  }
+
+  /// `{"models": […]}` as the host prints it.
+  package func models() throws(HostError) -> JSONValue { try get("/v1/models") }
+
+  /// One entry of `models()`.
+  package func model(_ name: String) throws(HostError) -> JSONValue { try get("/v1/models/\(Self.escaped(name))") }
+
+  /// Loads a model and its new versions; returns when it serves.
+  package func load(_ name: String) throws(HostError) { try control(name, "load") }
+
+  /// Stops serving a model; requests in flight finish.
+  package func unload(_ name: String) throws(HostError) { try control(name, "unload") }
+
+  /// Runs a model once. Tensors travel in binary both ways; a server that answers in JSON is understood too.
+  ///
+  /// - Parameters:
+  ///   - outputs: Those wanted; empty for all.
+  ///   - parameters: Of the request: `device`, `timeout` in microseconds, and what the model takes.
+  /// - Throws: the server's refusal, or `.internalError` when shapes and bytes of its answer disagree.
+  package func infer(
+    _ model: ModelID, inputs: [DenseTensor], outputs: [RequestedOutput] = [],
+    parameters: [(String, JSONValue)] = []
+  ) throws(HostError) -> InferenceAnswer {
+    let (body, headLength) = InferenceMessage.request(inputs, outputs, parameters)
+    let response = try connection.send(
+      "POST", Self.path(of: model) + "/infer",
+      headers: [
+        ("Content-Type", "application/octet-stream"), (InferenceMessage.lengthHeader, String(headLength)),
+      ], body: body)
+    try Self.check(response)
+    return try InferenceMessage.answer(response)
+  }
+
+  private func get(_ path: String) throws(HostError) -> JSONValue {
+    let response = try connection.send("GET", path)
+    try Self.check(response)
+    return try Self.json(response.body)
+  }
+
+  private func control(_ name: String, _ verb: String) throws(HostError) {
+    let path = "/v2/repository/models/\(Self.escaped(name))/\(verb)"
+    try Self.check(
+      try connection.send("POST", path, headers: [("Content-Type", "application/json")], body: Array("{}".utf8)))
+  }
+
+  static func json(_ body: [UInt8]) throws(HostError) -> JSONValue {
+    do { return try JSONValue(parsing: body) } catch {
+      throw HostError(.internalError, "the server's answer is no JSON", cause: error)
+    }
+  }
+
+  /// Turns a refusal into the error that the server meant.
+  private static func check(_ response: HTTPResponse) throws(HostError) {
+    guard response.status != 200 else { return }
+    let code: HostError.Code =
+      switch response.status {
+      case 401, 403: .unknownTenant
+      case 404: .notFound
+      case 409: .conflict
+      case 422: .unsupported
+      case 429: .quotaExceeded
+      case 502: .runnerFailed
+      case 503: .overloaded
+      case 408, 504: .deadlineExceeded
+      case 400..<500: .invalidRequest
+      default: .internalError
+      }
+    let text = (try? JSONValue(parsing: response.body))?["error"]?.string
+    throw HostError(code, text ?? "the server answered \(response.status) without a reason")
+  }
+
+  private static func path(of model: ModelID) -> String {
+    let path = "/v2/models/\(escaped(model.name))"
+    return model.version.map { "\(path)/versions/\(escaped($0))" } ?? path
+  }
+
+  /// One path segment, percent-encoded.
+  static func escaped(_ segment: String) -> String {
+    var result = ""
+    for byte in segment.utf8 {
+      let scalar = Unicode.Scalar(byte)
+      if byte < 0x80,
+        scalar.properties.isAlphabetic || (48...57).contains(byte) || "-._~".unicodeScalars.contains(scalar)
+      {
+        result.unicodeScalars.append(scalar)
+      } else {
+        result += byte < 16 ? "%0" : "%"
+        result += String(byte, radix: 16, uppercase: true)
+      }
+    }
+    return result
+  }
+}

@@ -1,0 +1,41 @@
+internal import Inference
+internal import StadionClient
+internal import Wire
+
+/// Options that every verb that talks to a host shares.
+enum ClientOptions {
+  static let address = [
+    CommandSpec.Option(
+      "--socket", value: "PATH", help: "The host's Unix socket; else $STADION_SOCKET or the usual places."),
+    CommandSpec.Option("--url", value: "URL", help: "http://host:port instead of a socket."),
+  ]
+  static let facts = address + [CommandSpec.Option("--json", help: "Print JSON as the host sent it.")]
+
+  static func client(_ arguments: Arguments, timeout: Duration = .seconds(60)) throws -> StadionClient {
+    switch (arguments.value("--socket"), arguments.value("--url")) {
+    case (.some, .some): throw UsageError("--socket and --url exclude each other")
+    case (let path?, nil): return StadionClient(.unix(path: path), timeout: timeout)
+    case (nil, let url?):
+      do { return StadionClient(try HostAddress(url: url), timeout: timeout) } catch { throw UsageError(error.message) }
+    case (nil, nil): return StadionClient(.standard(), timeout: timeout)
+    }
+  }
+}
+
+extension JSONValue {
+  /// The members as one line of words: `cpu, gpu`; `-` when there are none.
+  var words: String {
+    let texts = (array ?? []).map { $0.string ?? $0.text }
+    return texts.isEmpty ? "-" : texts.joined(separator: ", ")
+  }
+
+  /// A scalar as people read it; empty for what is missing or null.
+  func text(_ key: String) -> String {
+    switch self[key] {
+    case nil, .null: ""
+    case .string(let text): text
+    case .bool(let value): value ? "yes" : "no"
+    case let value?: value.text
+    }
+  }
+}

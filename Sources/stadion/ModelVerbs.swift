@@ -1,0 +1,91 @@
+internal import Inference
+internal import StadionClient
+internal import Wire
+
+/// `stadion model list`: the repository's models and how they are.
+enum ModelList {
+  static let spec = CommandSpec("stadion model list", "List models and their versions.", options: ClientOptions.facts)
+
+  @Sendable static func run(_ words: [String]) async throws {
+    let arguments = try Arguments(words, for: spec)
+    if arguments.has("--help") { return print(spec.help) }
+    let answer = try ClientOptions.client(arguments).models()
+    if arguments.has("--json") { return print(answer.text) }
+    let models = answer["models"]?.array ?? []
+    if models.isEmpty {
+      return print("No models. Put one at MODELS/NAME/1/model.onnx; the host finds it by itself.")
+    }
+    print(table(models).text)
+  }
+
+  /// A line per version.
+  static func table(_ models: [JSONValue]) -> Table {
+    var table = Table(["MODEL", "VERSION", "STATE", "FORMAT", "RUNNER", "DEVICE", "REASON"])
+    for model in models {
+      let versions = model["versions"]?.array ?? []
+      if versions.isEmpty { table.add(model.text("name"), "-", "-") }
+      for version in versions {
+        table.add(
+          model.text("name"), version.text("version"), version.text("state"), version.text("format"),
+          version.text("runner"), version.text("device"), version.text("reason"))
+      }
+    }
+    return table
+  }
+}
+
+/// `stadion model show`: one model's versions, inputs and outputs.
+enum ModelShow {
+  static let spec = CommandSpec(
+    "stadion model show", "Show a model's versions, inputs and outputs.", operands: ["NAME"],
+    options: ClientOptions.facts)
+
+  @Sendable static func run(_ words: [String]) async throws {
+    let arguments = try Arguments(words, for: spec)
+    if arguments.has("--help") { return print(spec.help) }
+    let client = try ClientOptions.client(arguments)
+    let name = arguments.operands[0]
+    let model = try client.model(name)
+    if arguments.has("--json") { return print(model.text) }
+    print(ModelList.table([model]).text)
+    let isReady = (model["versions"]?.array ?? []).contains { $0["state"] == "READY" }
+    guard isReady else { return print("\nNothing serves; `stadion model load \(name)` loads it and tells why not.") }
+    let metadata = try client.metadata(ModelID(name: name))
+    var table = Table()
+    for (role, specs) in [("input", metadata.inputs), ("output", metadata.outputs)] {
+      for spec in specs { table.add(role, spec.name, spec.elementType.protocolName.description, "\(spec.shape)") }
+    }
+    print("\n\(table.text)")
+    if let settings = model["settings"]?.members, !settings.isEmpty {
+      print("\nmodel.json sets \(settings.map(\.key).joined(separator: ", "))")
+    }
+  }
+}
+
+/// `stadion model load` and `unload`.
+struct ModelLoad {
+  let spec: CommandSpec
+  private let act: @Sendable (StadionClient, String) throws -> Void
+  private let done: String
+
+  static let load = ModelLoad(
+    spec: CommandSpec(
+      "stadion model load", "Load a model and its new versions; wait until it serves.", operands: ["NAME"],
+      options: ClientOptions.address),
+    act: { try $0.load($1) }, done: "serves")
+
+  static let unload = ModelLoad(
+    spec: CommandSpec(
+      "stadion model unload", "Stop serving a model; requests in flight finish.", operands: ["NAME"],
+      options: ClientOptions.address),
+    act: { try $0.unload($1) }, done: "is unloaded")
+
+  @Sendable func run(_ words: [String]) async throws {
+    let arguments = try Arguments(words, for: spec)
+    if arguments.has("--help") { return print(spec.help) }
+    // Compiling a large model for a device takes minutes.
+    let client = try ClientOptions.client(arguments, timeout: .seconds(600))
+    try act(client, arguments.operands[0])
+    print("\(arguments.operands[0]) \(done)")
+  }
+}
