@@ -61,7 +61,8 @@ static inline struct request tensor_request(const char *model, const char *input
 
   size_t room = request.value_count * 20 + strlen(input) + strlen(shape) + 512;
   char *body = take_memory(room);
-  size_t length = (size_t)snprintf(body, room, "{\"inputs\":[{\"name\":\"%s\",\"shape\":[%s],\"datatype\":\"FP32\",", input, shape);
+  size_t length = (size_t)snprintf(body, room, "{\"inputs\":[{\"name\":\"%s\",\"shape\":[%s],\"datatype\":\"FP32\",",
+                                   input, shape);
   char header[64] = "";
   if (json) {
     length += (size_t)sprintf(body + length, "\"data\":[");
@@ -78,8 +79,10 @@ static inline struct request tensor_request(const char *model, const char *input
     length += tensor_bytes;
   }
   request.bytes = take_memory(length + strlen(model) + 512);
-  int head = sprintf(request.bytes, "POST /v2/models/%s/infer HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/%s\r\n"
-                     "%sContent-Length: %zu\r\n\r\n", model, json ? "json" : "octet-stream", header, length);
+  int head = sprintf(request.bytes,
+                     "POST /v2/models/%s/infer HTTP/1.1\r\nHost: localhost\r\n"
+                     "Content-Type: application/%s\r\n%sContent-Length: %zu\r\n\r\n",
+                     model, json ? "json" : "octet-stream", header, length);
   memcpy(request.bytes + head, body, length);
   request.byte_count = (size_t)head + length;
   free(body);
@@ -112,7 +115,8 @@ static inline struct request file_request(const char *path) {
 static inline enum outcome send_some(struct connection *connection, const struct request *request) {
   if (connection->sent == 0) connection->started_ns = now_ns();
   while (connection->sent < request->byte_count) {
-    ssize_t n = send(connection->fd, request->bytes + connection->sent, request->byte_count - connection->sent, MSG_NOSIGNAL);
+    size_t left = request->byte_count - connection->sent;
+    ssize_t n = send(connection->fd, request->bytes + connection->sent, left, MSG_NOSIGNAL);
     if (n < 0 && (errno == EAGAIN || errno == EINTR)) return WAITING;
     if (n < 0) return BROKEN;
     connection->sent += (size_t)n;
@@ -150,7 +154,8 @@ static inline enum outcome receive_some(struct connection *connection) {
     connection->buffer = realloc(connection->buffer, connection->capacity);
     if (connection->buffer == NULL) die("no memory for a response of %zu bytes", wanted);
   }
-  ssize_t n = recv(connection->fd, connection->buffer + connection->received, connection->capacity - 1 - connection->received, 0);
+  size_t room = connection->capacity - 1 - connection->received;
+  ssize_t n = recv(connection->fd, connection->buffer + connection->received, room, 0);
   if (n < 0 && (errno == EAGAIN || errno == EINTR)) return WAITING;
   if (n <= 0) return BROKEN;
   connection->received += (size_t)n;
@@ -200,10 +205,15 @@ static inline const char *problem_with(struct connection *connection, struct req
     return NULL;
   }
   if (count != request->expected_count) return "the length of the body changed";
-  size_t ends = count < 32 ? count : 32;
-  if (memcmp(body, request->expected, ends) != 0 || memcmp(body + count - ends, request->expected + count - ends, ends) != 0)
-    return "the body changed";
-  return NULL;
+  size_t ends = count < 32 ? count : 32, last = count - ends;
+  bool same = memcmp(body, request->expected, ends) == 0 && memcmp(body + last, request->expected + last, ends) == 0;
+  return same ? NULL : "the body changed";
+}
+
+static inline void die_broken(struct connection *connection) {
+  if (connection->buffer != NULL) connection->buffer[connection->received] = '\0';
+  die("the host closed a connection or sent no valid response, after %zu bytes:\n%.600s", connection->received,
+      connection->buffer != NULL ? connection->buffer : "");
 }
 
 // One exchange on a blocking connection; returns nanoseconds from the first byte sent to the last received.
@@ -211,7 +221,7 @@ static inline uint64_t exchange(struct connection *connection, const struct requ
   start_over(connection);
   enum outcome outcome = send_some(connection, request);
   while (outcome == WAITING) outcome = receive_some(connection);
-  if (outcome == BROKEN) die("the host closed the connection or sent no valid response");
+  if (outcome == BROKEN) die_broken(connection);
   return now_ns() - connection->started_ns;
 }
 

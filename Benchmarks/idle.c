@@ -6,6 +6,8 @@
 
 #include "http.h"
 
+enum { OPENING_SECONDS = 60 };  // a host that does not answer must not hold up the benchmark
+
 static const char usage[] = "usage: idle --socket PATH --pid PID [--connections 10000] [--model identity]\n";
 
 // A figure of /proc/PID/status in bytes, such as "RssAnon:".
@@ -53,6 +55,7 @@ int main(int count, char **arguments) {
   if (socket_path == NULL || pid <= 0 || wanted <= 0) die(usage);
   allow_descriptors((rlim_t)wanted + 64);
 
+  alarm(OPENING_SECONDS);
   struct request request = tensor_request(model, "INPUT0", "1,16", false);
   request.echoes = true;
   struct connection connection = {.fd = connect_unix(socket_path)};  // one buffer, many descriptors
@@ -70,6 +73,7 @@ int main(int count, char **arguments) {
          wanted, (double)(anonymous - anonymous_before) / (double)wanted, anonymous_before, anonymous, resident_before,
          resident, seconds * 1e6 / (double)wanted);
   fflush(stdout);
+  alarm(0);
   while (getchar() != EOF) {
   }
   return 0;

@@ -24,8 +24,8 @@ struct tally {
 };
 
 static const char usage[] =
-    "usage: load --socket PATH (--model NAME [--input NAME] [--shape 1,16] [--json] [--echoes] | --get PATH | --request FILE)\n"
-    "            [--connections 1] [--seconds 2] [--requests N] [--warm-up 200] [--core N] [--pid PID]...\n";
+    "usage: load --socket PATH (--model NAME [--input NAME] [--shape 1,16] [--json] [--echoes] | --get PATH |\n"
+    "            --request FILE) [--connections 1] [--seconds 2] [--requests N] [--warm-up 200] [--core N] [--pid PID]...\n";
 
 static uint64_t cpu_ns(const struct plan *plan) {
   uint64_t sum = 0;
@@ -68,7 +68,7 @@ static void run_one(const struct plan *plan, struct tally *tally, struct request
 
 // Starts the connection's next request and watches for room to send only while there is something left to send.
 static void send_next(int epoll, struct connection *connection, const struct request *request, bool was_full) {
-  if (send_some(connection, request) == BROKEN) die("the host closed a connection");
+  if (send_some(connection, request) == BROKEN) die_broken(connection);
   bool is_full = connection->sent < request->byte_count;
   if (is_full == was_full) return;
   struct epoll_event event = {.events = EPOLLIN | (is_full ? EPOLLOUT : 0u), .data.ptr = connection};
@@ -95,7 +95,7 @@ static void run_many(const struct plan *plan, struct tally *tally, struct reques
       if (events[i].events & EPOLLOUT) send_next(epoll, connection, request, true);
       if (!(events[i].events & ~(unsigned)EPOLLOUT)) continue;
       enum outcome outcome = receive_some(connection);
-      if (outcome == BROKEN) die("the host closed a connection or sent no valid response");
+      if (outcome == BROKEN) die_broken(connection);
       if (outcome == WAITING) continue;
       if (!book(plan, tally, connection, request, ++index)) return;
       bool was_full = connection->sent < request->byte_count;
@@ -110,10 +110,11 @@ static void print_tally(const struct tally *tally, const struct request *request
   double seconds = (double)(tally->end_ns - tally->begin_ns) / 1e9;
   printf("{");
   print_samples(&samples);
-  printf(", \"requests\": %llu, \"errors\": %llu, \"seconds\": %.4f, \"requests_per_second\": %.1f",
-         (unsigned long long)tally->answered, (unsigned long long)tally->errors, seconds, (double)tally->answered / seconds);
+  double answered = (double)tally->answered;
+  printf(", \"requests\": %.0f, \"errors\": %llu, \"seconds\": %.4f, \"requests_per_second\": %.1f", answered,
+         (unsigned long long)tally->errors, seconds, answered / seconds);
   printf(", \"server_cpu_us_per_request\": %.3f, \"request_bytes\": %zu, \"response_bytes\": %zu}\n",
-         (double)tally->cpu_ns / 1e3 / (double)tally->answered, request->byte_count, response_bytes);
+         (double)tally->cpu_ns / 1e3 / answered, request->byte_count, response_bytes);
 }
 
 // The size of one response with its head, asked for on a connection of its own.
@@ -158,7 +159,9 @@ int main(int count, char **arguments) {
     }
   if (plan.socket == NULL || (model != NULL) + (path != NULL) + (file != NULL) != 1 || plan.connections < 1) die(usage);
 
-  struct request request = model ? tensor_request(model, input, shape, json) : path ? get_request(path) : file_request(file);
+  struct request request = model  ? tensor_request(model, input, shape, json)
+                           : path ? get_request(path)
+                                  : file_request(file);
   request.echoes = echoes && model != NULL;
   pin_to_core(plan.core);
   struct tally tally = {.samples = make_samples()};

@@ -24,7 +24,8 @@ struct api_base {
 
 static const void *const *ort_api;
 
-// Calls slot `NAME` whose parameters have the types in TYPES, in parentheses; ends the program with the engine's own words on failure.
+// Calls slot `NAME` whose parameters have the types in TYPES, in parentheses. A failure ends the program with the
+// engine's own words.
 #define ORT(NAME, TYPES, ...) ort_check(((void *(*)TYPES)ort_api[NAME])(__VA_ARGS__), #NAME)
 #define ORT_VOID(NAME, TYPES, ...) (((void (*)TYPES)ort_api[NAME])(__VA_ARGS__))
 

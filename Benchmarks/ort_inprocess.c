@@ -1,4 +1,4 @@
-// The same model twice, in turns: in a session of this process, and through the host. The difference is what the host adds.
+// The same model in turns in a session of this process and through the host; the difference is what the host adds.
 // The session has one thread that does not spin, as the runner's has. Prints one JSON object.
 #include <getopt.h>
 
@@ -17,7 +17,8 @@ struct session {
 };
 
 static const char usage[] =
-    "usage: ort_inprocess --library libonnxruntime.so --model FILE [--socket PATH --name MODEL] [--runs 50] [--core N]\n";
+    "usage: ort_inprocess --library libonnxruntime.so --model FILE [--socket PATH --name MODEL] [--runs 50]\n"
+    "                     [--core N]\n";
 
 // Makes the one input: uniform floats of the model's shape.
 static void make_input(struct session *session) {
@@ -57,7 +58,8 @@ static struct session open_session(const char *model) {
   ORT(DEFAULT_ALLOCATOR, (void **), &allocator);
   ORT(INPUT_COUNT, (void *, size_t *), session.session, &input_count);
   ORT(OUTPUT_COUNT, (void *, size_t *), session.session, &session.output_count);
-  if (input_count != 1 || session.output_count > MAX_OUTPUTS) die("%s has %zu inputs, %zu outputs", model, input_count, session.output_count);
+  if (input_count != 1 || session.output_count > MAX_OUTPUTS)
+    die("%s has %zu inputs (wanted: 1) and %zu outputs (at most: %d)", model, input_count, session.output_count, MAX_OUTPUTS);
   ORT(INPUT_NAME, (void *, size_t, void *, char **), session.session, 0, allocator, &session.input_name);
   for (size_t i = 0; i < session.output_count; i++)
     ORT(OUTPUT_NAME, (void *, size_t, void *, char **), session.session, i, allocator, &session.output_names[i]);
@@ -71,8 +73,8 @@ static uint64_t run_here(struct session *session) {
   const char *const *input_names = (const char *const *)&session->input_name;
   const char *const *output_names = (const char *const *)session->output_names;
   uint64_t started = now_ns();
-  ORT(RUN, (void *, void *, const char *const *, void *const *, size_t, const char *const *, size_t, void **), session->session,
-      NULL, input_names, &session->input, 1, output_names, session->output_count, outputs);
+  ORT(RUN, (void *, void *, const char *const *, void *const *, size_t, const char *const *, size_t, void **),
+      session->session, NULL, input_names, &session->input, 1, output_names, session->output_count, outputs);
   uint64_t ns = now_ns() - started;
   for (size_t i = 0; i < session->output_count; i++) ORT_VOID(RELEASE_VALUE, (void *), outputs[i]);
   return ns;

@@ -1,5 +1,5 @@
-// The floor: two processes that pass the bytes of a request and of a response over a Unix stream socket, and do nothing else.
-// Prints one JSON object.
+// The floor: two processes that pass the bytes of a request and of a response over a Unix stream socket, and nothing
+// else. Prints one JSON object.
 #include <getopt.h>
 #include <signal.h>
 #include <stdbool.h>

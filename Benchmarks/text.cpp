@@ -60,6 +60,6 @@ int main(int count, char **arguments) {
     print_ns.push_back(done - middle);
     both_ns.push_back(done - start);
   } while (now_ns() < stop || both_ns.size() < 5);
-  printf("{\"parse_us\": %.1f, \"print_us\": %.1f, \"p50_us\": %.1f, \"text_bytes\": %zu, \"samples\": %zu}\n",
-         median_us(parse_ns), median_us(print_ns), median_us(both_ns), static_cast<size_t>(end - text.data()), both_ns.size());
+  printf("{\"parse_us\": %.1f, \"print_us\": %.1f, \"p50_us\": %.1f, \"text_bytes\": %td, \"samples\": %zu}\n",
+         median_us(parse_ns), median_us(print_ns), median_us(both_ns), end - text.data(), both_ns.size());
 }
