@@ -25,7 +25,8 @@ struct tally {
 
 static const char usage[] =
     "usage: load --socket PATH (--model NAME [--input NAME] [--shape 1,16] [--json] [--echoes] | --get PATH |\n"
-    "            --request FILE) [--connections 1] [--seconds 2] [--requests N] [--warm-up 200] [--core N] [--pid PID]...\n";
+    "            --request FILE) [--connections 1] [--seconds 2] [--requests N] [--warm-up 200] [--core N]\n"
+    "            [--pid PID]...\n";
 
 static uint64_t cpu_ns(const struct plan *plan) {
   uint64_t sum = 0;

@@ -59,7 +59,7 @@ static struct session open_session(const char *model) {
   ORT(INPUT_COUNT, (void *, size_t *), session.session, &input_count);
   ORT(OUTPUT_COUNT, (void *, size_t *), session.session, &session.output_count);
   if (input_count != 1 || session.output_count > MAX_OUTPUTS)
-    die("%s has %zu inputs (wanted: 1) and %zu outputs (at most: %d)", model, input_count, session.output_count, MAX_OUTPUTS);
+    die("%s: %zu inputs, wanted 1; %zu outputs, at most %d", model, input_count, session.output_count, MAX_OUTPUTS);
   ORT(INPUT_NAME, (void *, size_t, void *, char **), session.session, 0, allocator, &session.input_name);
   for (size_t i = 0; i < session.output_count; i++)
     ORT(OUTPUT_NAME, (void *, size_t, void *, char **), session.session, i, allocator, &session.output_names[i]);

@@ -7,7 +7,7 @@
 
 #include "samples.h"
 
-static const char usage[] = "usage: ping --request BYTES --response BYTES [--seconds 1] [--core N]\n";
+static const char usage[] = "usage: ping --request BYTES --response BYTES [--seconds 1] [--core N] [--other-core N]\n";
 
 // False when the other side has gone.
 static bool send_all(int fd, const char *bytes, size_t count) {
@@ -40,14 +40,16 @@ static void answer(int fd, char *bytes, size_t request, size_t response) {
 int main(int count, char **arguments) {
   size_t request = 0, response = 0;
   double seconds = 1;
-  int core = -1, ends[2];
+  int core = -1, other_core = -1, ends[2];
   static const struct option options[] = {
-      {"request", 1, 0, 'q'}, {"response", 1, 0, 'a'}, {"seconds", 1, 0, 't'}, {"core", 1, 0, 'p'}, {0, 0, 0, 0}};
+      {"request", 1, 0, 'q'}, {"response", 1, 0, 'a'}, {"seconds", 1, 0, 't'}, {"core", 1, 0, 'p'},
+      {"other-core", 1, 0, 'o'}, {0, 0, 0, 0}};
   for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
       case 'q': request = strtoul(optarg, NULL, 10); break;
       case 'a': response = strtoul(optarg, NULL, 10); break;
       case 't': seconds = atof(optarg); break;
       case 'p': core = atoi(optarg); break;
+      case 'o': other_core = atoi(optarg); break;
       default: die(usage);
     }
   if (request == 0 || response == 0) die(usage);
@@ -55,12 +57,13 @@ int main(int count, char **arguments) {
   size_t capacity = request > response ? request : response;
   char *bytes = take_memory(capacity);
   memset(bytes, 'x', capacity);
-  pin_to_core(core);
+  pin_to_core(core);  // the child too, until it moves
   if (socketpair(AF_UNIX, SOCK_STREAM, 0, ends) != 0) die("socketpair: %s", strerror(errno));
   pid_t child = fork();
   if (child < 0) die("fork: %s", strerror(errno));
   if (child == 0) {
     close(ends[0]);
+    pin_to_core(other_core);
     answer(ends[1], bytes, request, response);
   }
   close(ends[1]);

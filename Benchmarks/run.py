@@ -136,6 +136,19 @@ class Bench:
     with self.host("--inline-run-micros", "0") as host:
       self.values["hop.free"] = self.load(host, "binary")["p50_us"]
 
+  def two_cores(self):
+    """Host on core 0, client on core 1: what "free" measures when the scheduler happens to part them."""
+    if len(os.sched_getaffinity(0)) < 2:
+      return
+    with self.host(core=0) as host:
+      result = self.load(host, "binary", core=1)
+      self.values |= {"two_cores.binary": result["p50_us"], "two_cores.cpu_1": result["server_cpu_us_per_request"]}
+      sizes = ["--request", result["request_bytes"], "--response", result["response_bytes"]]
+      self.values["two_cores.ping"] = self.floor("ping", 1, "--other-core", 0, *sizes)["p50_us"]
+    with self.host("--busy-poll-micros", "50", core=0) as host:
+      result = self.load(host, "binary", core=1)
+      self.values |= {"two_cores.busy": result["p50_us"], "two_cores.busy_cpu_1": result["server_cpu_us_per_request"]}
+
   def busy(self):
     with self.host("--busy-poll-micros", "50") as host:
       result = self.load(host, "binary")
@@ -192,7 +205,7 @@ class Bench:
     return self.values, problems
 
 
-GROUPS = ["one_core", "free", "busy", "pitch", "alone", "idle"]
+GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle"]
 
 
 def parse_options():
