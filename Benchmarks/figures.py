@@ -1,0 +1,130 @@
+"""What must be reached, and the table that says whether it was."""
+
+import dataclasses
+import statistics
+from typing import Optional
+
+Round = dict[str, float]  # name of a measurement → value, of one round
+
+
+@dataclasses.dataclass
+class Figure:
+  """One line of the report. `measured` and `reference` name measurements; the comparison is made within each round, so
+  that both sides had the same machine, and then the median of the rounds is judged. No limit: for information."""
+
+  title: str
+  measured: str
+  unit: str
+  reference: Optional[str] = None
+  by: str = "value"  # or "difference" (measured - reference), or "ratio" (measured / reference)
+  limit: Optional[float] = None
+  aim: Optional[float] = None
+
+  def compared(self, one: Round) -> Optional[float]:
+    value, reference = one.get(self.measured), one.get(self.reference or "")
+    if value is None or (self.by != "value" and reference is None):
+      return None
+    if self.by == "difference":
+      return value - reference
+    return value / reference if self.by == "ratio" else value
+
+
+FIGURES = [
+  Figure("identity [1,16] binary, one core: p50", "one_core.binary", "µs", "one_core.ping", "difference", 12, 6),
+  Figure("identity [1,16] JSON, one core: p50", "one_core.json", "µs", "one_core.json_ping", "difference", 20, 10),
+  Figure("identity [1,16] binary, 8 connections: server CPU a request", "free.cpu_8", "µs", None, "value", 12, 8),
+  Figure("identity [1,16] binary, 64 connections: server CPU a request", "free.cpu_64", "µs", None, "value", 12, 8),
+  Figure("identity 602 KB binary, one core: p50", "one_core.image", "µs", "one_core.image_ping", "ratio", 1.7, 1.3),
+  Figure("identity 602 KB as JSON, one core: p50", "one_core.image_json", "µs", "one_core.text", "ratio", 1.0, 0.8),
+  Figure("basic_pitch: p50, to the session in-process", "pitch.host", "µs", "pitch.in_process", "ratio", 1.03, 1.015),
+  Figure("host alone: RSS", "alone.rss", "MiB", None, "value", 30, 25),
+  Figure("host alone: RssAnon", "alone.anonymous", "MiB", None, "value", 8, 5),
+  Figure("host alone: start to ready", "alone.ready", "ms", None, "value", 60, 30),
+  Figure("idle connections: extra memory each", "idle.bytes", "B", None, "value", 8192, 2048),
+  # The aim is "no effect"; 3 % is how far two runs of the same thing lie apart.
+  Figure("idle connections: p50 with them, to without", "idle.with", "µs", "idle.without", "ratio", 1.10, 1.03),
+
+  Figure("GET /v2/health/live, one core: p50", "one_core.live", "µs", "one_core.ping", "difference"),
+  Figure("one core, run threads forced: p50, to inline", "hop.one_core", "µs", "one_core.binary", "difference"),
+  Figure("free, run threads forced: p50, to inline", "hop.free", "µs", "free.binary", "difference"),
+  Figure("two cores: binary p50", "two_cores.binary", "µs", "two_cores.ping", "difference"),
+  Figure("two cores, busy polling 50 µs: binary p50", "two_cores.busy", "µs", "two_cores.binary", "ratio"),
+  Figure("two cores, busy polling: server CPU a request", "two_cores.busy_cpu_1", "µs", "two_cores.cpu_1", "ratio"),
+  Figure("free: binary p50", "free.binary", "µs", "free.ping", "difference"),
+  Figure("free: binary p99", "free.binary_p99", "µs", "free.ping_p99", "difference"),
+  Figure("free: JSON p50", "free.json", "µs", "free.json_ping", "difference"),
+  Figure("free: 602 KB binary p50", "free.image", "µs", "free.image_ping", "ratio"),
+  Figure("free: 602 KB as JSON p50", "free.image_json", "µs", "free.text", "ratio"),
+  Figure("free, 8 connections: requests/s", "free.rate_8", "/s"),
+  Figure("free, 64 connections: requests/s", "free.rate_64", "/s"),
+  Figure("free, 1 connection: server CPU a request", "free.cpu_1", "µs"),
+  Figure("busy polling 50 µs: binary p50, to without", "busy.binary", "µs", "free.binary", "ratio"),
+  Figure("busy polling, 1 connection: server CPU a request", "busy.cpu_1", "µs", "free.cpu_1", "ratio"),
+  Figure("busy polling, 8 connections: server CPU a request", "busy.cpu_8", "µs", "free.cpu_8", "ratio"),
+  Figure("busy polling, 64 connections: server CPU a request", "busy.cpu_64", "µs", "free.cpu_64", "ratio"),
+  Figure("busy polling, nothing to do: share of a core", "busy.idle_share", "%", "free.idle_share", "difference"),
+]
+
+
+def number(value: float) -> str:
+  """Three significant digits or all integer digits, whichever is more."""
+  size = abs(value)
+  return f"{value:,.0f}" if size >= 100 else f"{value:.1f}" if size >= 10 else f"{value:.2f}"
+
+
+def spread(values: list[float]) -> str:
+  text = number(statistics.median(values))
+  return text if len(values) == 1 else f"{text} ({number(min(values))}–{number(max(values))})"
+
+
+def in_words(figure: Figure, value: float) -> str:
+  """A compared value as people read it."""
+  if figure.by == "ratio":
+    return f"{value:.3f} ×" if abs(value - 1) < 0.1 else f"{value:.2f} ×"
+  return f"{'+' if figure.by == 'difference' and value >= 0 else ''}{number(value)} {figure.unit}"
+
+
+def bound_in_words(figure: Figure, value: Optional[float]) -> str:
+  """A limit or an aim as people read it; empty when there is none."""
+  if value is None:
+    return ""
+  return f"≤ {'+' if figure.by == 'difference' else ''}{value:,g} {'×' if figure.by == 'ratio' else figure.unit}"
+
+
+def judge(figure: Figure, rounds: list[Round]) -> Optional[dict]:
+  """One row of the report; None when no round has the measurement and nothing depends on it."""
+  values = [one[figure.measured] for one in rounds if figure.measured in one]
+  references = [one[figure.reference] for one in rounds if figure.reference in one]
+  compared = [value for value in map(figure.compared, rounds) if value is not None]
+  row = {"figure": figure.title, "unit": figure.unit, "by": figure.by, "limit": figure.limit, "aim": figure.aim}
+  if not compared:
+    return None if figure.limit is None else row | {"verdict": "not measured"}
+  median = statistics.median(compared)
+  row |= {"values": values, "references": references, "compared": median,
+          "measured_text": f"{spread(values)} {figure.unit}",
+          "reference_text": f"{spread(references)} ({figure.reference})" if references else "",
+          "compared_text": in_words(figure, median) if references else ""}
+  if figure.limit is None:
+    return row | {"verdict": ""}
+  return row | {"verdict": "FAIL" if median > figure.limit else "aim" if median <= figure.aim else "pass"}
+
+
+def judge_all(rounds: list[Round], groups: list[str]) -> list[dict]:
+  """The rows of what was measured, and of what has a limit in one of `groups` and should have been."""
+  rows = [(figure, judge(figure, rounds)) for figure in FIGURES]
+  return [row for figure, row in rows
+          if row is not None and ("values" in row or figure.measured.split(".")[0] in groups)]
+
+
+def table(rows: list[dict]) -> str:
+  """Markdown that also reads well on a terminal."""
+  by_title = {figure.title: figure for figure in FIGURES}
+  lines = [["figure", "measured", "reference", "compared", "limit", "aim", "result"]]
+  for row in rows:
+    figure = by_title[row["figure"]]
+    bounds = [bound_in_words(figure, bound) for bound in (figure.limit, figure.aim)]
+    cells = [row.get(key, "") for key in ("measured_text", "reference_text", "compared_text")]
+    lines.append([figure.title, *cells, *bounds, row["verdict"]])
+  widths = [max(len(line[column]) for line in lines) for column in range(7)]
+  lines.insert(1, ["-" * width for width in widths])
+  return "\n".join("| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths)) + " |" for line in lines)
