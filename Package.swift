@@ -69,7 +69,7 @@ let package = Package(
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     tests("RoutingTests", ["Routing", "Inference"]),
-    tests("RunnerTests", ["CStadionRunner"]),
+    tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
     tests("ServingTests", ["Serving", "Wire", "CLinux"]),
     tests("EndpointsTests", ["Endpoints", "Inference", "Wire"]),
     tests("HostTests", ["Wire", "Inference", "StadionClient"]),

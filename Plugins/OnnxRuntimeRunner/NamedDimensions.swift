@@ -51,6 +51,11 @@ struct NamedDimensions: Sendable {
     }
   }
 
+  /// Whether inputs gave one name two sizes in this run.
+  func areDisputed(_ slot: RunSlot) -> Bool {
+    (0..<count).contains { slot.dimensionSizes[$0] == Self.disputed }
+  }
+
   /// Writes the shape of an output; its rank, or nil when it isn't known.
   func resolve(_ slot: RunSlot, output: Int, into sizes: inout InlineArray<8, Int64>) -> Int? {
     guard let dimensions = outputs[output] else { return nil }

@@ -94,7 +94,10 @@ final class OnnxModel: InterruptibleModel {
         throw interrupted(request.ticket)
       }
     }
-    throw api.error(status)
+    var error = api.error(status)
+    // The engine has one code for all that a kernel complains of; here the inputs are the likely reason.
+    if dimensions.areDisputed(slot) { error.code = .invalidArgument }
+    throw error
   }
 
   private func start(_ slot: RunSlot) -> OrtStatus? {
