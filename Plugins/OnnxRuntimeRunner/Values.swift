@@ -31,7 +31,7 @@ extension Engine {
     guard let byteCount = tensorByteCount(shape, elementByteCount: size), byteCount == input.bytes.count else {
       throw RunnerError(
         .invalidArgument,
-        "input \(String(cString: tensor.name)) has \(input.bytes.count) bytes, which isn't what shape \(Array(shape)) needs"
+        "input \(String(cString: tensor.name)) has \(input.bytes.count) bytes; shape \(Array(shape)) needs another size"
       )
     }
     // A scalar may come without a shape, but the engine wants a pointer.
