@@ -73,7 +73,7 @@ let package = Package(
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     tests("RoutingTests", ["Routing", "Inference"]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
-    tests("RunnerTests", ["CStadionRunner"]),
+    tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
     tests("ServingTests", ["Serving", "Wire", "CLinux"]),
     tests("EndpointsTests", ["Endpoints", "Inference", "Wire"]),
     tests("HostTests", ["Wire", "Inference", "StadionClient"]),

@@ -53,6 +53,7 @@ package actor Router {
   }
 
   nonisolated let options: Options
+  package nonisolated var modelRoot: String? { options.modelRoot }
   package nonisolated let manifests: ManifestSearch.Result
   var runners: [RunnerState]
   var models: [String: ModelState] = [:]

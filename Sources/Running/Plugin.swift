@@ -2,7 +2,7 @@ import CLinux
 import CStadionRunner
 import Glibc
 package import Inference
-import Manifests
+package import Manifests
 import Telemetry
 
 /// A runner's opened library: its table, checked, and its devices.
@@ -171,8 +171,10 @@ package final class Plugin: @unchecked Sendable {
 
 /// The contract's version that this host was built with.
 package enum RunnerABI {
-  package static let major = 0
-  package static let minor = 1
+  static let major = 0
+  static let minor = 1
+
+  package static let version = RunnerManifest.ABIVersion(major: major, minor: minor)
 }
 
 /// A caller-owned error record, and what it means to the host's callers.

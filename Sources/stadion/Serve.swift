@@ -1,12 +1,180 @@
+internal import CLinux
+internal import Endpoints
+internal import Glibc
+internal import Manifests
+internal import Registry
+internal import Routing
+internal import Running
+internal import Serving
 internal import StadionClient
+internal import Telemetry
 
 /// `stadion serve`: the host, put together.
 enum Serve {
-  static let spec = CommandSpec("stadion serve", "Start the host.")
+  static let spec = CommandSpec(
+    "stadion serve", "Start the host.",
+    options: [
+      .init("--socket", value: "PATH", help: "Unix socket to listen on (default: as clients look for it)."),
+      .init("--listen", value: "HOST:PORT", help: "Also listen on TCP; a loopback address, with --anonymous."),
+      .init("--anonymous", help: "Serve TCP callers without credentials, as the default tenant."),
+      .init("--models", value: "DIR", help: "Model repository: NAME/VERSION/model.onnx and the like."),
+      .init("--manifests", value: "PATH[:PATH]", isRepeated: true, help: "Runner manifests: these and nothing else."),
+      .init("--runners", value: "GLOBS", help: "Use only runners whose id matches one of these, as onnx*,echo."),
+      .init("--no-runners", value: "GLOBS", help: "Leave these runners out."),
+      .init("--allow-writable-runners", help: "Accept runner files that others may change; warns at each start."),
+      .init("--no-watch", help: "Don't watch the model repository; load and unload by request only."),
+      .init("--loops", value: "N", help: "Event loops (default: one per core)."),
+      .init("--busy-poll-micros", value: "N", help: "Spin so long for the next request before sleeping (default: 0)."),
+      .init("--inline-run-micros", value: "N", help: "Longest run that stays on an event loop (default: 200)."),
+      .init("--max-connections", value: "N", help: "Further connections get 503 (default: 20000)."),
+      .init("--max-body-bytes", value: "N", help: "Larger bodies get 413 (default: 268435456)."),
+      .init("--max-total-body-bytes", value: "N", help: "Large bodies under way together; then 503 (default: 2 GiB)."),
+      .init("--max-header-bytes", value: "N", help: "Larger header sections get 431 (default: 65536)."),
+      .init("--max-header-fields", value: "N", help: "More header fields get 431 (default: 200)."),
+      .init("--max-request-line-bytes", value: "N", help: "Longer request lines get 414 (default: 16384)."),
+      .init("--header-timeout-ms", value: "N", help: "Time for a header section; then 408 (default: 10000)."),
+      .init("--progress-timeout-ms", value: "N", help: "Longest pause in a body or answer (default: 30000)."),
+      .init("--idle-timeout-ms", value: "N", help: "Idle TCP connections end then; 0 = never (default: 90000)."),
+      .init("--unix-idle-timeout-ms", value: "N", help: "The same on the Unix socket (default: 0)."),
+      .init("--drain-timeout-ms", value: "N", help: "Time for requests in flight after SIGTERM (default: 30000)."),
+      .init("--log-level", value: "LEVEL", help: "debug, info, warning or error (default: info)."),
+    ],
+    details: """
+      SIGTERM or Ctrl-C drains: no new connections, requests in flight are answered, then exit 0. A second one ends at once.
+      """)
 
   static func run(_ words: [String]) async throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
-    throw UsageError("this build has no host")
+    try setLogLevel(arguments)
+    let addresses = try addresses(arguments)
+    let limits = try limits(arguments)
+    raiseFileLimit(limits.connections)
+    let signals = Signals()
+
+    let loopCount = try arguments.integer("--loops", in: 1...256) ?? Int(linux_cpu_count())
+    let busyPoll = try arguments.integer("--busy-poll-micros", in: 0...10_000) ?? 0
+    let loops = (0..<loopCount).map { _ in EventLoop(busyPollMicros: busyPoll) }
+    for (index, loop) in loops.enumerated() { loop.start(name: "loop-\(index)") }
+
+    let router = Router(manifests: try manifests(arguments), options: try routerOptions(arguments))
+    let state = ServerState()
+    let handler = HostHandler(router: router, name: "stadion", version: Stadion.version) { state.isDraining }
+    let server = HTTPServer(handler: handler, limits: limits, loops: loops)
+    state.attach(server)
+    for address in addresses {
+      let bound = try server.listen(on: address)
+      Log.info("listening", ("address", bound.description))
+    }
+    // Serving begins at once; readiness says when the models that were there are loaded.
+    Task(executorPreference: loops[0]) {
+      await router.start()
+      Log.info("ready", ("models", String(router.table.models.count)))
+    }
+    var watch: FolderWatch?
+    if let root = router.modelRoot, !arguments.has("--no-watch") {
+      watch = FolderWatch(root: root) { Task(executorPreference: loops[0]) { await router.rescan() } }
+    }
+    signals.waitForFirst()
+    Log.info("draining", ("connections", String(server.connectionCount)))
+    watch?.stop()
+    server.drain()
+    if !signals.waitForSecond(or: server.drainedDescriptor, timeoutMs: limits.drainTimeoutMs) {
+      Log.warning("ended before every request was answered", ("connections", String(server.connectionCount)))
+      exit(1)
+    }
+    Log.info("stopped")
+  }
+
+  private static func setLogLevel(_ arguments: Arguments) throws {
+    guard let word = arguments.value("--log-level") else { return }
+    guard let level = Log.Level(name: word) else {
+      throw UsageError("--log-level is debug, info, warning or error, not \"\(word)\"")
+    }
+    Log.level = level
+  }
+
+  private static func addresses(_ arguments: Arguments) throws -> [ListenAddress] {
+    var addresses: [ListenAddress] = [.unix(path: arguments.value("--socket") ?? ClientOptions.defaultSocket)]
+    if let text = arguments.value("--listen") {
+      guard arguments.has("--anonymous") else {
+        throw UsageError("--listen needs --anonymous: nobody is authenticated on TCP yet")
+      }
+      guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
+        throw UsageError("--listen wants HOST:PORT, not \"\(text)\"")
+      }
+      var host = String(text[..<colon])
+      if host.hasPrefix("[") && host.hasSuffix("]") { host = String(host.dropFirst().dropLast()) }
+      addresses.append(.tcp(host: host, port: port))
+    } else if arguments.has("--anonymous") {
+      throw UsageError("--anonymous goes with --listen HOST:PORT")
+    }
+    return addresses
+  }
+
+  private static func limits(_ arguments: Arguments) throws -> ServingLimits {
+    var limits = ServingLimits()
+    func set(_ option: String, _ range: ClosedRange<Int>, _ field: WritableKeyPath<ServingLimits, Int>) throws {
+      if let value = try arguments.integer(option, in: range) { limits[keyPath: field] = value }
+    }
+    let milliseconds = 0...86_400_000
+    try set("--max-connections", 1...1_000_000, \.connections)
+    // zlib counts its input in 32 bits.
+    try set("--max-body-bytes", 1...(1 << 31), \.bodyBytes)
+    try set("--max-total-body-bytes", 1...(1 << 40), \.totalBodyBytes)
+    try set("--max-header-bytes", 256...(1 << 20), \.headerBytes)
+    try set("--max-header-fields", 8...10_000, \.headerFields)
+    try set("--max-request-line-bytes", 64...(1 << 20), \.requestLineBytes)
+    try set("--header-timeout-ms", milliseconds, \.headerTimeoutMs)
+    try set("--progress-timeout-ms", milliseconds, \.progressTimeoutMs)
+    try set("--idle-timeout-ms", milliseconds, \.idleTimeoutMs)
+    try set("--unix-idle-timeout-ms", milliseconds, \.unixIdleTimeoutMs)
+    try set("--drain-timeout-ms", milliseconds, \.drainTimeoutMs)
+    return limits
+  }
+
+  private static func routerOptions(_ arguments: Arguments) throws -> Router.Options {
+    var options = Router.Options()
+    options.inlineMicros = try arguments.integer("--inline-run-micros", in: 0...1_000_000) ?? options.inlineMicros
+    if let models = arguments.value("--models") {
+      guard let path = realpath(models, nil) else {
+        throw UsageError("--models \(models): \(String(cString: strerror(errno)))")
+      }
+      defer { free(path) }
+      options.modelRoot = String(cString: path)
+    }
+    return options
+  }
+
+  /// Finds manifests; what is wrong with any of them is logged, and listed by `runner list --all`.
+  private static func manifests(_ arguments: Arguments) throws -> ManifestSearch.Result {
+    var path = [CChar](repeating: 0, count: Int(PATH_MAX))
+    guard linux_executable_path(&path, path.count) else { throw UsageError("can't tell where this executable lies") }
+    let executable = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    let folder = executable.lastIndex(of: "/").map { String(executable[..<$0]) } ?? "/"
+    let given = arguments.values("--manifests")
+    var search = ManifestSearch(
+      hostFolder: folder, explicitPaths: given.isEmpty ? nil : given, environment: ProcessPrivileges.environment(),
+      isPrivileged: ProcessPrivileges.areRaised)
+    search.hostABI = RunnerABI.version
+    search.wanted = arguments.value("--runners").map { $0.split(separator: ",").map(String.init) }
+    search.unwanted = arguments.value("--no-runners").map { $0.split(separator: ",").map(String.init) } ?? []
+    search.allowWritable = arguments.has("--allow-writable-runners")
+    let result = search.run()
+    for problem in result.problems { Log.warning("refused a manifest", ("problem", problem.description)) }
+    for remark in result.remarks {
+      Log.write(remark.severity == .warning ? .warning : .info, { remark.description }, [])
+    }
+    return result
+  }
+
+  /// Each connection is a descriptor; a few more are for models and runners.
+  private static func raiseFileLimit(_ connections: Int) {
+    var limit = rlimit()
+    guard getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 else { return }
+    let wanted = min(rlim_t(connections + 256), limit.rlim_max)
+    guard limit.rlim_cur < wanted else { return }
+    limit.rlim_cur = wanted
+    setrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit)
   }
 }

@@ -1,0 +1,50 @@
+import CStadionRunner
+
+/// What the host offers to a plugin between `open` and `close`. [any] thread.
+public struct Host: @unchecked Sendable {  // the host's functions are tagged [any] and the table is constant
+  public enum Level: Int32, Sendable { case debug, info, warning, error }
+
+  let raw: UnsafePointer<stadion_host>
+
+  public func log(_ level: Level, _ message: String) {
+    var message = message
+    message.withUTF8 { utf8 in
+      utf8.withMemoryRebound(to: CChar.self) { text in
+        raw.pointee.log(raw, level.rawValue, stadion_text(data: text.baseAddress, size: text.count))
+      }
+    }
+  }
+
+  /// The host's extension, owned by the host until `close` returns; nil if it has none of that id.
+  public func `extension`(_ id: String) -> UnsafeRawPointer? { raw.pointee.extension(raw, id) }
+}
+
+/// Deadline and cancel flag of one call. Not to be kept after the call.
+public struct Ticket {
+  let raw: UnsafePointer<stadion_ticket>
+
+  /// Never used twice within a process.
+  public var id: UInt64 { raw.pointee.id }
+  /// Nanoseconds of CLOCK_MONOTONIC; nil = none.
+  public var deadline: UInt64? { raw.pointee.deadline_ns == 0 ? nil : raw.pointee.deadline_ns }
+  /// True once the client left, the deadline passed or the host stops. Cheap: ask between steps.
+  public var isCancelled: Bool { raw.pointee.is_cancelled(raw) }
+}
+
+/// Memory of the host, 64-byte aligned, charged to the tenant that asked. Given back unless it is emitted.
+public struct HostBuffer: ~Copyable {
+  let raw: UnsafeMutablePointer<stadion_buffer>
+
+  public var bytes: UnsafeMutableRawBufferPointer {
+    UnsafeMutableRawBufferPointer(start: raw.pointee.data, count: Int(raw.pointee.byte_size))
+  }
+
+  /// The caller now owns the reference.
+  consuming func take() -> UnsafeMutablePointer<stadion_buffer> {
+    let raw = raw
+    discard self
+    return raw
+  }
+
+  deinit { raw.pointee.release(raw) }
+}

@@ -1,0 +1,130 @@
+"""make_onnx.py DIR: writes the small ONNX models that the tests run. Needs the packages onnx and numpy."""
+import os
+import sys
+
+import numpy as np
+import onnx
+from onnx import TensorProto as T
+from onnx import helper, numpy_helper
+
+TYPES = {
+    "f32": T.FLOAT, "f16": T.FLOAT16, "bf16": T.BFLOAT16, "f64": T.DOUBLE, "i8": T.INT8, "i16": T.INT16,
+    "i32": T.INT32, "i64": T.INT64, "u8": T.UINT8, "u16": T.UINT16, "u32": T.UINT32, "u64": T.UINT64,
+    "bool": T.BOOL, "utf8": T.STRING,
+}
+
+
+def value(name, type, shape):
+    return helper.make_tensor_value_info(name, type, shape)
+
+
+def node(kind, inputs, outputs, **attributes):
+    return helper.make_node(kind, inputs.split(), outputs.split(), **attributes)
+
+
+def constant(name, array):
+    return numpy_helper.from_array(np.asarray(array), name)
+
+
+class Folder:
+    def __init__(self, path):
+        self.path = path
+        os.makedirs(path, exist_ok=True)
+
+    def bytes(self, name, data):
+        with open(os.path.join(self.path, name + ".onnx"), "wb") as file:
+            file.write(data)
+
+    def model(self, name, nodes, inputs, outputs, constants=(), opset=17, **fields):
+        """Saves a model. It isn't checked, as some are wrong on purpose. Returns its bytes."""
+        graph = helper.make_graph(nodes, name, inputs, outputs, list(constants))
+        model = helper.make_model(
+            graph, producer_name="stadion tests", opset_imports=[helper.make_opsetid("", opset)])
+        model.ir_version = 10
+        helper.set_model_props(model, fields.pop("properties", {}))
+        for key, content in fields.items():
+            setattr(model, key, content)
+        data = model.SerializeToString()
+        self.bytes(name, data)
+        return data
+
+
+def identities(folder):
+    def identity(name, type, shape):
+        return folder.model(
+            name, [node("Identity", "INPUT0", "OUTPUT0")], [value("INPUT0", type, shape)],
+            [value("OUTPUT0", type, shape)])
+
+    identity("identity", T.FLOAT, ["N", 16])
+    identity("identity_image", T.FLOAT, [1, 3, 224, 224])
+    identity("scalar", T.FLOAT, [])
+    identity("static", T.FLOAT, [2, 3])
+    identity("unnamed", T.FLOAT, [None, 2])
+    for short, type in TYPES.items():
+        identity("identity_" + short, type, ["N"])
+    for name, type in (("float8", T.FLOAT8E4M3FN), ("int4", T.INT4)):
+        folder.model(name, [node("Cast", "x", "z", to=T.FLOAT)], [value("x", type, ["N"])],
+                     [value("z", T.FLOAT, ["N"])], opset=21)
+    identity("rank9", T.FLOAT, [1] * 9)
+
+
+def computed(folder):
+    pair = [value("x", T.FLOAT, ["batch", 4]), value("y", T.FLOAT, ["batch", 4])]
+    folder.model(
+        "add", [node("Add", "x y", "z")], pair, [value("z", T.FLOAT, ["batch", 4])], doc_string="adds",
+        domain="org.stadion.tests", model_version=7, properties={"author": "us", "labels": "a,b"})
+    folder.model("two_outputs", [node("Add", "x y", "sum"), node("Sub", "x y", "difference")], pair,
+                 [value("sum", T.FLOAT, ["batch", 4]), value("difference", T.FLOAT, ["batch", 4])])
+    folder.model("concat_text", [node("StringConcat", "x y", "z")],
+                 [value("x", T.STRING, ["n"]), value("y", T.STRING, ["n"])], [value("z", T.STRING, ["n"])], opset=20)
+    folder.model("nonzero", [node("NonZero", "x", "z")], [value("x", T.FLOAT, ["n"])],
+                 [value("z", T.INT64, [1, "found"])])
+    # Says that z is as long as x, though it is twice as long.
+    folder.model("liar", [node("Concat", "x x", "z", axis=0)], [value("x", T.FLOAT, ["n"])],
+                 [value("z", T.FLOAT, ["n"])])
+    folder.model("any_rank", [node("Reshape", "x s", "z")], [value("x", T.FLOAT, ["n"]), value("s", T.INT64, ["r"])],
+                 [value("z", T.FLOAT, None)])
+    folder.model("divide", [node("Div", "x y", "z")], [value("x", T.INT32, [4]), value("y", T.INT32, [4])],
+                 [value("z", T.INT32, [4])])
+    folder.model("constant", [node("Identity", "c", "z")], [], [value("z", T.FLOAT, [3])],
+                 [constant("c", np.float32([1, 2, 3]))])
+    folder.model("sequence", [node("SplitToSequence", "x", "z", axis=0)], [value("x", T.FLOAT, [3, 2])],
+                 [helper.make_tensor_sequence_value_info("z", T.FLOAT, None)])
+
+
+def endless(folder):
+    """Runs as long as `more` says: with true, for ever. Only a cancel ends it."""
+    body = helper.make_graph(
+        [node("Identity", "going", "go"), node("Tanh", "a", "b")], "body",
+        [value("step", T.INT64, []), value("going", T.BOOL, []), value("a", T.FLOAT, [64])],
+        [value("go", T.BOOL, []), value("b", T.FLOAT, [64])])
+    folder.model("loop", [node("Loop", "steps more x", "z", body=body)],
+                 [value("steps", T.INT64, []), value("more", T.BOOL, []), value("x", T.FLOAT, [64])],
+                 [value("z", T.FLOAT, [64])])
+
+
+def broken(folder):
+    good = folder.model("tiny", [node("Add", "x w", "z")], [value("x", T.FLOAT, [4])], [value("z", T.FLOAT, [4])],
+                        [constant("w", np.float32([1, 2, 3, 4]))])
+    folder.bytes("empty", b"")
+    folder.bytes("garbage", bytes(range(256)) * 8)
+    folder.bytes("truncated", good[: len(good) // 2])
+    folder.bytes("text", b"this is not a model\n")
+    folder.model("unknown_operator", [node("NoSuchOperator", "x", "z")], [value("x", T.FLOAT, [4])],
+                 [value("z", T.FLOAT, [4])])
+    folder.model("cycle", [node("Add", "x b", "a"), node("Add", "a x", "b")], [value("x", T.FLOAT, [4])],
+                 [value("b", T.FLOAT, [4])])
+    lie = helper.make_tensor("w", T.FLOAT, [4], np.zeros(4, np.float32).tobytes(), raw=True)
+    lie.dims[0] = 1 << 40
+    folder.model("too_few_weights", [node("Add", "x w", "z")], [value("x", T.FLOAT, [4])],
+                 [value("z", T.FLOAT, [4])], [lie])
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 2:
+        sys.exit(__doc__)
+    target = Folder(sys.argv[1])
+    identities(target)
+    computed(target)
+    endless(target)
+    broken(target)
