@@ -104,6 +104,7 @@ inline uint32_t round_to_odd(uint64_t g, uint32_t c) {
 
 // Raffaello Giulietti's Schubfach ("The Schubfach way to render doubles") for floats, with Dragonbox's powers of ten.
 // Dragonbox's own float code is as exact but branches on the digits, which nothing predicts; this has no branch.
+// Uniform floats, the whole number: std::to_chars 23 ns, Dragonbox 18 ns, this 15 ns (Benchmarks/numbers.cpp).
 inline Decimal shortest(float value) {
   uint32_t bits;
   memcpy(&bits, &value, sizeof bits);

@@ -211,25 +211,55 @@ package struct JSONReader {
     position += 1
     let first = position
     var hasEscapes = false
-    var isASCII = true
-    while position < count {
-      let byte = start[position]
-      if byte == UInt8(ascii: "\"") {
+    var highBits: UInt64 = 0
+    while true {
+      skipPlain(&highBits)
+      guard position < count else { throw failure("") }
+      switch start[position] {
+      case UInt8(ascii: "\""):
         let bytes = UnsafeRawBufferPointer(start: start + first, count: position - first)
         position += 1
-        if !isASCII && !Self.isValidUTF8(bytes) { throw JSONError("a string is not UTF-8", at: first) }
+        if highBits & Self.highBits != 0 && !Self.isValidUTF8(bytes) {
+          throw JSONError("a string is not UTF-8", at: first)
+        }
         return JSONText(bytes: bytes, hasEscapes: hasEscapes, offset: first - 1)
-      }
-      if byte == UInt8(ascii: "\\") {
+      case UInt8(ascii: "\\"):
         hasEscapes = true
         try checkEscape()
-        continue
+      default: throw failure("a control character in a string must be escaped")
       }
-      if byte < 0x20 { throw failure("a control character in a string must be escaped") }
-      if byte >= 0x80 { isASCII = false }
+    }
+  }
+
+  private static let highBits: UInt64 = 0x8080_8080_8080_8080
+
+  /// Moves to the next quote, backslash or control character, eight bytes at a time; ORs the bytes it passes into `seen`.
+  @inline(__always)
+  private mutating func skipPlain(_ seen: inout UInt64) {
+    let ones: UInt64 = 0x0101_0101_0101_0101
+    while count - position >= 8 {
+      let word = UInt64(littleEndian: UnsafeRawPointer(start + position).loadUnaligned(as: UInt64.self))
+      let quote = word ^ (ones &* 0x22)
+      let backslash = word ^ (ones &* 0x5C)
+      // The high bit of every byte that is below 0x20, or becomes 0; borrows reach only bytes behind the first one.
+      let stops =
+        (((word &- (ones &* 0x20)) & ~word) | ((quote &- ones) & ~quote) | ((backslash &- ones) & ~backslash))
+        & Self.highBits
+      guard stops == 0 else {
+        let bits = UInt64(stops.trailingZeroBitCount & ~7)
+        seen |= word & ((1 << bits) &- 1)
+        position += Int(bits >> 3)
+        return
+      }
+      seen |= word
+      position += 8
+    }
+    while position < count {
+      let byte = start[position]
+      guard byte >= 0x20 && byte != UInt8(ascii: "\"") && byte != UInt8(ascii: "\\") else { return }
+      seen |= UInt64(byte)
       position += 1
     }
-    throw failure("")
   }
 
   private mutating func checkEscape() throws(JSONError) {
@@ -277,7 +307,7 @@ package struct JSONReader {
   }
 
   private static func isValidUTF8(_ bytes: UnsafeRawBufferPointer) -> Bool {
-    String(validating: bytes, as: UTF8.self) != nil
+    (try? UTF8Span(validating: bytes.bindMemory(to: UInt8.self).span)) != nil
   }
 
   private mutating func take(_ word: StaticString) -> Bool {
