@@ -95,7 +95,10 @@ enum Serve {
   }
 
   private static func addresses(_ arguments: Arguments) throws -> [ListenAddress] {
-    var addresses: [ListenAddress] = [.unix(path: arguments.value("--socket") ?? ClientOptions.defaultSocket)]
+    var socket = arguments.value("--socket")
+    // Where clients look first.
+    if socket == nil, case .unix(let path) = HostAddress.standard(exists: { _ in true }) { socket = path }
+    var addresses: [ListenAddress] = [.unix(path: socket ?? "/run/stadion.sock")]
     if let text = arguments.value("--listen") {
       guard arguments.has("--anonymous") else {
         throw UsageError("--listen needs --anonymous: nobody is authenticated on TCP yet")

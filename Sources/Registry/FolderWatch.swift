@@ -1,0 +1,96 @@
+import CLinux
+import Glibc
+import Synchronization
+
+/// Tells when anything in a model repository changes: new models, new versions, files written.
+///
+/// A thread of its own waits for inotify; the caller is told once a burst of changes has been quiet for a moment.
+package final class FolderWatch: Sendable {
+  /// A copy of a model raises many events; the scan that follows should see it whole.
+  private static let quietMs: CInt = 100
+  private static let events = UInt32(
+    IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF)
+
+  private let root: String
+  private let changed: @Sendable () -> Void
+  private let inotify: CInt
+  private let stopping: CInt
+
+  /// - Parameter changed: Called on the watch's thread.
+  package init(root: String, changed: @escaping @Sendable () -> Void) {
+    self.root = root
+    self.changed = changed
+    inotify = inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC))
+    stopping = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
+    watchAll()
+    var handle = pthread_t()
+    pthread_create(
+      &handle, nil,
+      { argument in
+        linux_name_thread("watch")
+        Unmanaged<FolderWatch>.fromOpaque(argument!).takeRetainedValue().run()
+        return nil
+      }, Unmanaged.passRetained(self).toOpaque())
+    pthread_detach(handle)
+  }
+
+  deinit {
+    close(inotify)
+    close(stopping)
+  }
+
+  /// Ends the thread; `changed` isn't called any more, but for a call that is under way.
+  package func stop() {
+    var one: UInt64 = 1
+    write(stopping, &one, 8)
+  }
+
+  /// Watches the root, each model and each version. A folder that is watched already stays so.
+  private func watchAll() {
+    inotify_add_watch(inotify, root, Self.events)
+    for model in Self.folders(in: root) {
+      inotify_add_watch(inotify, model, Self.events)
+      for version in Self.folders(in: model) { inotify_add_watch(inotify, version, Self.events) }
+    }
+  }
+
+  private static func folders(in path: String) -> [String] {
+    guard let folder = opendir(path) else { return [] }
+    defer { closedir(folder) }
+    var found: [String] = []
+    while let entry = readdir(folder) {
+      let name = withUnsafePointer(to: &entry.pointee.d_name) {
+        $0.withMemoryRebound(to: CChar.self, capacity: 256) { String(cString: $0) }
+      }
+      guard !name.hasPrefix(".") else { continue }
+      var info = stat()
+      if stat("\(path)/\(name)", &info) == 0, info.st_mode & S_IFMT == S_IFDIR { found.append("\(path)/\(name)") }
+    }
+    return found
+  }
+
+  private func run() {
+    var hasNews = false
+    while true {
+      var polled = [
+        pollfd(fd: stopping, events: Int16(POLLIN), revents: 0), pollfd(fd: inotify, events: Int16(POLLIN), revents: 0),
+      ]
+      let count = poll(&polled, 2, hasNews ? Self.quietMs : -1)
+      if polled[0].revents != 0 { return }
+      if count > 0 && polled[1].revents != 0 {
+        drain()
+        hasNews = true
+      } else if count == 0 && hasNews {
+        hasNews = false
+        watchAll()
+        changed()
+      }
+    }
+  }
+
+  private func drain() {
+    withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 8) { buffer in
+      while read(inotify, buffer.baseAddress!, buffer.count) > 0 {}
+    }
+  }
+}

@@ -1,0 +1,43 @@
+internal import CLinux
+internal import Glibc
+
+/// SIGTERM and SIGINT as something the main thread waits for.
+struct Signals {
+  private let descriptor: CInt
+
+  /// Must come before any thread starts: the signals are blocked in all of them.
+  init() {
+    signal(SIGPIPE, SIG_IGN)
+    var set = sigset_t()
+    sigemptyset(&set)
+    sigaddset(&set, SIGTERM)
+    sigaddset(&set, SIGINT)
+    pthread_sigmask(SIG_BLOCK, &set, nil)
+    descriptor = signalfd(-1, &set, CInt(SFD_CLOEXEC))
+  }
+
+  /// Blocks until the first signal.
+  func waitForFirst() { take() }
+
+  private func take() {
+    var info = signalfd_siginfo()
+    while read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size) < 0 && errno == EINTR {}
+  }
+
+  /// Blocks until `done` is readable.
+  ///
+  /// - Returns: False if another signal or the timeout came first.
+  func waitForSecond(or done: CInt, timeoutMs: Int) -> Bool {
+    let end = linux_now_ns() + UInt64(timeoutMs) * 1_000_000
+    while true {
+      var polled = [
+        pollfd(fd: done, events: Int16(POLLIN), revents: 0), pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
+      ]
+      let now = linux_now_ns()
+      guard now < end else { return false }
+      guard poll(&polled, 2, CInt(clamping: (end - now) / 1_000_000 + 1)) > 0 else { continue }
+      if polled[0].revents != 0 { return true }
+      if polled[1].revents != 0 { return false }
+    }
+  }
+}
