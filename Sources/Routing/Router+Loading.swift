@@ -106,7 +106,9 @@ extension Router {
     let retired = takeServed(name, reason: "superseded") { number in
       !present.contains(number) || (isComplete && !keep.contains(number))
     }
-    models[name]?.versions = models[name]?.versions.filter { present.contains($0.key) } ?? [:]
+    for number in Array(models[name]?.versions.keys ?? [:].keys) where !present.contains(number) {
+      models[name]?.versions[number] = nil
+    }
     publish()
     await retire(retired)
   }

@@ -24,7 +24,7 @@ enum Infer {
         stadion infer adder --input a=[1,2] --input b=numbers.npy --json
       """)
 
-  @Sendable static func run(_ words: [String]) async throws {
+  @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     let milliseconds = try arguments.integer("--timeout-ms", in: 1...86_400_000)

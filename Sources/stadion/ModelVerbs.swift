@@ -6,7 +6,7 @@ internal import Wire
 enum ModelList {
   static let spec = CommandSpec("stadion model list", "List models and their versions.", options: ClientOptions.facts)
 
-  @Sendable static func run(_ words: [String]) async throws {
+  @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     let answer = try ClientOptions.client(arguments).models()
@@ -40,7 +40,7 @@ enum ModelShow {
     "stadion model show", "Show a model's versions, inputs and outputs.", operands: ["NAME"],
     options: ClientOptions.facts)
 
-  @Sendable static func run(_ words: [String]) async throws {
+  @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     let client = try ClientOptions.client(arguments)
@@ -80,7 +80,7 @@ struct ModelLoad {
       options: ClientOptions.address),
     act: { try $0.unload($1) }, done: "is unloaded")
 
-  @Sendable func run(_ words: [String]) async throws {
+  @Sendable func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     // Compiling a large model for a device takes minutes.

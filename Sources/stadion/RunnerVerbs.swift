@@ -9,7 +9,7 @@ enum RunnerList {
     options: [CommandSpec.Option("--all", help: "Refused and filtered ones too, with the reason.")]
       + ClientOptions.facts)
 
-  @Sendable static func run(_ words: [String]) async throws {
+  @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     let answer = try ClientOptions.client(arguments).runners(all: arguments.has("--all"))
@@ -45,7 +45,7 @@ enum RunnerShow {
   static let spec = CommandSpec(
     "stadion runner show", "Show one runner, refused or not.", operands: ["ID"], options: ClientOptions.facts)
 
-  @Sendable static func run(_ words: [String]) async throws {
+  @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     let id = arguments.operands[0]

@@ -43,7 +43,7 @@ enum Serve {
       SIGTERM or Ctrl-C drains: no new connections, requests in flight are answered, then exit 0. A second one ends at once.
       """)
 
-  static func run(_ words: [String]) async throws {
+  static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     try setLogLevel(arguments)

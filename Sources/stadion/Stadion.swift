@@ -5,7 +5,7 @@ internal import StadionClient
 /// One thing that `stadion` does.
 struct Verb: Sendable {
   let spec: CommandSpec
-  let run: @Sendable ([String]) async throws -> Void
+  let run: @Sendable ([String]) throws -> Void
 
   /// What is typed behind `stadion`: one or two words.
   var words: [String] { spec.name.split(separator: " ").dropFirst().map(String.init) }
@@ -27,14 +27,14 @@ struct Stadion {
     Verb(spec: ModelLoad.unload.spec, run: ModelLoad.unload.run),
   ]
 
-  static func main() async {
-    exit(await run(Array(CommandLine.arguments.dropFirst())))
+  static func main() {
+    exit(run(Array(CommandLine.arguments.dropFirst())))
   }
 
   /// - Returns: 0 done, 1 failed, 2 asked wrongly.
-  static func run(_ words: [String]) async -> Int32 {
+  static func run(_ words: [String]) -> Int32 {
     do {
-      try await dispatch(words)
+      try dispatch(words)
       return 0
     } catch {
       // One line, whatever the server's text holds.
@@ -43,10 +43,10 @@ struct Stadion {
     }
   }
 
-  private static func dispatch(_ words: [String]) async throws {
+  private static func dispatch(_ words: [String]) throws {
     if words.isEmpty { throw UsageError("a verb is missing; see `stadion --help`") }
     if let verb = verbs.first(where: { words.starts(with: $0.words) }) {
-      return try await verb.run(Array(words.dropFirst(verb.words.count)))
+      return try verb.run(Array(words.dropFirst(verb.words.count)))
     }
     switch words[0] {
     case "--help", "-h", "help": print(help(verbs))
