@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// Finds the model in a version folder. Blocks on the disk.
