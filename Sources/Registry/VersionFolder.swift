@@ -1,4 +1,3 @@
-import CLinux
 import Glibc
 
 /// Finds the model in a version folder. Blocks on the disk.
