@@ -3,7 +3,7 @@ import Glibc
 import Telemetry
 import Wire
 
-/// One client: its socket, and the task that reads requests and writes answers until either side ends.
+/// One client: its socket, and the task that reads requests and writes answers while there are any.
 ///
 /// An idle connection holds no buffers; a request borrows an `Exchange` from its loop.
 final class Connection: EventTarget, @unchecked Sendable {
@@ -26,8 +26,8 @@ final class Connection: EventTarget, @unchecked Sendable {
   private var hasExpired = false
   /// The peer sends no more; reading goes on until what it sent is used up.
   private var peerIsDone = false
-  /// True between requests, when closing loses nothing.
-  private var isIdle = true
+  /// False between requests, when closing loses nothing.
+  private var isServing = false
   private var deadline: UInt64 = 0
   private var waiter: UnsafeContinuation<Void, Never>?
   private var exchange: Exchange?
@@ -52,11 +52,12 @@ final class Connection: EventTarget, @unchecked Sendable {
     // A half-closed Unix socket still reads; on TCP a client that only half-closes can't be told from one that left.
     let left = EPOLLHUP.rawValue | EPOLLERR.rawValue | (isUnix ? 0 : EPOLLRDHUP.rawValue)
     if events & left != 0 { exchange?.onDisconnect?() }
-    resume()
+    if isServing { resume() } else if isReadable { serve() }
   }
 
   override func sweep(now: UInt64) {
     guard deadline != 0, now >= deadline else { return }
+    guard isServing else { return end() }
     arm(milliseconds: 0)
     hasExpired = true
     resume()
@@ -80,23 +81,53 @@ final class Connection: EventTarget, @unchecked Sendable {
   }
 
   /// Ends the connection now if it is between requests, else behind the present answer.
-  func drain() {
-    guard isIdle else { return }
-    hasExpired = true
-    resume()
-  }
+  func drain() { if !isServing { end() } }
 
   // MARK: Life
 
-  func serve() async {
+  /// Begins to watch the socket. From here on the loop keeps the connection.
+  func start() {
     loop.watch(descriptor, Self.quietEvents, self)
-    do {
-      while try await serveOne() {}
-    } catch {}
+    idle()
+  }
+
+  /// Nothing to read and nothing to answer: no task, no buffers, only the idle deadline.
+  private func idle() {
+    isServing = false
+    if let exchange { release(exchange) }
+    if server.isDraining { return end() }
+    arm(milliseconds: isUnix ? server.limits.unixIdleTimeoutMs : server.limits.idleTimeoutMs)
+  }
+
+  private func end() {
     if let exchange { release(exchange) }
     arm(milliseconds: 0)
     loop.forget(descriptor, self)
     server.connectionEnded()
+  }
+
+  /// Serves what has come until there is nothing more, in a task that lives no longer: a task that has served a request
+  /// holds 3 KB, an idle connection without one 400 bytes.
+  private func serve() {
+    isServing = true
+    Task(executorPreference: loop) { await self.serveAll() }
+  }
+
+  private func serveAll() async {
+    do {
+      repeat {
+        guard try await serveOne(takeExchange()) else { return end() }
+      } while isReadable || (exchange?.input.count ?? 0) > 0
+      idle()
+    } catch {
+      end()
+    }
+  }
+
+  private func takeExchange() -> Exchange {
+    let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
+    exchange = next
+    return next
   }
 
   private func release(_ exchange: Exchange) {
@@ -115,8 +146,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   }
 
   /// Reads one request, has it answered, writes the answer. False when the connection is to end.
-  private func serveOne() async throws -> Bool {
-    let exchange = try await nextExchange()
+  private func serveOne(_ exchange: Exchange) async throws -> Bool {
     do {
       try await receiveHead(exchange)
       try await receiveBody(exchange)
@@ -135,27 +165,6 @@ final class Connection: EventTarget, @unchecked Sendable {
     releaseBody(exchange)
     exchange.reset()
     return goesOn
-  }
-
-  /// Waits for the first byte of a request, without holding any buffer meanwhile.
-  private func nextExchange() async throws -> Exchange {
-    if let exchange {
-      if exchange.input.count > 0 { return exchange }
-      if !isReadable { release(exchange) }
-    }
-    if !isReadable {
-      isIdle = true
-      arm(milliseconds: isUnix ? server.limits.unixIdleTimeoutMs : server.limits.idleTimeoutMs)
-      if server.isDraining { throw End.closed }
-      while !isReadable {
-        await waitForEvent()
-        if hasExpired { throw End.expired }
-      }
-    }
-    isIdle = false
-    let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
-    exchange = next
-    return next
   }
 
   private func receiveHead(_ exchange: Exchange) async throws {
