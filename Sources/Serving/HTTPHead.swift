@@ -97,6 +97,9 @@ package struct HTTPHead {
     searched = 0
   }
 
+  /// Follows the bytes of a head that has been read to where its buffer has moved.
+  mutating func rebase(_ start: UnsafeRawPointer) { base = start.assumingMemoryBound(to: UInt8.self) }
+
   /// Reads a head from the front of `bytes`, going on where the last call found too little.
   ///
   /// - Returns: False when it hasn't all arrived.
