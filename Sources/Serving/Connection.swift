@@ -139,8 +139,10 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   /// Waits for the first byte of a request, without holding any buffer meanwhile.
   private func nextExchange() async throws -> Exchange {
+    if let exchange, exchange.input.count > 0 { return exchange }
+    // A read that filled its buffer to the last byte, as that of a large body does, tells nothing of what follows.
+    if isReadable && !hasBytes { isReadable = false }
     if let exchange {
-      if exchange.input.count > 0 { return exchange }
       if !isReadable { release(exchange) }
     }
     if !isReadable {
@@ -156,6 +158,12 @@ final class Connection: EventTarget, @unchecked Sendable {
     let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
     exchange = next
     return next
+  }
+
+  /// False when a read would have to wait; the end of what the peer sends counts as something to read.
+  private var hasBytes: Bool {
+    var byte: UInt8 = 0
+    return recv(descriptor, &byte, 1, CInt(MSG_PEEK)) >= 0 || errno != EAGAIN
   }
 
   private func receiveHead(_ exchange: Exchange) async throws {
