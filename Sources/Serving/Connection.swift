@@ -124,9 +124,10 @@ final class Connection: EventTarget, @unchecked Sendable {
       return try await refuse(exchange, refusal)
     }
     if deadline != 0 { arm(milliseconds: 0) }
-    exchange.closes = !exchange.head.keepsAlive || server.isDraining
     await server.handler.respond(to: exchange)
     exchange.onDisconnect = nil
+    // Asked only now: draining may have begun meanwhile.
+    exchange.closes = !exchange.head.keepsAlive || server.isDraining
     defer { server.handler.didSend(exchange) }
     try await send(exchange)
     if Log.isEnabled(.debug) { logRequest(exchange) }
