@@ -26,6 +26,8 @@ final class Connection: EventTarget, @unchecked Sendable {
   private var hasExpired = false
   /// The peer sends no more; reading goes on until what it sent is used up.
   private var peerIsDone = false
+  /// The peer takes no answer any more.
+  private var hasLeft = false
   /// True between requests, when closing loses nothing.
   private var isIdle = true
   private var deadline: UInt64 = 0
@@ -51,7 +53,10 @@ final class Connection: EventTarget, @unchecked Sendable {
     if events & EPOLLRDHUP.rawValue != 0 { peerIsDone = true }
     // A half-closed Unix socket still reads; on TCP a client that only half-closes can't be told from one that left.
     let left = EPOLLHUP.rawValue | EPOLLERR.rawValue | (isUnix ? 0 : EPOLLRDHUP.rawValue)
-    if events & left != 0 { exchange?.onDisconnect?() }
+    if events & left != 0 {
+      hasLeft = true
+      exchange?.peerLeft()
+    }
     resume()
   }
 
@@ -158,6 +163,7 @@ final class Connection: EventTarget, @unchecked Sendable {
     isIdle = false
     let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
     exchange = next
+    if hasLeft { next.peerLeft() }
     return next
   }
 
