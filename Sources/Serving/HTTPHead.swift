@@ -91,6 +91,8 @@ package struct HTTPHead {
 
   /// Forgets the last request; the next `parse` starts at a new head.
   mutating func begin() {
+    // What can't be read is refused with a body, whatever the request before it was.
+    method = .get
     fieldCount = 0
     requestLine = 0..<0
     cursor = 0
