@@ -231,7 +231,8 @@ package struct HTTPHead {
     expectsContinue = false
     contentCoding = .identity
     acceptedCoding = .identity
-    keepsAlive = !isHTTP10
+    var closes = false
+    var keeps = !isHTTP10
     var hosts = 0
     for index in 0..<fieldCount {
       let field = fields[index]
@@ -242,15 +243,19 @@ package struct HTTPHead {
         guard HTTPBytes.equal(value, "100-continue") else { throw HTTPRefusal(417, "only 100-continue can be expected") }
         expectsContinue = !isHTTP10
       case 10 where matches(field, "connection"):
-        if HTTPBytes.list(value, contains: "close") { keepsAlive = false }
-        if isHTTP10 && HTTPBytes.list(value, contains: "keep-alive") { keepsAlive = true }
+        if HTTPBytes.list(value, contains: "close") { closes = true }
+        if isHTTP10 && HTTPBytes.list(value, contains: "keep-alive") { keeps = true }
       case 14 where matches(field, "content-length"):
         guard let length = HTTPBytes.decimal(value), contentLength == nil || contentLength == length else {
           throw HTTPRefusal(400, "Content-Length must be one decimal number")
         }
         contentLength = length
-      case 15 where matches(field, "accept-encoding"): acceptedCoding = HTTPBytes.preferredCoding(value)
-      case 16 where matches(field, "content-encoding"): contentCoding = HTTPBytes.coding(value)
+      case 15 where matches(field, "accept-encoding"):
+        if acceptedCoding == .identity { acceptedCoding = HTTPBytes.preferredCoding(value) }
+      case 16 where matches(field, "content-encoding"):
+        // Two codings, one over the other, are none that is known.
+        let coding = HTTPBytes.coding(value)
+        if coding != .identity { contentCoding = contentCoding == .identity ? coding : .unknown }
       case 17 where matches(field, "transfer-encoding"):
         guard !isHTTP10 else { throw HTTPRefusal(400, "HTTP/1.0 has no Transfer-Encoding") }
         guard !isChunked else { throw HTTPRefusal(400, "Transfer-Encoding appears twice") }
@@ -259,6 +264,7 @@ package struct HTTPHead {
       default: break
       }
     }
+    keepsAlive = keeps && !closes
     if isChunked && contentLength != nil {
       throw HTTPRefusal(400, "Content-Length and Transfer-Encoding exclude each other")
     }
