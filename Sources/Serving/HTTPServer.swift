@@ -71,7 +71,7 @@ package final class HTTPServer: Sendable {
     let next = turn.wrappingAdd(1, ordering: .relaxed).oldValue
     let loop = loops[next % loops.count]
     let connection = Connection(descriptor: descriptor, isUnix: isUnix, loop: loop, server: self)
-    Task(executorPreference: loop) { await connection.serve() }
+    Task(executorPreference: loop) { connection.start() }
   }
 
   private func refuse(_ descriptor: CInt) {
