@@ -2,7 +2,7 @@ import Wire
 
 /// Decodes `Transfer-Encoding: chunked`, whatever pieces it arrives in. RFC 9112 section 7.1.
 struct ChunkedBody {
-  private enum Place { case size, sizeLineEnd, data, dataEnd, trailer }
+  private enum Place { case size, sizeSpace, sizeLineEnd, data, dataEnd, trailer }
 
   private var place = Place.size
   private var chunk = 0
@@ -47,6 +47,13 @@ struct ChunkedBody {
         }
         guard chunk <= limits.bodyBytes - (out.count - start) else {
           throw HTTPRefusal(413, "the body exceeds the limit of \(limits.bodyBytes) bytes")
+        }
+        place = HTTPBytes.isSpace(byte) ? .sizeSpace : .sizeLineEnd
+        sawReturn = byte == 13
+      case .sizeSpace:
+        if HTTPBytes.isSpace(byte) { break }
+        guard byte == 13 || byte == UInt8(ascii: ";") else {
+          throw HTTPRefusal(400, "a chunk size must end with its line or a semicolon")
         }
         place = .sizeLineEnd
         sawReturn = byte == 13

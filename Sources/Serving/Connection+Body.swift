@@ -58,13 +58,18 @@ extension Connection {
     let start = alignedStart(exchange)
     let body = try takeLargeBody(exchange, byteCount: 16 * 1024)
     body.count = start
-    input.removeFirst(exchange.head.byteCount)
-    exchange.inputConsumed = 0
+    // The head stays in front, as handlers read it there; what is still to be decoded stands behind it.
+    let headEnd = exchange.head.byteCount
+    input.reserve(4096)
+    exchange.head.rebase(input.base)
     var decoder = ChunkedBody()
     while true {
-      let (taken, isComplete) = try decoder.decode(input.bytes, into: body, from: start, limits: server.limits)
-      input.removeFirst(taken)
+      let undecoded = UnsafeRawBufferPointer(rebasing: input.bytes[headEnd...])
+      let (taken, isComplete) = try decoder.decode(undecoded, into: body, from: start, limits: server.limits)
+      exchange.inputConsumed = headEnd + taken
       if isComplete { break }
+      // Without an end, all there was has been decoded.
+      input.count = headEnd
       if body.capacity > exchange.reservedBytes { try reserve(exchange, body.capacity - exchange.reservedBytes) }
       expectProgress()
       input.count += try await receivePart(input.base + input.count, input.freeCount)

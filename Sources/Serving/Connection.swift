@@ -26,6 +26,8 @@ final class Connection: EventTarget, @unchecked Sendable {
   private var hasExpired = false
   /// The peer sends no more; reading goes on until what it sent is used up.
   private var peerIsDone = false
+  /// The peer takes no answer any more.
+  private var hasLeft = false
   /// False between requests, when closing loses nothing.
   private var isServing = false
   private var deadline: UInt64 = 0
@@ -51,7 +53,10 @@ final class Connection: EventTarget, @unchecked Sendable {
     if events & EPOLLRDHUP.rawValue != 0 { peerIsDone = true }
     // A half-closed Unix socket still reads; on TCP a client that only half-closes can't be told from one that left.
     let left = EPOLLHUP.rawValue | EPOLLERR.rawValue | (isUnix ? 0 : EPOLLRDHUP.rawValue)
-    if events & left != 0 { exchange?.onDisconnect?() }
+    if events & left != 0 {
+      hasLeft = true
+      exchange?.peerLeft()
+    }
     if isServing { resume() } else if isReadable { serve() }
   }
 
@@ -117,16 +122,26 @@ final class Connection: EventTarget, @unchecked Sendable {
     do {
       repeat {
         guard try await serveOne(takeExchange()) else { return end() }
-      } while isReadable || (exchange?.input.count ?? 0) > 0
+      } while hasMore
       idle()
     } catch {
       end()
     }
   }
 
+  /// Whether a further request, or a part of it, or the peer's end has come.
+  private var hasMore: Bool {
+    if let exchange, exchange.input.count > 0 { return true }
+    // A read that filled its buffer to the last byte, as that of a large body does, tells nothing of what follows.
+    var byte: UInt8 = 0
+    if isReadable && recv(descriptor, &byte, 1, CInt(MSG_PEEK)) < 0 && errno == EAGAIN { isReadable = false }
+    return isReadable
+  }
+
   private func takeExchange() -> Exchange {
     let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
     exchange = next
+    if hasLeft { next.peerLeft() }
     return next
   }
 
@@ -154,9 +169,10 @@ final class Connection: EventTarget, @unchecked Sendable {
       return try await refuse(exchange, refusal)
     }
     if deadline != 0 { arm(milliseconds: 0) }
-    exchange.closes = !exchange.head.keepsAlive || server.isDraining
     await server.handler.respond(to: exchange)
     exchange.onDisconnect = nil
+    // Asked only now: draining may have begun meanwhile.
+    exchange.closes = !exchange.head.keepsAlive || server.isDraining
     defer { server.handler.didSend(exchange) }
     try await send(exchange)
     if Log.isEnabled(.debug) { logRequest(exchange) }
@@ -252,7 +268,9 @@ final class Connection: EventTarget, @unchecked Sendable {
     }
     var first = 0
     while true {
-      var count = iov.withUnsafeBufferPointer { writev(descriptor, $0.baseAddress! + first, CInt(min($0.count - first, 1024))) }
+      var count = iov.withUnsafeBufferPointer {
+        writev(descriptor, $0.baseAddress! + first, CInt(min($0.count - first, 1024)))
+      }
       let written = count
       while count > 0 {
         let taken = min(count, iov[first].iov_len)

@@ -42,8 +42,12 @@ package final class Exchange: @unchecked Sendable {
 
   /// What a handler keeps from one request to the next, so that it allocates nothing.
   package var scratch: AnyObject?
-  /// Called on the loop when the peer leaves while its request is handled. Any run it waits for should stop.
-  package var onDisconnect: (@Sendable () -> Void)?
+  /// Called on the loop when the peer leaves while its request is handled, at once if it has left before. Any run it
+  /// waits for should stop.
+  package var onDisconnect: (@Sendable () -> Void)? {
+    didSet { if hasPeerLeft { onDisconnect?() } }
+  }
+  fileprivate var hasPeerLeft = false
 
   private let fields: UnsafeMutablePointer<HTTPHead.Field>
 
@@ -68,6 +72,11 @@ package final class Exchange: @unchecked Sendable {
     onDisconnect = nil
     body = UnsafeRawBufferPointer(start: nil, count: 0)
     head.begin()
+  }
+
+  func peerLeft() {
+    hasPeerLeft = true
+    onDisconnect?()
   }
 
   // MARK: For handlers
@@ -123,7 +132,9 @@ package final class Exchange: @unchecked Sendable {
   /// The whole answer as memory to be written, compressed if both sides want it.
   func answer(_ pool: ExchangePool) -> [iovec] {
     var coding = ContentCoding.identity
-    if isCompressible && head.acceptedCoding != .identity && status == 200 && compress(pool) { coding = head.acceptedCoding }
+    if isCompressible && head.acceptedCoding != .identity && status == 200 && compress(pool) {
+      coding = head.acceptedCoding
+    }
     let head = pool.headScratch
     writeHead(into: head, contentCoding: coding)
     var parts: [iovec] = []
@@ -201,6 +212,7 @@ final class ExchangePool {
 
   func give(_ exchange: Exchange) {
     exchange.reset()
+    exchange.hasPeerLeft = false
     exchange.input.removeAll()
     guard exchanges.count < Self.exchangeLimit, exchange.out.capacity <= 4 << 20, exchange.input.capacity <= 256 << 10
     else { return }

@@ -78,7 +78,7 @@ package final class HTTPServer: Sendable {
     let answer: StaticString = """
       HTTP/1.1 503 Service Unavailable\r
       Content-Type: application/json\r
-      Content-Length: 63\r
+      Content-Length: 64\r
       Connection: close\r
       Retry-After: 1\r
       \r
