@@ -38,6 +38,8 @@ let package = Package(
     .executable(name: "stadion", targets: ["stadion"]),
     .library(name: "EchoRunner", type: .dynamic, targets: ["EchoRunner"]),
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
+    // For tests only.
+    .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
   ],
   targets: [
     // The contract and what Swift can't import from libc.
@@ -75,7 +77,12 @@ let package = Package(
 
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
-    tests("RoutingTests", ["Routing", "Inference"]),
+    runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
+
+    tests(
+      "RunningTests",
+      ["Running", "Serving", "Manifests", "Inference", "Telemetry", "CLinux", "CStadionRunner"]),
+    tests("RoutingTests", ["Routing", "Running", "Manifests", "Registry", "Inference", "Telemetry", "CLinux"]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
     tests("ServingTests", ["Serving", "Wire", "CLinux"]),
