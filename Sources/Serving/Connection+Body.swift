@@ -58,13 +58,21 @@ extension Connection {
     let start = alignedStart(exchange)
     let body = try takeLargeBody(exchange, byteCount: 16 * 1024)
     body.count = start
-    input.removeFirst(exchange.head.byteCount)
-    exchange.inputConsumed = 0
+    // The head stays in front: the handler still reads the path and fields there.
+    let headEnd = exchange.head.byteCount
     var decoder = ChunkedBody()
     while true {
-      let (taken, isComplete) = try decoder.decode(input.bytes, into: body, from: start, limits: server.limits)
-      input.removeFirst(taken)
-      if isComplete { break }
+      let arrived = UnsafeRawBufferPointer(rebasing: input.bytes[headEnd...])
+      let (taken, isComplete) = try decoder.decode(arrived, into: body, from: start, limits: server.limits)
+      if isComplete {
+        exchange.inputConsumed = headEnd + taken
+        break
+      }
+      input.count = headEnd
+      if input.freeCount < 4096 {
+        input.reserve(4096)
+        exchange.head.move(to: input.base)
+      }
       if body.capacity > exchange.reservedBytes { try reserve(exchange, body.capacity - exchange.reservedBytes) }
       expectProgress()
       input.count += try await receivePart(input.base + input.count, input.freeCount)

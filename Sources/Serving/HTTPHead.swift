@@ -97,6 +97,11 @@ package struct HTTPHead {
     searched = 0
   }
 
+  /// The bytes of the head lie elsewhere now.
+  mutating func move(to start: UnsafeMutableRawPointer) {
+    base = UnsafePointer(start.assumingMemoryBound(to: UInt8.self))
+  }
+
   /// Reads a head from the front of `bytes`, going on where the last call found too little.
   ///
   /// - Returns: False when it hasn't all arrived.
