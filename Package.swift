@@ -28,8 +28,8 @@ func runner(_ name: String, _ dependencies: [Target.Dependency], path: String? =
     ])
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -87,7 +87,7 @@ let package = Package(
     tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
     tests("ServingTests", ["Serving", "Wire", "CLinux"]),
     tests("EndpointsTests", ["Endpoints", "Inference", "Wire"]),
-    tests("HostTests", ["Wire", "Inference", "StadionClient"]),
+    tests("HostTests", ["Wire", "Inference", "StadionClient"], exclude: ["Fixtures"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],
   swiftLanguageModes: [.v6]

@@ -61,10 +61,7 @@ struct InferResponseWriter {
     let classes = scratch.wishes[output.index].classes
     out.append("{\"name\":")
     out.append(json: spec.name)
-    if classes > 0 {
-      try writeClasses(output, shape, classes)
-      return 0
-    }
+    if classes > 0 { return try writeClasses(output, shape, classes) }
     out.append(",\"datatype\":\"")
     out.append(output.elementType.protocolName)
     out.append("\",\"shape\":[")
@@ -86,16 +83,23 @@ struct InferResponseWriter {
 
   private func appendBlobs() {
     var isCopying = true
-    for index in 0..<served.outputs.count where scratch.isBinary(index) && scratch.wishes[index].classes == 0 {
-      guard let output = scratch.run.outputs.first(where: { $0.index == index }), output.byteCount > 0 else { continue }
+    for index in 0..<served.outputs.count where scratch.isBinary(index) {
+      guard let bytes = blob(index), let start = bytes.baseAddress, !bytes.isEmpty else { continue }
       // Segments follow `out`: once one has begun, nothing may go to `out` any more.
-      isCopying = isCopying && output.byteCount <= Self.copyLimit
+      isCopying = isCopying && bytes.count <= Self.copyLimit
       if isCopying {
-        out.append(output.data, output.byteCount)
+        out.append(start, bytes.count)
       } else {
-        exchange.appendUncopied(output.data, output.byteCount)
+        exchange.appendUncopied(start, bytes.count)
       }
     }
+  }
+
+  /// The binary form of an output, or of its classes; nil if the runner emitted none.
+  private func blob(_ index: Int) -> UnsafeRawBufferPointer? {
+    if let classes = scratch.classified[index] { return classes.bytes }
+    guard let output = scratch.run.outputs.first(where: { $0.index == index }) else { return nil }
+    return UnsafeRawBufferPointer(start: output.data, count: output.byteCount)
   }
 
   // MARK: Data as JSON
@@ -132,37 +136,50 @@ struct InferResponseWriter {
   // MARK: Classification
 
   /// Writes the `classes` highest elements as `value:index:label`. Protocol extension "classification".
+  ///
+  /// - Returns: The bytes that follow the JSON for it.
   private func writeClasses(
     _ output: RunRequest.Output, _ shape: UnsafeBufferPointer<Int64>, _ classes: Int
-  ) throws(HostError) {
-    let name = served.outputs[output.index].name
+  ) throws(HostError) -> Int {
+    let spec = served.outputs[output.index]
     let count = TensorSize.elementCount(shape) ?? 0
     // A leading dimension that the model leaves open is the batch.
-    let batches = shape.count > 1 && served.outputs[output.index].shape.first == -1 ? Int(shape[0]) : 1
+    let isBatched = shape.count > 1 && spec.shape.first == -1
+    let batches = isBatched ? Int(shape[0]) : 1
     let each = batches == 0 ? 0 : count / batches
     let top = min(classes, each)
-    let isBatched = shape.count > 1 && served.outputs[output.index].shape.first == -1
-    let isBinary = scratch.isBinary(output.index)
-    guard !isBinary else {
-      throw HostError(.invalidRequest, "output '\(name)': a classification is text; leave out \"binary_data\"")
-    }
     out.append(",\"datatype\":\"BYTES\",\"shape\":[")
     if isBatched {
       out.append(decimal: batches)
       out.append(UInt8(ascii: ","))
     }
     out.append(decimal: top)
-    out.append("],\"data\":[")
+    let blob = scratch.isBinary(output.index) ? ByteBuffer(capacity: 1024) : nil
+    if blob == nil { out.append("],\"data\":[") }
     let labels = served.labels[output.index]
     for batch in 0..<batches {
-      let row = try Classification.top(top, of: output, from: batch * each, count: each, named: name)
+      let row = try Classification.top(top, of: output, from: batch * each, count: each, named: spec.name)
       for (rank, place) in row.enumerated() {
-        if rank > 0 || batch > 0 { out.append(UInt8(ascii: ",")) }
         let label = labels.indices.contains(place.index) ? ":\(labels[place.index])" : ""
-        out.append(json: "\(place.value):\(place.index)\(label)")
+        let text = "\(place.value):\(place.index)\(label)"
+        if let blob {
+          withUnsafeBytes(of: UInt32(text.utf8.count).littleEndian) { blob.append($0) }
+          blob.append(text)
+        } else {
+          if rank > 0 || batch > 0 { out.append(UInt8(ascii: ",")) }
+          out.append(json: text)
+        }
       }
     }
-    out.append("]}")
+    guard let blob else {
+      out.append("]}")
+      return 0
+    }
+    scratch.classified[output.index] = blob
+    out.append("],\"parameters\":{\"binary_data_size\":")
+    out.append(decimal: blob.count)
+    out.append("}}")
+    return blob.count
   }
 }
 

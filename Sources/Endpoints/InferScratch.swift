@@ -18,6 +18,8 @@ final class InferScratch {
   let text = ByteBuffer(capacity: 1024)
   /// By output index.
   var wishes: [Wish] = []
+  /// Classes in their binary form, by output index; the answer is sent from here.
+  var classified: [Int: ByteBuffer] = [:]
   /// The request's id as it stands in the text, escapes and all; nil without one.
   var id: UnsafeRawBufferPointer?
   /// `binary_data_output`, for outputs that say nothing themselves.
@@ -33,6 +35,7 @@ final class InferScratch {
     } else {
       for index in 0..<outputCount { wishes[index] = Wish() }
     }
+    if !classified.isEmpty { classified = [:] }
     id = nil
     binaryByDefault = false
     timeoutMicros = 0
