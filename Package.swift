@@ -55,7 +55,7 @@ let package = Package(
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Running", ["CStadionRunner", "CLinux", "Manifests", "Inference", "Telemetry"]),
-    house("Registry", ["Inference", "Wire", "CLinux"]),
+    house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
     house(

@@ -198,7 +198,7 @@ package final class RunRequest: @unchecked Sendable {
     }
     let spec = model.outputs[index]
     guard isLast, !outputs.contains(where: { $0.index == index }) else {
-      fault = HostError(.unsupported, "model answers output '\(spec.name)' in several parts; infer takes one answer")
+      fault = HostError(.notOffered, "model answers output '\(spec.name)' in several parts; infer takes one answer")
       release(tensor.buffer)
       return Code.unsupported
     }
