@@ -113,7 +113,9 @@ extension Router {
     await retire(retired)
   }
 
-  private func hasServed(_ name: String) -> Bool { models[name]?.versions.values.contains { $0.served != nil } ?? false }
+  private func hasServed(_ name: String) -> Bool {
+    models[name]?.versions.values.contains { $0.served != nil } ?? false
+  }
 
   /// Takes versions out of service; requests that hold them go on.
   private func takeServed(_ name: String, reason: String, _ isChosen: (Int) -> Bool) -> [ServedVersion] {
@@ -164,9 +166,11 @@ extension Router {
     } catch {
       Log.warning(
         "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
+      // Engines name the file they read; where it lies is for the log, not for clients.
+      let reason = error.description.replacing("\(entry.path)/", with: "")
       // Remembered with the new stamp, so that the same bytes aren't tried again and again.
       models[name]?.versions[version.number] = VersionState(
-        entry: version, phase: old.map { .ready($0) } ?? .unavailable(error.description))
+        entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason))
       publish()
       return old != nil
     }
@@ -198,7 +202,8 @@ extension Router {
     do throws(HostError) {
       var labels: [[String]] = []
       for output in instances[0].outputs { labels.append(try entry.labels(for: output.name)) }
-      if let unknown = settings.labels.keys.first(where: { name in !instances[0].outputs.contains { $0.name == name } }) {
+      if let unknown = settings.labels.keys.first(where: { name in !instances[0].outputs.contains { $0.name == name } })
+      {
         throw HostError(.invalidRequest, "model.json has labels for '\(unknown)', which is no output of the model")
       }
       return ServedVersion(

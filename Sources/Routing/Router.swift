@@ -74,7 +74,8 @@ package actor Router {
       // promise that its manifest makes.
       let refusal: String? =
         manifest.isolation == .host
-        ? nil : "asks for isolation \"process\", which this version can't give; \"isolation\": \"host\" runs it in the host"
+        ? nil
+        : "asks for isolation \"process\", which this version can't give; \"isolation\": \"host\" runs it in the host"
       return RunnerState(runner: Runner(manifest), refusal: refusal)
     }
   }

@@ -38,6 +38,7 @@ package final class ServedVersion: Sendable {
     if let best = fitting.min(by: { $0.gate.runningCount < $1.gate.runningCount }) { return best }
     let served = instances.map(\.device.name).joined(separator: ", ")
     throw HostError(
-      .unsupported, "model '\(model)' is served on \(served), not on \(device ?? ""); name it under \"devices\" in model.json")
+      .unsupported,
+      "model '\(model)' is served on \(served), not on \(device ?? ""); name it under \"devices\" in model.json")
   }
 }

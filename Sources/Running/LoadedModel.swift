@@ -65,9 +65,12 @@ package final class LoadedModel: @unchecked Sendable {
         throw refuse("\(side) \(specs.count) has no size or name")
       }
       let text = String(cString: name)
-      guard let type = ElementType(dtype: tensor.dtype) else { throw refuse("\(side) '\(text)' has element type \(tensor.dtype)") }
+      guard let type = ElementType(dtype: tensor.dtype) else {
+        throw refuse("\(side) '\(text)' has element type \(tensor.dtype)")
+      }
       guard tensor.rank <= UInt32(RunRequest.maxRank), tensor.rank == 0 || tensor.shape != nil else {
-        throw HostError(.unsupported, "\(side) '\(text)' has rank \(tensor.rank), at most \(RunRequest.maxRank) is served")
+        throw HostError(
+          .unsupported, "\(side) '\(text)' has rank \(tensor.rank), at most \(RunRequest.maxRank) is served")
       }
       let shape = Array(UnsafeBufferPointer(start: tensor.shape, count: Int(tensor.rank)))
       guard shape.allSatisfy({ $0 >= -1 }) else { throw refuse("\(side) '\(text)' has shape \(shape)") }

@@ -143,7 +143,8 @@ package final class Plugin: @unchecked Sendable {
               + "the runner serves \(match.formats.joined(separator: ", "))")
         }
         guard !manifest.models.dynamicShapes || match.pointer.pointee.flags & 1 != 0 else {
-          throw HostError(.incompatibleRunner, "\(manifest.id): the manifest claims dynamic shapes, the runner has none")
+          throw HostError(
+            .incompatibleRunner, "\(manifest.id): the manifest claims dynamic shapes, the runner has none")
         }
         let runs = max(1, Int(match.pointer.pointee.max_concurrent_runs))
         devices.append(
@@ -156,7 +157,8 @@ package final class Plugin: @unchecked Sendable {
       let claimed = manifest.devices.map(\.kind.name).joined(separator: ", ")
       let has = reported.map(\.kind.name).joined(separator: ", ")
       throw HostError(
-        .incompatibleRunner, "\(manifest.id): the manifest names \(claimed), the runner has \(has.isEmpty ? "none" : has)")
+        .incompatibleRunner,
+        "\(manifest.id): the manifest names \(claimed), the runner has \(has.isEmpty ? "none" : has)")
     }
     return devices
   }

@@ -167,7 +167,8 @@ package final class RunRequest: @unchecked Sendable {
     guard let model else { return }
     let expected = wantedCount == 0 ? model.outputs.count : wantedCount
     if outputs.count == expected { return }
-    for (index, spec) in model.outputs.enumerated() where isWanted(index) && !outputs.contains(where: { $0.index == index }) {
+    for (index, spec) in model.outputs.enumerated()
+    where isWanted(index) && !outputs.contains(where: { $0.index == index }) {
       throw HostError(.runnerFailed, "runner \(model.runnerID) returned without output '\(spec.name)'")
     }
   }
@@ -202,9 +203,14 @@ package final class RunRequest: @unchecked Sendable {
     }
     guard let type = ElementType(dtype: tensor.dtype), Int(tensor.rank) <= Self.maxRank,
       tensor.rank == 0 || tensor.shape != nil
-    else { return misuse("emitted '\(spec.name)' with an unknown type or a rank over \(Self.maxRank)", release: tensor.buffer) }
+    else {
+      return misuse(
+        "emitted '\(spec.name)' with an unknown type or a rank over \(Self.maxRank)", release: tensor.buffer)
+    }
     guard type == spec.elementType else {
-      return misuse("emitted '\(spec.name)' as \(type.protocolName), declared \(spec.elementType.protocolName)", release: tensor.buffer)
+      return misuse(
+        "emitted '\(spec.name)' as \(type.protocolName), declared \(spec.elementType.protocolName)",
+        release: tensor.buffer)
     }
     let shape = UnsafeBufferPointer(start: tensor.shape, count: Int(tensor.rank))
     guard let elements = TensorSize.elementCount(shape), let byteCount = Int(exactly: tensor.byte_size),
@@ -216,7 +222,8 @@ package final class RunRequest: @unchecked Sendable {
       return Code.resourceExhausted
     }
     guard isConsistent(type, elements, UnsafeRawBufferPointer(start: tensor.data, count: byteCount)) else {
-      return misuse("emitted '\(spec.name)' with \(byteCount) bytes, which its shape doesn't take", release: tensor.buffer)
+      return misuse(
+        "emitted '\(spec.name)' with \(byteCount) bytes, which its shape doesn't take", release: tensor.buffer)
     }
     return take(index, type, shape, tensor, byteCount)
   }
@@ -236,7 +243,8 @@ package final class RunRequest: @unchecked Sendable {
     for axis in 0..<shape.count { room[axis] = shape[axis] }
     outputBytes += byteCount
     outputs.append(
-      Output(index: index, elementType: type, rank: shape.count, data: data, byteCount: byteCount, buffer: tensor.buffer))
+      Output(
+        index: index, elementType: type, rank: shape.count, data: data, byteCount: byteCount, buffer: tensor.buffer))
     return Code.ok
   }
 

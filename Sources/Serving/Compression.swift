@@ -46,7 +46,8 @@ enum Compression {
     let bits = coding == .gzip ? windowBits + 16 : windowBits
     // Level 1: on the way to a process on the same machine, time is dearer than the last bytes. 8: zlib's usual memory.
     guard
-      deflateInit2_(&stream, 1, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size))
+      deflateInit2_(
+        &stream, 1, Z_DEFLATED, bits, 8, Z_DEFAULT_STRATEGY, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size))
         == Z_OK
     else { return false }
     defer { deflateEnd(&stream) }

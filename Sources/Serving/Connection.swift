@@ -243,7 +243,9 @@ final class Connection: EventTarget, @unchecked Sendable {
     }
     var first = 0
     while true {
-      var count = iov.withUnsafeBufferPointer { writev(descriptor, $0.baseAddress! + first, CInt(min($0.count - first, 1024))) }
+      var count = iov.withUnsafeBufferPointer {
+        writev(descriptor, $0.baseAddress! + first, CInt(min($0.count - first, 1024)))
+      }
       let written = count
       while count > 0 {
         let taken = min(count, iov[first].iov_len)

@@ -123,7 +123,9 @@ package final class Exchange: @unchecked Sendable {
   /// The whole answer as memory to be written, compressed if both sides want it.
   func answer(_ pool: ExchangePool) -> [iovec] {
     var coding = ContentCoding.identity
-    if isCompressible && head.acceptedCoding != .identity && status == 200 && compress(pool) { coding = head.acceptedCoding }
+    if isCompressible && head.acceptedCoding != .identity && status == 200 && compress(pool) {
+      coding = head.acceptedCoding
+    }
     let head = pool.headScratch
     writeHead(into: head, contentCoding: coding)
     var parts: [iovec] = []

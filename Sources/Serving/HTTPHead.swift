@@ -194,7 +194,8 @@ package struct HTTPHead {
     guard first < end else { throw HTTPRefusal(400, "the request target is missing") }
     if base[first] != UInt8(ascii: "/") {
       // Absolute form, as a proxy would send it; over a Unix socket any host will do.
-      guard end - first > 7, strncasecmp(UnsafeRawPointer(base + first).assumingMemoryBound(to: CChar.self), "http://", 7) == 0
+      guard end - first > 7,
+        strncasecmp(UnsafeRawPointer(base + first).assumingMemoryBound(to: CChar.self), "http://", 7) == 0
       else { throw HTTPRefusal(400, "the request target must be a path") }
       first += 7
       while first < end && base[first] != UInt8(ascii: "/") { first += 1 }
@@ -239,7 +240,9 @@ package struct HTTPHead {
       switch field.nameCount {
       case 4 where matches(field, "host"): hosts += 1
       case 6 where matches(field, "expect"):
-        guard HTTPBytes.equal(value, "100-continue") else { throw HTTPRefusal(417, "only 100-continue can be expected") }
+        guard HTTPBytes.equal(value, "100-continue") else {
+          throw HTTPRefusal(417, "only 100-continue can be expected")
+        }
         expectsContinue = !isHTTP10
       case 10 where matches(field, "connection"):
         if HTTPBytes.list(value, contains: "close") { keepsAlive = false }

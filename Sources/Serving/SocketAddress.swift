@@ -34,7 +34,8 @@ enum Listening {
     var address = sockaddr_un()
     let capacity = MemoryLayout.size(ofValue: address.sun_path) - 1
     guard (1...capacity).contains(path.utf8.count) else {
-      throw ListenError(description: "socket path \(path) has \(path.utf8.count) bytes, at most \(capacity) are possible")
+      throw ListenError(
+        description: "socket path \(path) has \(path.utf8.count) bytes, at most \(capacity) are possible")
     }
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
@@ -50,7 +51,8 @@ enum Listening {
     umask(mask)
     guard bound == 0, listen(descriptor, backlog) == 0 else {
       close(descriptor)
-      throw ListenError(description: "can't listen on \(path): \(String(cString: strerror(bound == 0 ? errno : reason)))")
+      throw ListenError(
+        description: "can't listen on \(path): \(String(cString: strerror(bound == 0 ? errno : reason)))")
     }
     return descriptor
   }
@@ -86,7 +88,8 @@ enum Listening {
     defer { freeaddrinfo(found) }
     guard isLoopback(info.pointee) else {
       throw ListenError(
-        description: "\(host) is not a loopback address; nobody is authenticated on TCP, so only 127.0.0.0/8 and ::1 are served")
+        description:
+          "\(host) is not a loopback address; nobody is authenticated on TCP, so only 127.0.0.0/8 and ::1 are served")
     }
     let descriptor = try newSocket(info.pointee.ai_family)
     var yes: CInt = 1
@@ -124,7 +127,9 @@ enum Listening {
   private static func newSocket(_ family: CInt) throws(ListenError) -> CInt {
     let kind = CInt(SOCK_STREAM.rawValue) | CInt(SOCK_NONBLOCK.rawValue) | CInt(SOCK_CLOEXEC.rawValue)
     let descriptor = socket(family, kind, 0)
-    guard descriptor >= 0 else { throw ListenError(description: "can't open a socket: \(String(cString: strerror(errno)))") }
+    guard descriptor >= 0 else {
+      throw ListenError(description: "can't open a socket: \(String(cString: strerror(errno)))")
+    }
     return descriptor
   }
 }
