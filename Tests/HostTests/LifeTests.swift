@@ -127,4 +127,13 @@ import Wire
     // `log` has read every line as JSON.
     #expect(try plain.log().allSatisfy { $0["time"]?.string?.hasSuffix("Z") == true })
   }
+
+  @Test func `the log is text on a terminal`() throws {
+    let folder = TemporaryFolder()
+    let serve = "\(Setup.stadion) serve --socket \(folder.path)/s --manifests /nowhere --listen 0.0.0.0:0 --anonymous"
+    let result = try Command.run(["script", "--quiet", "--return", "--command", serve, "/dev/null"])
+    #expect(result.status == 1)
+    let line = result.output.split(whereSeparator: \.isNewline).first ?? ""
+    #expect(line.contains("Z warning refused a manifest problem=/nowhere"), "\(result.output)")
+  }
 }

@@ -63,6 +63,8 @@ import Wire
     let index = try host.index()
     #expect(index.contains("good:1 READY"))
     #expect(index.contains { $0.hasPrefix("bad:") && $0.contains("model.json") && $0.contains(words) }, "\(index)")
+    let list = try host.stadion("model", "list")
+    #expect(list.output.contains("model.json") && list.output.contains(words), "\(list.output)")
     let message = try host.json("GET", "/v2/models/bad")["error"]?.string ?? ""
     #expect(message.contains(words), "\(message)")
     try host.folder.addEcho("bad", "X:f32[-1]")
@@ -74,6 +76,8 @@ import Wire
     try host.folder.write("models/a/model.json", "{ broken")
     #expect(try holds { try !host.log("can't use a model's settings").isEmpty })
     #expect(try outputs(host, "a") == ["X"])
+    let list = try host.stadion("model", "list")
+    #expect(list.output.contains("READY") && list.output.contains("\na: model.json: line 1"), "\(list.output)")
   }
 
   @Test func `unload lasts until load`() throws {
