@@ -170,7 +170,8 @@ extension Router {
       let reason = error.description.replacing("\(entry.path)/", with: "")
       // Remembered with the new stamp, so that the same bytes aren't tried again and again.
       models[name]?.versions[version.number] = VersionState(
-        entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason))
+        entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason),
+        problem: old == nil ? nil : "changed on disk, still served as it was: \(reason)")
       publish()
       return old != nil
     }

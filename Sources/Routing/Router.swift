@@ -37,6 +37,8 @@ package actor Router {
     }
     var entry: VersionEntry
     var phase: Phase
+    /// Why the present form isn't served although an older one is.
+    var problem: String?
 
     var served: ServedVersion? {
       guard case .ready(let version) = phase else { return nil }
