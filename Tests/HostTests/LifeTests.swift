@@ -130,7 +130,7 @@ import Wire
 
   @Test func `the log is text on a terminal`() throws {
     let folder = TemporaryFolder()
-    let serve = "\(Setup.stadion) serve --socket \(folder.path)/s --manifests /nowhere --listen 0.0.0.0:0 --anonymous"
+    let serve = "'\(Setup.stadion)' serve --socket \(folder.path)/s --manifests /nowhere --listen 0.0.0.0:0 --anonymous"
     let result = try Command.run(["script", "--quiet", "--return", "--command", serve, "/dev/null"])
     #expect(result.status == 1)
     let line = result.output.split(whereSeparator: \.isNewline).first ?? ""
