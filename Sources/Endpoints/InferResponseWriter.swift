@@ -14,6 +14,8 @@ struct InferResponseWriter {
 
   /// Larger binary outputs leave from where the runner put them; copying a smaller one is cheaper than another segment.
   private static let copyLimit = 8 * 1024
+  /// Larger outputs have no JSON form here: as text they would be several times this, in memory and on the loop.
+  private static let jsonByteLimit = 256 << 20
 
   init(_ served: ServedVersion, _ scratch: InferScratch, _ exchange: Exchange) {
     self.served = served
@@ -105,6 +107,11 @@ struct InferResponseWriter {
   // MARK: Data as JSON
 
   private func writeData(_ output: RunRequest.Output, named name: String) throws(HostError) {
+    guard output.byteCount <= Self.jsonByteLimit else {
+      throw HostError(
+        .invalidRequest,
+        "output '\(name)' has \(output.byteCount) bytes, too many for JSON; ask for it with \"binary_data\": true")
+    }
     switch output.elementType {
     case .f16, .bf16:
       throw HostError(
@@ -148,6 +155,11 @@ struct InferResponseWriter {
     let batches = isBatched ? Int(shape[0]) : 1
     let each = batches == 0 ? 0 : count / batches
     let top = min(classes, each)
+    guard count <= Classification.elementLimit else {
+      throw HostError(
+        .invalidRequest,
+        "output '\(spec.name)' has \(count) elements, at most \(Classification.elementLimit) are ranked")
+    }
     out.append(",\"datatype\":\"BYTES\",\"shape\":[")
     if isBatched {
       out.append(decimal: batches)
@@ -180,74 +192,5 @@ struct InferResponseWriter {
     out.append(decimal: blob.count)
     out.append("}}")
     return blob.count
-  }
-}
-
-/// The highest elements of a tensor.
-enum Classification {
-  struct Place {
-    let index: Int
-    /// As C's `to_string` writes it: integers plain, floats with six decimals.
-    let value: String
-  }
-
-  /// Elements beyond this many are refused: sorting them would hold up the loop.
-  static let elementLimit = 1_000_000
-
-  /// The `top` highest of `count` elements, highest first; equals in order of their index. NaN is lowest.
-  static func top(
-    _ top: Int, of output: RunRequest.Output, from start: Int, count: Int, named name: String
-  ) throws(HostError) -> [Place] {
-    guard count <= elementLimit else {
-      throw HostError(.invalidRequest, "output '\(name)' has \(count) classes, at most \(elementLimit) are ranked")
-    }
-    switch output.elementType {
-    case .f32: return floats(output, Float.self, top, start, count)
-    case .f64: return floats(output, Double.self, top, start, count)
-    case .i8: return integers(output, Int8.self, top, start, count)
-    case .i16: return integers(output, Int16.self, top, start, count)
-    case .i32: return integers(output, Int32.self, top, start, count)
-    case .i64: return integers(output, Int64.self, top, start, count)
-    case .u8: return integers(output, UInt8.self, top, start, count)
-    case .u16: return integers(output, UInt16.self, top, start, count)
-    case .u32: return integers(output, UInt32.self, top, start, count)
-    case .u64: return integers(output, UInt64.self, top, start, count)
-    case .bool, .f16, .bf16, .utf8:
-      throw HostError(.invalidRequest, "output '\(name)' is \(output.elementType.protocolName) and can't be classified")
-    }
-  }
-
-  private static func ranked<T: Comparable>(
-    _ output: RunRequest.Output, _ type: T.Type, _ top: Int, _ start: Int, _ count: Int
-  ) -> [(index: Int, value: T)] {
-    let stride = MemoryLayout<T>.stride
-    let all = (0..<count).map {
-      (index: $0, value: output.data.loadUnaligned(fromByteOffset: (start + $0) * stride, as: T.self))
-    }
-    // `x == x` fails for NaN only.
-    let sorted = all.sorted { a, b in
-      if a.value != a.value || b.value != b.value { return b.value != b.value && a.value == a.value }
-      return a.value > b.value || (a.value == b.value && a.index < b.index)
-    }
-    return Array(sorted.prefix(top))
-  }
-
-  private static func integers<T: FixedWidthInteger>(
-    _ output: RunRequest.Output, _ type: T.Type, _ top: Int, _ start: Int, _ count: Int
-  ) -> [Place] {
-    ranked(output, type, top, start, count).map { Place(index: $0.index, value: String($0.value)) }
-  }
-
-  private static func floats<T: BinaryFloatingPoint>(
-    _ output: RunRequest.Output, _ type: T.Type, _ top: Int, _ start: Int, _ count: Int
-  ) -> [Place] {
-    ranked(output, type, top, start, count).map { Place(index: $0.index, value: sixDecimals(Double($0.value))) }
-  }
-
-  private static func sixDecimals(_ value: Double) -> String {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { text in
-      let length = withVaList([value]) { vsnprintf(text.baseAddress!, text.count, "%f", $0) }
-      return String(decoding: UnsafeRawBufferPointer(text).prefix(max(0, Int(length))), as: UTF8.self)
-    }
   }
 }

@@ -15,7 +15,7 @@ final class InferScratch {
 
   let run = RunRequest()
   /// Text that is decoded on the way: names, strings.
-  let text = ByteBuffer(capacity: 1024)
+  private(set) var text = ByteBuffer(capacity: 1024)
   /// By output index.
   var wishes: [Wish] = []
   /// Classes in their binary form, by output index; the answer is sent from here.
@@ -40,6 +40,12 @@ final class InferScratch {
     binaryByDefault = false
     timeoutMicros = 0
     device = nil
+  }
+
+  /// Gives the request's memory back; what is small stays for the next.
+  func end() {
+    run.reset()
+    if text.capacity > 1 << 20 { text = ByteBuffer(capacity: 1024) }
   }
 
   func isBinary(_ output: Int) -> Bool { wishes[output].isBinary ?? binaryByDefault }

@@ -2,6 +2,7 @@ import CLinux
 import CStadionRunner
 import Glibc
 package import Inference
+import Telemetry
 
 /// One run's inputs and outputs, in memory that is used again for the next.
 ///
@@ -187,7 +188,7 @@ package final class RunRequest: @unchecked Sendable {
       return misuse("emitted a tensor without its size", release: nil)
     }
     let tensor = pointer.pointee
-    guard isRunning, let model else { return misuse("emitted after run returned", release: tensor.buffer) }
+    guard isRunning, let model else { return tooLate(tensor.buffer) }
     guard let name = tensor.name, let index = model.outputIndex(of: name) else {
       return misuse("emitted an output that the model doesn't have", release: tensor.buffer)
     }
@@ -197,7 +198,7 @@ package final class RunRequest: @unchecked Sendable {
     }
     let spec = model.outputs[index]
     guard isLast, !outputs.contains(where: { $0.index == index }) else {
-      fault = HostError(.unsupported, "model answers output '\(spec.name)' in several parts; infer takes one answer")
+      fault = HostError(.notOffered, "model answers output '\(spec.name)' in several parts; infer takes one answer")
       release(tensor.buffer)
       return Code.unsupported
     }
@@ -225,7 +226,23 @@ package final class RunRequest: @unchecked Sendable {
       return misuse(
         "emitted '\(spec.name)' with \(byteCount) bytes, which its shape doesn't take", release: tensor.buffer)
     }
+    if let buffer = tensor.buffer {
+      guard !outputs.contains(where: { $0.buffer == buffer }) else {
+        return misuse("emitted '\(spec.name)' in a buffer that it has given away", release: nil)
+      }
+      guard isInside(buffer.pointee, tensor.data, byteCount) else {
+        return misuse("emitted '\(spec.name)' outside of its buffer", release: buffer)
+      }
+    }
     return take(index, type, shape, tensor, byteCount)
+  }
+
+  /// Whether the bytes lie in the buffer that is to keep them.
+  private func isInside(_ buffer: stadion_buffer, _ data: UnsafeMutableRawPointer?, _ byteCount: Int) -> Bool {
+    if byteCount == 0 { return true }
+    guard let data, let start = buffer.data, data >= start else { return false }
+    let offset = UInt64(data - start)
+    return buffer.byte_size >= offset && buffer.byte_size - offset >= UInt64(byteCount)
   }
 
   private func take(
@@ -263,15 +280,24 @@ package final class RunRequest: @unchecked Sendable {
     return Code.internalError
   }
 
+  /// Nothing of the request is touched: it may be under way again for someone else.
+  private func tooLate(_ buffer: UnsafeMutablePointer<stadion_buffer>?) -> stadion_code {
+    Log.warning("a runner misbehaves: emit after run returned", ("ticket", String(ticket.id)))
+    release(buffer)
+    return Code.internalError
+  }
+
+  /// Gives back what is refused; a buffer that an earlier output keeps stays with that one.
   private func release(_ buffer: UnsafeMutablePointer<stadion_buffer>?) {
-    if let buffer { buffer.pointee.release?(buffer) }
+    guard let buffer, !isRunning || !outputs.contains(where: { $0.buffer == buffer }) else { return }
+    buffer.pointee.release?(buffer)
   }
 
   // MARK: After the answer
 
   /// Gives all memory of inputs and outputs back.
   package func reset() {
-    for output in outputs { release(output.buffer) }
+    for output in outputs { if let buffer = output.buffer { buffer.pointee.release?(buffer) } }
     if !outputs.isEmpty { outputs.removeAll(keepingCapacity: true) }
     outputBytes = 0
     fault = nil

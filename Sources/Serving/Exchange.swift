@@ -15,6 +15,8 @@ package final class Exchange: @unchecked Sendable {
 
   /// Free bytes in front of the answer's body, where its head is put so that both leave in one piece.
   static let headRoom = 512
+  /// Larger answers are sent as they are: packing them would hold up the loop for seconds.
+  static let compressionLimit = 64 << 20
 
   let input = ByteBuffer(capacity: 16 * 1024)
   /// Bytes of `input` that belong to this request.
@@ -42,8 +44,12 @@ package final class Exchange: @unchecked Sendable {
 
   /// What a handler keeps from one request to the next, so that it allocates nothing.
   package var scratch: AnyObject?
-  /// Called on the loop when the peer leaves while its request is handled. Any run it waits for should stop.
-  package var onDisconnect: (@Sendable () -> Void)?
+  /// Called on the loop when the peer leaves while its request is handled, at once if it has left before. Any run it
+  /// waits for should stop.
+  package var onDisconnect: (@Sendable () -> Void)? {
+    didSet { if hasPeerLeft { onDisconnect?() } }
+  }
+  fileprivate var hasPeerLeft = false
 
   private let fields: UnsafeMutablePointer<HTTPHead.Field>
 
@@ -68,6 +74,11 @@ package final class Exchange: @unchecked Sendable {
     onDisconnect = nil
     body = UnsafeRawBufferPointer(start: nil, count: 0)
     head.begin()
+  }
+
+  func peerLeft() {
+    hasPeerLeft = true
+    onDisconnect?()
   }
 
   // MARK: For handlers
@@ -123,7 +134,9 @@ package final class Exchange: @unchecked Sendable {
   /// The whole answer as memory to be written, compressed if both sides want it.
   func answer(_ pool: ExchangePool) -> [iovec] {
     var coding = ContentCoding.identity
-    if isCompressible && head.acceptedCoding != .identity && status == 200 && compress(pool) {
+    // zlib counts in 32 bits, and what is that large is better sent as it is.
+    let isPackable = isCompressible && bodyCount <= Self.compressionLimit
+    if isPackable && head.acceptedCoding != .identity && status == 200 && compress(pool) {
       coding = head.acceptedCoding
     }
     let head = pool.headScratch
@@ -149,7 +162,7 @@ package final class Exchange: @unchecked Sendable {
 
   private func compress(_ pool: ExchangePool) -> Bool {
     let plain = UnsafeRawBufferPointer(start: out.base + Self.headRoom, count: out.count - Self.headRoom)
-    let packed = pool.takeBody(16 * 1024)
+    guard let packed = pool.takeBody(16 * 1024) else { return false }
     packed.count = 0
     let parts = [plain] + segments.map { UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount) }
     let isDone = Compression.deflate(parts, coding: head.acceptedCoding, into: packed)
@@ -203,19 +216,22 @@ final class ExchangePool {
 
   func give(_ exchange: Exchange) {
     exchange.reset()
+    exchange.hasPeerLeft = false
     exchange.input.removeAll()
     guard exchanges.count < Self.exchangeLimit, exchange.out.capacity <= 4 << 20, exchange.input.capacity <= 256 << 10
     else { return }
     exchanges.append(exchange)
   }
 
-  /// A buffer of at least `byteCount` bytes; the smallest that fits, or a new one.
-  func takeBody(_ byteCount: Int) -> ByteBuffer {
+  /// A buffer of at least `byteCount` bytes; the smallest that fits, or a new one. Nil without memory.
+  func takeBody(_ byteCount: Int) -> ByteBuffer? {
     var best: Int?
     for (index, body) in bodies.enumerated() where body.capacity >= byteCount {
       if best == nil || body.capacity < bodies[best!].capacity { best = index }
     }
-    guard let best, bodies[best].capacity <= max(byteCount * 4, 1 << 16) else { return ByteBuffer(capacity: byteCount) }
+    guard let best, bodies[best].capacity <= max(byteCount * 4, 1 << 16) else {
+      return ByteBuffer(ifAvailable: byteCount)
+    }
     let body = bodies.remove(at: best)
     bodyBytes -= body.capacity
     body.removeAll()

@@ -91,16 +91,20 @@ package struct HTTPHead {
 
   /// Forgets the last request; the next `parse` starts at a new head.
   mutating func begin() {
+    // What can't be read is refused with a body, whatever the request before it was.
+    method = .get
+    isHTTP10 = false
+    keepsAlive = true
+    contentCoding = .identity
+    acceptedCoding = .identity
     fieldCount = 0
     requestLine = 0..<0
     cursor = 0
     searched = 0
   }
 
-  /// The bytes of the head lie elsewhere now.
-  mutating func move(to start: UnsafeMutableRawPointer) {
-    base = UnsafePointer(start.assumingMemoryBound(to: UInt8.self))
-  }
+  /// Follows the bytes of a head that has been read to where its buffer has moved.
+  mutating func rebase(_ start: UnsafeRawPointer) { base = start.assumingMemoryBound(to: UInt8.self) }
 
   /// Reads a head from the front of `bytes`, going on where the last call found too little.
   ///
@@ -232,7 +236,8 @@ package struct HTTPHead {
     expectsContinue = false
     contentCoding = .identity
     acceptedCoding = .identity
-    keepsAlive = !isHTTP10
+    var closes = false
+    var keeps = !isHTTP10
     var hosts = 0
     for index in 0..<fieldCount {
       let field = fields[index]
@@ -245,15 +250,19 @@ package struct HTTPHead {
         }
         expectsContinue = !isHTTP10
       case 10 where matches(field, "connection"):
-        if HTTPBytes.list(value, contains: "close") { keepsAlive = false }
-        if isHTTP10 && HTTPBytes.list(value, contains: "keep-alive") { keepsAlive = true }
+        if HTTPBytes.list(value, contains: "close") { closes = true }
+        if isHTTP10 && HTTPBytes.list(value, contains: "keep-alive") { keeps = true }
       case 14 where matches(field, "content-length"):
         guard let length = HTTPBytes.decimal(value), contentLength == nil || contentLength == length else {
           throw HTTPRefusal(400, "Content-Length must be one decimal number")
         }
         contentLength = length
-      case 15 where matches(field, "accept-encoding"): acceptedCoding = HTTPBytes.preferredCoding(value)
-      case 16 where matches(field, "content-encoding"): contentCoding = HTTPBytes.coding(value)
+      case 15 where matches(field, "accept-encoding"):
+        if acceptedCoding == .identity { acceptedCoding = HTTPBytes.preferredCoding(value) }
+      case 16 where matches(field, "content-encoding"):
+        // Two codings, one over the other, are none that is known.
+        let coding = HTTPBytes.coding(value)
+        if coding != .identity { contentCoding = contentCoding == .identity ? coding : .unknown }
       case 17 where matches(field, "transfer-encoding"):
         guard !isHTTP10 else { throw HTTPRefusal(400, "HTTP/1.0 has no Transfer-Encoding") }
         guard !isChunked else { throw HTTPRefusal(400, "Transfer-Encoding appears twice") }
@@ -262,6 +271,7 @@ package struct HTTPHead {
       default: break
       }
     }
+    keepsAlive = keeps && !closes
     if isChunked && contentLength != nil {
       throw HTTPRefusal(400, "Content-Length and Transfer-Encoding exclude each other")
     }

@@ -71,14 +71,14 @@ package final class HTTPServer: Sendable {
     let next = turn.wrappingAdd(1, ordering: .relaxed).oldValue
     let loop = loops[next % loops.count]
     let connection = Connection(descriptor: descriptor, isUnix: isUnix, loop: loop, server: self)
-    Task(executorPreference: loop) { await connection.serve() }
+    Task(executorPreference: loop) { connection.start() }
   }
 
   private func refuse(_ descriptor: CInt) {
     let answer: StaticString = """
       HTTP/1.1 503 Service Unavailable\r
       Content-Type: application/json\r
-      Content-Length: 63\r
+      Content-Length: 64\r
       Connection: close\r
       Retry-After: 1\r
       \r
@@ -171,6 +171,7 @@ final class Listener: EventTarget, @unchecked Sendable {
 
   /// Without a free descriptor the waiting client would wake the loop forever; it is accepted with the spare and closed.
   private func refuseOne() {
+    if spare < 0 { spare = linux_open("/dev/null", O_RDONLY, 0) }
     guard spare >= 0 else { return }
     close(spare)
     let client = linux_accept(descriptor)

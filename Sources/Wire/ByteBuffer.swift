@@ -15,6 +15,13 @@ package final class ByteBuffer {
     base = Self.allocate(self.capacity)
   }
 
+  /// Nil if the system has no such memory.
+  package init?(ifAvailable capacity: Int) {
+    guard let memory = aligned_alloc(64, (max(capacity, 64) + 63) & ~63) else { return nil }
+    self.capacity = (max(capacity, 64) + 63) & ~63
+    base = memory
+  }
+
   deinit { free(base) }
 
   package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }
@@ -83,13 +90,19 @@ package final class ByteBuffer {
     text.withUTF8 { append(UnsafeRawBufferPointer($0)) }
   }
 
-  /// Decimal digits of an integer.
-  package func append<T: BinaryInteger>(decimal value: T) {
-    reserve(24)
-    var magnitude = UInt64(value.magnitude)
+  package func append(decimal value: Int) {
     if value < 0 { append(UInt8(ascii: "-")) }
+    append(decimal: UInt64(value.magnitude))
+  }
+
+  package func append(decimal value: Int64) { append(decimal: Int(value)) }
+
+  /// Decimal digits. Concrete types: a generic function would not be specialised across modules.
+  package func append(decimal value: UInt64) {
+    reserve(20)
+    var rest = value
     var digits = 1
-    var probe = magnitude
+    var probe = value
     while probe >= 10 {
       probe /= 10
       digits += 1
@@ -98,9 +111,9 @@ package final class ByteBuffer {
     count = index
     repeat {
       index -= 1
-      base.storeBytes(of: UInt8(48 + magnitude % 10), toByteOffset: index, as: UInt8.self)
-      magnitude /= 10
-    } while magnitude > 0
+      base.storeBytes(of: UInt8(truncatingIfNeeded: 48 + rest % 10), toByteOffset: index, as: UInt8.self)
+      rest /= 10
+    } while rest > 0
   }
 
   package var string: String { String(decoding: bytes, as: UTF8.self) }
