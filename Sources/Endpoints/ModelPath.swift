@@ -17,7 +17,9 @@ struct ModelPath {
   @inline(__always)
   init?(_ path: UnsafeRawBufferPointer) {
     let prefixCount = Self.prefix.utf8CodeUnitCount
-    guard path.count > prefixCount, memcmp(path.baseAddress!, Self.prefix.utf8Start, prefixCount) == 0 else { return nil }
+    guard path.count > prefixCount, memcmp(path.baseAddress!, Self.prefix.utf8Start, prefixCount) == 0 else {
+      return nil
+    }
     var rest = UnsafeRawBufferPointer(rebasing: path[prefixCount...])
     name = Self.segment(&rest)
     guard !name.isEmpty else { return nil }

@@ -181,10 +181,12 @@ extension Router {
     } catch {
       Log.warning(
         "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
+      // Engines name the file they read; where it lies is for the log, not for clients.
+      let reason = error.description.replacing("\(entry.path)/", with: "")
       // Remembered with the new stamp, so that the same bytes aren't tried again and again.
       let old = models[name]?.versions[version.number]?.served
       models[name]?.versions[version.number] = VersionState(
-        entry: version, phase: old.map { .ready($0) } ?? .unavailable(error.description), problem: error.description)
+        entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason), problem: reason)
       publish()
       return old != nil
     }
