@@ -186,7 +186,8 @@ extension Router {
       // Remembered with the new stamp, so that the same bytes aren't tried again and again.
       let old = models[name]?.versions[version.number]?.served
       models[name]?.versions[version.number] = VersionState(
-        entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason), problem: reason)
+        entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason),
+        problem: old == nil ? nil : "changed on disk, still served as it was: \(reason)")
       publish()
       return old != nil
     }

@@ -7,8 +7,8 @@ import Testing
 
 @Suite struct `Running a faulty model` {
   @Test(arguments: [
-    ("emits_twice", HostError.Code.unsupported, "model answers output 'Y' in several parts; infer takes one answer"),
-    ("in_parts", .unsupported, "model answers output 'Y' in several parts; infer takes one answer"),
+    ("emits_twice", HostError.Code.notOffered, "model answers output 'Y' in several parts; infer takes one answer"),
+    ("in_parts", .notOffered, "model answers output 'Y' in several parts; infer takes one answer"),
     ("wrong_name", .runnerFailed, "misbehaves: emitted an output that the model doesn't have"),
     ("null_name", .runnerFailed, "misbehaves: emitted an output that the model doesn't have"),
     ("wrong_type", .runnerFailed, "misbehaves: emitted 'Y' as INT32, declared FP32"),
@@ -34,8 +34,8 @@ import Testing
     ("own_short_buffer", .runnerFailed, "misbehaves: emitted 'Y' outside of its buffer"),
     ("own_elsewhere", .runnerFailed, "misbehaves: emitted 'Y' outside of its buffer"),
     ("host_buffer_spoiled", .runnerFailed, "misbehaves: emitted 'Y' outside of its buffer"),
-    ("own_emitted_twice", .unsupported, "model answers output 'Y' in several parts; infer takes one answer"),
-    ("host_emitted_twice", .unsupported, "model answers output 'Y' in several parts; infer takes one answer"),
+    ("own_emitted_twice", .notOffered, "model answers output 'Y' in several parts; infer takes one answer"),
+    ("host_emitted_twice", .notOffered, "model answers output 'Y' in several parts; infer takes one answer"),
     ("host_given_back", .runnerFailed, "returned without output 'Y'"),
   ])
   func `gives the right error, leaks nothing, and the next run works`(
