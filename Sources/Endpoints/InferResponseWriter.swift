@@ -61,10 +61,7 @@ struct InferResponseWriter {
     let classes = scratch.wishes[output.index].classes
     out.append("{\"name\":")
     out.append(json: spec.name)
-    if classes > 0 {
-      try writeClasses(output, shape, classes)
-      return 0
-    }
+    if classes > 0 { return try writeClasses(output, shape, classes) }
     out.append(",\"datatype\":\"")
     out.append(output.elementType.protocolName)
     out.append("\",\"shape\":[")
@@ -86,14 +83,22 @@ struct InferResponseWriter {
 
   private func appendBlobs() {
     var isCopying = true
-    for index in 0..<served.outputs.count where scratch.isBinary(index) && scratch.wishes[index].classes == 0 {
-      guard let output = scratch.run.outputs.first(where: { $0.index == index }), output.byteCount > 0 else { continue }
+    for index in 0..<served.outputs.count where scratch.isBinary(index) {
+      guard let output = scratch.run.outputs.first(where: { $0.index == index }) else { continue }
+      var data = output.data
+      var byteCount = output.byteCount
+      if scratch.wishes[index].classes > 0 {
+        let texts = scratch.wishes[index].classTexts
+        data = UnsafeRawPointer(scratch.text.base + texts.lowerBound)
+        byteCount = texts.count
+      }
+      if byteCount == 0 { continue }
       // Segments follow `out`: once one has begun, nothing may go to `out` any more.
-      isCopying = isCopying && output.byteCount <= Self.copyLimit
+      isCopying = isCopying && byteCount <= Self.copyLimit
       if isCopying {
-        out.append(output.data, output.byteCount)
+        out.append(data, byteCount)
       } else {
-        exchange.appendUncopied(output.data, output.byteCount)
+        exchange.appendUncopied(data, byteCount)
       }
     }
   }
@@ -132,37 +137,55 @@ struct InferResponseWriter {
   // MARK: Classification
 
   /// Writes the `classes` highest elements as `value:index:label`. Protocol extension "classification".
+  ///
+  /// - Returns: The bytes that follow the JSON for it; they wait in `scratch.text`, whose input texts have been copied.
   private func writeClasses(
     _ output: RunRequest.Output, _ shape: UnsafeBufferPointer<Int64>, _ classes: Int
-  ) throws(HostError) {
+  ) throws(HostError) -> Int {
     let name = served.outputs[output.index].name
     let count = TensorSize.elementCount(shape) ?? 0
+    try Classification.check(output, count: count, named: name)
     // A leading dimension that the model leaves open is the batch.
-    let batches = shape.count > 1 && served.outputs[output.index].shape.first == -1 ? Int(shape[0]) : 1
+    let isBatched = shape.count > 1 && served.outputs[output.index].shape.first == -1
+    let batches = isBatched ? Int(shape[0]) : 1
     let each = batches == 0 ? 0 : count / batches
     let top = min(classes, each)
-    let isBatched = shape.count > 1 && served.outputs[output.index].shape.first == -1
-    let isBinary = scratch.isBinary(output.index)
-    guard !isBinary else {
-      throw HostError(.invalidRequest, "output '\(name)': a classification is text; leave out \"binary_data\"")
-    }
     out.append(",\"datatype\":\"BYTES\",\"shape\":[")
     if isBatched {
       out.append(decimal: batches)
       out.append(UInt8(ascii: ","))
     }
     out.append(decimal: top)
-    out.append("],\"data\":[")
+    let isBinary = scratch.isBinary(output.index)
+    let texts = scratch.text
+    if scratch.classTextsEnd == 0 { texts.removeAll() }
+    let start = texts.count
+    out.append(isBinary ? "],\"parameters\":{\"binary_data_size\":" : "],\"data\":[")
     let labels = served.labels[output.index]
-    for batch in 0..<batches {
-      let row = try Classification.top(top, of: output, from: batch * each, count: each, named: name)
+    // Without classes there is nothing to walk through, however long the shape says the batch is.
+    for batch in 0..<(top == 0 ? 0 : batches) {
+      let row = Classification.top(top, of: output, from: batch * each, count: each)
       for (rank, place) in row.enumerated() {
-        if rank > 0 || batch > 0 { out.append(UInt8(ascii: ",")) }
         let label = labels.indices.contains(place.index) ? ":\(labels[place.index])" : ""
-        out.append(json: "\(place.value):\(place.index)\(label)")
+        let text = "\(place.value):\(place.index)\(label)"
+        if isBinary {
+          withUnsafeBytes(of: UInt32(text.utf8.count).littleEndian) { texts.append($0) }
+          texts.append(text)
+        } else {
+          if rank > 0 || batch > 0 { out.append(UInt8(ascii: ",")) }
+          out.append(json: text)
+        }
       }
     }
-    out.append("]}")
+    guard isBinary else {
+      out.append("]}")
+      return 0
+    }
+    scratch.wishes[output.index].classTexts = start..<texts.count
+    scratch.classTextsEnd = texts.count
+    out.append(decimal: texts.count - start)
+    out.append("}}")
+    return texts.count - start
   }
 }
 
@@ -177,13 +200,20 @@ enum Classification {
   /// Elements beyond this many are refused: sorting them would hold up the loop.
   static let elementLimit = 1_000_000
 
-  /// The `top` highest of `count` elements, highest first; equals in order of their index. NaN is lowest.
-  static func top(
-    _ top: Int, of output: RunRequest.Output, from start: Int, count: Int, named name: String
-  ) throws(HostError) -> [Place] {
-    guard count <= elementLimit else {
-      throw HostError(.invalidRequest, "output '\(name)' has \(count) classes, at most \(elementLimit) are ranked")
+  /// - Throws: `.invalidRequest` for types without an order, and for more elements than are ranked.
+  static func check(_ output: RunRequest.Output, count: Int, named name: String) throws(HostError) {
+    switch output.elementType {
+    case .bool, .f16, .bf16, .utf8:
+      throw HostError(.invalidRequest, "output '\(name)' is \(output.elementType.protocolName) and can't be classified")
+    default: break
     }
+    guard count <= elementLimit else {
+      throw HostError(.invalidRequest, "output '\(name)' has \(count) elements, at most \(elementLimit) are ranked")
+    }
+  }
+
+  /// The `top` highest of `count` elements, highest first; equals in order of their index. NaN is lowest.
+  static func top(_ top: Int, of output: RunRequest.Output, from start: Int, count: Int) -> [Place] {
     switch output.elementType {
     case .f32: return floats(output, Float.self, top, start, count)
     case .f64: return floats(output, Double.self, top, start, count)
@@ -195,8 +225,7 @@ enum Classification {
     case .u16: return integers(output, UInt16.self, top, start, count)
     case .u32: return integers(output, UInt32.self, top, start, count)
     case .u64: return integers(output, UInt64.self, top, start, count)
-    case .bool, .f16, .bf16, .utf8:
-      throw HostError(.invalidRequest, "output '\(name)' is \(output.elementType.protocolName) and can't be classified")
+    case .bool, .f16, .bf16, .utf8: return []
     }
   }
 

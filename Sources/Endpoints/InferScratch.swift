@@ -11,11 +11,15 @@ final class InferScratch {
     var isBinary: Bool?
     /// Classes to name; 0 = the tensor itself.
     var classes = 0
+    /// Where the classes' texts stand in `text`, if they are to be sent in binary.
+    var classTexts = 0..<0
   }
 
   let run = RunRequest()
   /// Text that is decoded on the way: names, strings.
   let text = ByteBuffer(capacity: 1024)
+  /// End of the classes' texts in `text`; 0 while there are none.
+  var classTextsEnd = 0
   /// By output index.
   var wishes: [Wish] = []
   /// The request's id as it stands in the text, escapes and all; nil without one.
@@ -33,6 +37,7 @@ final class InferScratch {
     } else {
       for index in 0..<outputCount { wishes[index] = Wish() }
     }
+    classTextsEnd = 0
     id = nil
     binaryByDefault = false
     timeoutMicros = 0
