@@ -17,7 +17,9 @@ struct ModelPath {
   @inline(__always)
   init?(_ path: UnsafeRawBufferPointer) {
     let prefixCount = Self.prefix.utf8CodeUnitCount
-    guard path.count > prefixCount, memcmp(path.baseAddress!, Self.prefix.utf8Start, prefixCount) == 0 else { return nil }
+    guard path.count > prefixCount, memcmp(path.baseAddress!, Self.prefix.utf8Start, prefixCount) == 0 else {
+      return nil
+    }
     var rest = UnsafeRawBufferPointer(rebasing: path[prefixCount...])
     name = Self.segment(&rest)
     guard !name.isEmpty else { return nil }
@@ -26,8 +28,14 @@ struct ModelPath {
       _ = Self.segment(&rest)
       let digits = Self.segment(&rest)
       guard !digits.isEmpty, digits.allSatisfy({ $0 >= 48 && $0 <= 57 }) else { return nil }
-      if digits.count > 18 { hasHugeVersion = true }
-      version = digits.prefix(18).reduce(0) { $0 * 10 + Int($1 - 48) }
+      var number = 0
+      for digit in digits {
+        let (shifted, overflow) = number.multipliedReportingOverflow(by: 10)
+        let (sum, carry) = shifted.addingReportingOverflow(Int(digit - 48))
+        number = sum
+        hasHugeVersion = hasHugeVersion || overflow || carry
+      }
+      version = number
     }
     verb = rest
   }
