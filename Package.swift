@@ -28,8 +28,8 @@ func runner(_ name: String, _ dependencies: [Target.Dependency], path: String? =
     ])
 }
 
-func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
-  .testTarget(name: name, dependencies: dependencies, swiftSettings: swiftSettings)
+func tests(_ name: String, _ dependencies: [Target.Dependency], exclude: [String] = []) -> Target {
+  .testTarget(name: name, dependencies: dependencies, exclude: exclude, swiftSettings: swiftSettings)
 }
 
 let package = Package(
@@ -38,6 +38,8 @@ let package = Package(
     .executable(name: "stadion", targets: ["stadion"]),
     .library(name: "EchoRunner", type: .dynamic, targets: ["EchoRunner"]),
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
+    // For tests only.
+    .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
   ],
   targets: [
     // The contract and what Swift can't import from libc.
@@ -53,7 +55,7 @@ let package = Package(
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Running", ["CStadionRunner", "CLinux", "Manifests", "Inference", "Telemetry"]),
-    house("Registry", ["Inference", "Wire", "CLinux"]),
+    house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
     house(
@@ -75,7 +77,12 @@ let package = Package(
 
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
-    tests("RoutingTests", ["Routing", "Inference"]),
+    runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
+
+    tests(
+      "RunningTests",
+      ["Running", "Serving", "Manifests", "Inference", "Telemetry", "CLinux", "CStadionRunner"]),
+    tests("RoutingTests", ["Routing", "Running", "Manifests", "Registry", "Inference", "Telemetry", "CLinux"]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
     .target(name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
@@ -83,7 +90,7 @@ let package = Package(
     tests(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),
-    tests("HostTests", ["Wire", "Inference", "StadionClient"]),
+    tests("HostTests", ["Wire", "Inference", "StadionClient"], exclude: ["Fixtures"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],
   swiftLanguageModes: [.v6]

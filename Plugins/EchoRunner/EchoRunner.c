@@ -2,7 +2,6 @@
 // Copy it, then put an engine where the options are read (EchoModel.c) and where `run` repeats its input.
 #define _POSIX_C_SOURCE 200809L  // nanosleep
 #include <stdlib.h>
-#include <string.h>
 #include <time.h>
 
 #include "EchoModel.h"
@@ -55,12 +54,8 @@ static stadion_code run(stadion_model *model, const stadion_request *request, st
   if (model->text[FAIL][0]) return echo_fail(error, STADION_INTERNAL, "%s", model->text[FAIL]);
   uint32_t count = request->wanted_outputs ? request->wanted_output_count : model->counts[OUTPUTS];
   for (uint32_t i = 0; i < count; i++) {
-    uint32_t index = request->wanted_outputs ? request->wanted_outputs[i] : i, at = 0;
-    if (index >= model->counts[OUTPUTS]) return echo_fail(error, STADION_INVALID_ARGUMENT, "no output %u", index);
-    const char *name = model->tensors[INPUTS][index].name;
-    while (at < request->input_count && strcmp(request->inputs[at]->name, name)) at++;
-    if (at == request->input_count) return echo_fail(error, STADION_INVALID_ARGUMENT, "input %s is missing", name);
-    stadion_tensor output = *request->inputs[at];  // Its data is borrowed: the host copies what it needs.
+    uint32_t index = request->wanted_outputs ? request->wanted_outputs[i] : i;
+    stadion_tensor output = *request->inputs[index];  // Its data is borrowed: the host copies what it needs.
     output.name = model->tensors[OUTPUTS][index].name;
     output.buffer = NULL;
     stadion_code code = request->emit(request, &output, true);
@@ -78,14 +73,12 @@ static const stadion_device *device(uint32_t index) {
   return index == 0 ? &cpu : NULL;
 }
 
-static const void *extension(const char *id) { return (void)id, NULL; }
-
 const stadion_plugin *stadion_plugin_entry(uint32_t host_major, uint32_t host_minor) {
   static const stadion_plugin plugin = {
       .struct_size = sizeof plugin, .abi_major = STADION_ABI_MAJOR, .abi_minor = STADION_ABI_MINOR,
       .id = "org.stadion.echo", .version = "0.1.0", .engine = "echo 0.1.0", .open = start, .close = stop,
       .device = device, .create = create, .destroy = destroy, .load = load, .unload = unload,
-      .signature = signature, .run = run, .extension = extension};
+      .signature = signature, .run = run};
   (void)host_minor;  // A newer host may ask: the table's struct_size tells it what is here.
   return host_major == STADION_ABI_MAJOR ? &plugin : NULL;
 }

@@ -46,6 +46,7 @@ package final class HostHandler: HTTPHandler {
     guard !path.name.contains(UInt8(ascii: "%")) else {
       let decoded = ByteBuffer(capacity: path.name.count)
       try Routes.decode(path.name, into: decoded)
+      defer { withExtendedLifetime(decoded) {} }
       try await infer.respond(to: exchange, decoded.bytes, path.version)
       return
     }
@@ -65,7 +66,7 @@ package final class HostHandler: HTTPHandler {
   }
 
   package func didSend(_ exchange: Exchange) {
-    if let scratch = exchange.scratch { unsafeDowncast(scratch, to: InferScratch.self).run.reset() }
+    if let scratch = exchange.scratch { unsafeDowncast(scratch, to: InferScratch.self).end() }
   }
 
   package func alignedOffset(for head: HTTPHead) -> Int {

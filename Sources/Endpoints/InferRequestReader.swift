@@ -110,7 +110,7 @@ struct InferRequestReader {
   }
 
   private mutating func readOtherParameter(_ key: JSONText) throws {
-    let name = key.string
+    let name = key.string.excerpt
     if name.hasPrefix("triton_") { throw refuse("parameter '\(name)': names that begin with triton_ are reserved") }
     switch try reader.peek() {
     case .object, .array, .null:
@@ -205,7 +205,7 @@ struct InferRequestReader {
         return index
       }
     }
-    throw refuse("unexpected inference input '\(text.string)' for model '\(served.model)'; it wants \(inputNames)")
+    throw refuse("unexpected inference input '\(text.string.excerpt)' for model '\(served.model)'; it wants \(inputNames)")
   }
 
   private mutating func readShape(
@@ -240,7 +240,7 @@ struct InferRequestReader {
       ? decoded.withUTF8 { ElementType(protocolName: UnsafeRawBufferPointer($0)) }
       : ElementType(protocolName: text.bytes)
     guard let type = known else {
-      throw refuse("\(label()): invalid datatype '\(text.string)'; BOOL, UINT8 to FP64, BF16 and BYTES are known")
+      throw refuse("\(label()): invalid datatype '\(text.string.excerpt)'; BOOL, UINT8 to FP64, BF16 and BYTES are known")
     }
     return type
   }
@@ -406,7 +406,7 @@ struct InferRequestReader {
       }
     }
     let names = served.outputs.map { "'\($0.name)'" }.joined(separator: ", ")
-    throw refuse("unexpected inference output '\(text.string)' for model '\(served.model)'; it has \(names)")
+    throw refuse("unexpected inference output '\(text.string.excerpt)' for model '\(served.model)'; it has \(names)")
   }
 
   private mutating func readOutputParameters(_ wish: inout InferScratch.Wish) throws {
@@ -447,6 +447,7 @@ extension InferRequestReader {
       return
     }
     let fixed = spec.shape.filter { $0 >= 0 }.reduce(Int64(size)) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    guard !blobs.isEmpty else { throw refuse("a raw request's body is its input's bytes; this one is empty") }
     guard fixed > 0, Int64(blobs.count) % fixed == 0, unknown == 1 || Int64(blobs.count) == fixed else {
       throw refuse(
         "input '\(spec.name)': \(blobs.count) bytes don't fill shape \(ShapeText.describe(spec.shape)) of \(spec.elementType.protocolName)")

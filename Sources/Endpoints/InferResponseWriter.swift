@@ -14,6 +14,8 @@ struct InferResponseWriter {
 
   /// Larger binary outputs leave from where the runner put them; copying a smaller one is cheaper than another segment.
   private static let copyLimit = 8 * 1024
+  /// Larger outputs have no JSON form here: as text they would be several times this, in memory and on the loop.
+  private static let jsonByteLimit = 256 << 20
 
   init(_ served: ServedVersion, _ scratch: InferScratch, _ exchange: Exchange) {
     self.served = served
@@ -84,28 +86,32 @@ struct InferResponseWriter {
   private func appendBlobs() {
     var isCopying = true
     for index in 0..<served.outputs.count where scratch.isBinary(index) {
-      guard let output = scratch.run.outputs.first(where: { $0.index == index }) else { continue }
-      var data = output.data
-      var byteCount = output.byteCount
-      if scratch.wishes[index].classes > 0 {
-        let texts = scratch.wishes[index].classTexts
-        data = UnsafeRawPointer(scratch.text.base + texts.lowerBound)
-        byteCount = texts.count
-      }
-      if byteCount == 0 { continue }
+      guard let bytes = blob(index), let start = bytes.baseAddress, !bytes.isEmpty else { continue }
       // Segments follow `out`: once one has begun, nothing may go to `out` any more.
-      isCopying = isCopying && byteCount <= Self.copyLimit
+      isCopying = isCopying && bytes.count <= Self.copyLimit
       if isCopying {
-        out.append(data, byteCount)
+        out.append(start, bytes.count)
       } else {
-        exchange.appendUncopied(data, byteCount)
+        exchange.appendUncopied(start, bytes.count)
       }
     }
+  }
+
+  /// The binary form of an output, or of its classes; nil if the runner emitted none.
+  private func blob(_ index: Int) -> UnsafeRawBufferPointer? {
+    if let classes = scratch.classified[index] { return classes.bytes }
+    guard let output = scratch.run.outputs.first(where: { $0.index == index }) else { return nil }
+    return UnsafeRawBufferPointer(start: output.data, count: output.byteCount)
   }
 
   // MARK: Data as JSON
 
   private func writeData(_ output: RunRequest.Output, named name: String) throws(HostError) {
+    guard output.byteCount <= Self.jsonByteLimit else {
+      throw HostError(
+        .invalidRequest,
+        "output '\(name)' has \(output.byteCount) bytes, too many for JSON; ask for it with \"binary_data\": true")
+    }
     switch output.elementType {
     case .f16, .bf16:
       throw HostError(
@@ -138,128 +144,53 @@ struct InferResponseWriter {
 
   /// Writes the `classes` highest elements as `value:index:label`. Protocol extension "classification".
   ///
-  /// - Returns: The bytes that follow the JSON for it; they wait in `scratch.text`, whose input texts have been copied.
+  /// - Returns: The bytes that follow the JSON for it.
   private func writeClasses(
     _ output: RunRequest.Output, _ shape: UnsafeBufferPointer<Int64>, _ classes: Int
   ) throws(HostError) -> Int {
-    let name = served.outputs[output.index].name
+    let spec = served.outputs[output.index]
     let count = TensorSize.elementCount(shape) ?? 0
-    try Classification.check(output, count: count, named: name)
     // A leading dimension that the model leaves open is the batch.
-    let isBatched = shape.count > 1 && served.outputs[output.index].shape.first == -1
+    let isBatched = shape.count > 1 && spec.shape.first == -1
     let batches = isBatched ? Int(shape[0]) : 1
     let each = batches == 0 ? 0 : count / batches
     let top = min(classes, each)
+    guard count <= Classification.elementLimit else {
+      throw HostError(
+        .invalidRequest, "output '\(spec.name)' has \(count) elements, at most \(Classification.elementLimit) are ranked")
+    }
     out.append(",\"datatype\":\"BYTES\",\"shape\":[")
     if isBatched {
       out.append(decimal: batches)
       out.append(UInt8(ascii: ","))
     }
     out.append(decimal: top)
-    let isBinary = scratch.isBinary(output.index)
-    let texts = scratch.text
-    if scratch.classTextsEnd == 0 { texts.removeAll() }
-    let start = texts.count
-    out.append(isBinary ? "],\"parameters\":{\"binary_data_size\":" : "],\"data\":[")
+    let blob = scratch.isBinary(output.index) ? ByteBuffer(capacity: 1024) : nil
+    if blob == nil { out.append("],\"data\":[") }
     let labels = served.labels[output.index]
     // Without classes there is nothing to walk through, however long the shape says the batch is.
     for batch in 0..<(top == 0 ? 0 : batches) {
-      let row = Classification.top(top, of: output, from: batch * each, count: each)
+      let row = try Classification.top(top, of: output, from: batch * each, count: each, named: spec.name)
       for (rank, place) in row.enumerated() {
         let label = labels.indices.contains(place.index) ? ":\(labels[place.index])" : ""
         let text = "\(place.value):\(place.index)\(label)"
-        if isBinary {
-          withUnsafeBytes(of: UInt32(text.utf8.count).littleEndian) { texts.append($0) }
-          texts.append(text)
+        if let blob {
+          withUnsafeBytes(of: UInt32(text.utf8.count).littleEndian) { blob.append($0) }
+          blob.append(text)
         } else {
           if rank > 0 || batch > 0 { out.append(UInt8(ascii: ",")) }
           out.append(json: text)
         }
       }
     }
-    guard isBinary else {
+    guard let blob else {
       out.append("]}")
       return 0
     }
-    scratch.wishes[output.index].classTexts = start..<texts.count
-    scratch.classTextsEnd = texts.count
-    out.append(decimal: texts.count - start)
+    scratch.classified[output.index] = blob
+    out.append("],\"parameters\":{\"binary_data_size\":")
+    out.append(decimal: blob.count)
     out.append("}}")
-    return texts.count - start
-  }
-}
-
-/// The highest elements of a tensor.
-enum Classification {
-  struct Place {
-    let index: Int
-    /// As C's `to_string` writes it: integers plain, floats with six decimals.
-    let value: String
-  }
-
-  /// Elements beyond this many are refused: sorting them would hold up the loop.
-  static let elementLimit = 1_000_000
-
-  /// - Throws: `.invalidRequest` for types without an order, and for more elements than are ranked.
-  static func check(_ output: RunRequest.Output, count: Int, named name: String) throws(HostError) {
-    switch output.elementType {
-    case .bool, .f16, .bf16, .utf8:
-      throw HostError(.invalidRequest, "output '\(name)' is \(output.elementType.protocolName) and can't be classified")
-    default: break
-    }
-    guard count <= elementLimit else {
-      throw HostError(.invalidRequest, "output '\(name)' has \(count) elements, at most \(elementLimit) are ranked")
-    }
-  }
-
-  /// The `top` highest of `count` elements, highest first; equals in order of their index. NaN is lowest.
-  static func top(_ top: Int, of output: RunRequest.Output, from start: Int, count: Int) -> [Place] {
-    switch output.elementType {
-    case .f32: return floats(output, Float.self, top, start, count)
-    case .f64: return floats(output, Double.self, top, start, count)
-    case .i8: return integers(output, Int8.self, top, start, count)
-    case .i16: return integers(output, Int16.self, top, start, count)
-    case .i32: return integers(output, Int32.self, top, start, count)
-    case .i64: return integers(output, Int64.self, top, start, count)
-    case .u8: return integers(output, UInt8.self, top, start, count)
-    case .u16: return integers(output, UInt16.self, top, start, count)
-    case .u32: return integers(output, UInt32.self, top, start, count)
-    case .u64: return integers(output, UInt64.self, top, start, count)
-    case .bool, .f16, .bf16, .utf8: return []
-    }
-  }
-
-  private static func ranked<T: Comparable>(
-    _ output: RunRequest.Output, _ type: T.Type, _ top: Int, _ start: Int, _ count: Int
-  ) -> [(index: Int, value: T)] {
-    let stride = MemoryLayout<T>.stride
-    let all = (0..<count).map {
-      (index: $0, value: output.data.loadUnaligned(fromByteOffset: (start + $0) * stride, as: T.self))
-    }
-    // `x == x` fails for NaN only.
-    let sorted = all.sorted { a, b in
-      if a.value != a.value || b.value != b.value { return b.value != b.value && a.value == a.value }
-      return a.value > b.value || (a.value == b.value && a.index < b.index)
-    }
-    return Array(sorted.prefix(top))
-  }
-
-  private static func integers<T: FixedWidthInteger>(
-    _ output: RunRequest.Output, _ type: T.Type, _ top: Int, _ start: Int, _ count: Int
-  ) -> [Place] {
-    ranked(output, type, top, start, count).map { Place(index: $0.index, value: String($0.value)) }
-  }
-
-  private static func floats<T: BinaryFloatingPoint>(
-    _ output: RunRequest.Output, _ type: T.Type, _ top: Int, _ start: Int, _ count: Int
-  ) -> [Place] {
-    ranked(output, type, top, start, count).map { Place(index: $0.index, value: sixDecimals(Double($0.value))) }
-  }
-
-  private static func sixDecimals(_ value: Double) -> String {
-    withUnsafeTemporaryAllocation(of: CChar.self, capacity: 400) { text in
-      let length = withVaList([value]) { vsnprintf(text.baseAddress!, text.count, "%f", $0) }
-      return String(decoding: UnsafeRawBufferPointer(text).prefix(max(0, Int(length))), as: UTF8.self)
-    }
+    return blob.count
   }
 }

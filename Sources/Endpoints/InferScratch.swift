@@ -11,17 +11,15 @@ final class InferScratch {
     var isBinary: Bool?
     /// Classes to name; 0 = the tensor itself.
     var classes = 0
-    /// Where the classes' texts stand in `text`, if they are to be sent in binary.
-    var classTexts = 0..<0
   }
 
   let run = RunRequest()
   /// Text that is decoded on the way: names, strings.
-  let text = ByteBuffer(capacity: 1024)
-  /// End of the classes' texts in `text`; 0 while there are none.
-  var classTextsEnd = 0
+  private(set) var text = ByteBuffer(capacity: 1024)
   /// By output index.
   var wishes: [Wish] = []
+  /// Classes in their binary form, by output index; the answer is sent from here.
+  var classified: [Int: ByteBuffer] = [:]
   /// The request's id as it stands in the text, escapes and all; nil without one.
   var id: UnsafeRawBufferPointer?
   /// `binary_data_output`, for outputs that say nothing themselves.
@@ -37,11 +35,17 @@ final class InferScratch {
     } else {
       for index in 0..<outputCount { wishes[index] = Wish() }
     }
-    classTextsEnd = 0
+    if !classified.isEmpty { classified = [:] }
     id = nil
     binaryByDefault = false
     timeoutMicros = 0
     device = nil
+  }
+
+  /// Gives the request's memory back; what is small stays for the next.
+  func end() {
+    run.reset()
+    if text.capacity > 1 << 20 { text = ByteBuffer(capacity: 1024) }
   }
 
   func isBinary(_ output: Int) -> Bool { wishes[output].isBinary ?? binaryByDefault }

@@ -3,6 +3,8 @@ package struct HostError: Error, Sendable, CustomStringConvertible {
   package enum Code: String, Sendable, CaseIterable {
     case invalidRequest, unknownTenant, notFound, conflict, unsupported, quotaExceeded, cancelled
     case runnerFailed, overloaded, deadlineExceeded, incompatibleRunner, internalError
+    /// The protocol has it, this route or server doesn't.
+    case notOffered
 
     /// Status of the answer. 499 is only counted: a cancelled caller reads nothing.
     package var httpStatus: Int {
@@ -14,6 +16,7 @@ package struct HostError: Error, Sendable, CustomStringConvertible {
       case .unsupported: 422
       case .quotaExceeded: 429
       case .cancelled: 499
+      case .notOffered: 501
       case .runnerFailed: 502
       case .overloaded: 503
       case .deadlineExceeded: 504

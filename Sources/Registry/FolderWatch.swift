@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Synchronization
+import Telemetry
 
 /// Tells when anything in a model repository changes: new models, new versions, files written.
 ///
@@ -45,13 +46,22 @@ package final class FolderWatch: Sendable {
     write(stopping, &one, 8)
   }
 
-  /// Watches the root, each model and each version. A folder that is watched already stays so.
+  /// Root, model, version, and what a SavedModel has below: `saved_model/variables`.
+  private static let levels = 5
+
+  /// Watches the root, each model, each version and what is in it. A folder that is watched already stays so.
   private func watchAll() {
-    inotify_add_watch(inotify, root, Self.events)
-    for model in Self.folders(in: root) {
-      inotify_add_watch(inotify, model, Self.events)
-      for version in Self.folders(in: model) { inotify_add_watch(inotify, version, Self.events) }
+    watch(root, levels: Self.levels)
+  }
+
+  private func watch(_ folder: String, levels: Int) {
+    if inotify_add_watch(inotify, folder, Self.events) < 0 && errno != ENOENT {
+      Log.warning(
+        "can't watch a folder; load its models by request", ("folder", folder),
+        ("reason", String(cString: strerror(errno))), ("raise", "fs.inotify.max_user_watches"))
     }
+    guard levels > 1 else { return }
+    for inner in Self.folders(in: folder) { watch(inner, levels: levels - 1) }
   }
 
   private static func folders(in path: String) -> [String] {

@@ -1,7 +1,7 @@
 import CStadionRunner
 import Telemetry
 
-/// What the host offers one plugin: its log and its memory. Lives as long as the plugin.
+/// What the host offers one plugin: its log and its memory. Lives as long as the library, which is never unmapped.
 final class HostTable: @unchecked Sendable {
   // @unchecked: written once in `init`, read-only then.
   let pointer: UnsafeMutablePointer<stadion_host>
@@ -9,6 +9,9 @@ final class HostTable: @unchecked Sendable {
 
   /// One output may not be larger; the sum is limited per request.
   private static let allocationLimit = 1 << 30
+  /// What a log line may hold, and what a plugin may say that it holds.
+  private static let shownLogBytes = 64 * 1024
+  private static let sanestLogBytes = 64 * 1024 * 1024
 
   init(runnerID: String) {
     self.runnerID = runnerID
@@ -25,12 +28,18 @@ final class HostTable: @unchecked Sendable {
           return TensorMemory.allocate(count, limit: HostTable.allocationLimit)
         },
         extension: { _, _ in nil }))
-    pointer.pointee.context = Unmanaged.passUnretained(self).toOpaque()
+    // Never released: even a refused library may have kept it.
+    pointer.pointee.context = Unmanaged.passRetained(self).toOpaque()
   }
 
   private func log(_ level: Int32, _ message: stadion_text) {
-    guard let data = message.data, message.size <= 64 * 1024 else { return }
-    let text = String(decoding: UnsafeRawBufferPointer(start: data, count: message.size), as: UTF8.self)
-    Log.write(Log.Level(rawValue: Int(max(0, min(level, 3)))) ?? .info, { text }, [("runner", runnerID)])
+    guard let data = message.data else { return }
+    // A size that no message has is more likely one that was never set: not a byte of it is read.
+    let isSane = message.size <= Self.sanestLogBytes
+    let shown = isSane ? min(message.size, Self.shownLogBytes) : 0
+    let text = { String(decoding: UnsafeRawBufferPointer(start: data, count: shown), as: UTF8.self) }
+    var fields = [("runner", runnerID)]
+    if shown < message.size { fields.append(("cut_from_bytes", String(message.size))) }
+    Log.write(Log.Level(rawValue: Int(max(0, min(level, 3)))) ?? .info, text, fields)
   }
 }

@@ -65,9 +65,15 @@ package final class LoadedModel: @unchecked Sendable {
         throw refuse("\(side) \(specs.count) has no size or name")
       }
       let text = String(cString: name)
-      guard let type = ElementType(dtype: tensor.dtype) else { throw refuse("\(side) '\(text)' has element type \(tensor.dtype)") }
-      guard tensor.rank <= UInt32(RunRequest.maxRank), tensor.rank == 0 || tensor.shape != nil else {
-        throw HostError(.unsupported, "\(side) '\(text)' has rank \(tensor.rank), at most \(RunRequest.maxRank) is served")
+      guard let type = ElementType(dtype: tensor.dtype) else {
+        throw refuse("\(side) '\(text)' has element type \(tensor.dtype)")
+      }
+      guard tensor.rank == 0 || tensor.shape != nil else {
+        throw refuse("\(side) '\(text)' has rank \(tensor.rank) and no shape")
+      }
+      guard tensor.rank <= UInt32(RunRequest.maxRank) else {
+        throw HostError(
+          .unsupported, "\(side) '\(text)' has rank \(tensor.rank), at most \(RunRequest.maxRank) is served")
       }
       let shape = Array(UnsafeBufferPointer(start: tensor.shape, count: Int(tensor.rank)))
       guard shape.allSatisfy({ $0 >= -1 }) else { throw refuse("\(side) '\(text)' has shape \(shape)") }
@@ -155,12 +161,20 @@ package final class LoadedModel: @unchecked Sendable {
       statistics.fail.add(duration)
       throw failure(code, request)
     }
-    try request.checkOutputs()
+    do {
+      try request.checkOutputs()
+    } catch {
+      statistics.fail.add(duration)
+      throw error
+    }
   }
 
   private func failure(_ code: stadion_code, _ request: RunRequest) -> HostError {
     if let fault = request.takeFault() { return fault }
-    if code == Code.cancelled, let error = cancellationError(request.ticket) { return error }
+    if code == Code.cancelled {
+      return cancellationError(request.ticket)
+        ?? HostError(.runnerFailed, "runner \(runnerID) says that its run was cancelled; nobody did that")
+    }
     return ErrorRecord.hostError(request.error, code, runnerID: runnerID, doing: "run")
   }
 

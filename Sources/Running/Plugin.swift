@@ -80,7 +80,12 @@ package final class Plugin: @unchecked Sendable {
     let error = ErrorRecord()
     let code = table.pointee.open(host.pointer, error.pointer)
     guard code == Code.ok else { throw error.hostError(code, runnerID: manifest.id, doing: "open") }
-    devices = try Self.devices(table, manifest)
+    do {
+      devices = try Self.devices(table, manifest)
+    } catch {
+      table.pointee.close()
+      throw error
+    }
     let found = table.pointee.extension?("stadion.interrupt/1")?.assumingMemoryBound(to: stadion_ext_interrupt.self)
     interrupt = found.flatMap { $0.pointee.struct_size >= 16 && $0.pointee.interrupt != nil ? $0 : nil }
   }
@@ -88,15 +93,17 @@ package final class Plugin: @unchecked Sendable {
   private static func check(_ table: UnsafePointer<stadion_plugin>, _ manifest: RunnerManifest) throws(HostError) {
     func refuse(_ reason: String) -> HostError { HostError(.incompatibleRunner, "\(manifest.id): \(reason)") }
     let size = Int(table.pointee.struct_size)
-    guard size >= MemoryLayout<stadion_plugin>.size, size <= 4096 else {
-      throw refuse("its table has \(size) bytes, \(MemoryLayout<stadion_plugin>.size) to 4096 are possible; rebuild it")
-    }
-    let plugin = table.pointee
-    guard plugin.abi_major == UInt32(RunnerABI.major), plugin.abi_minor == UInt32(RunnerABI.minor) else {
+    let wrongSize = refuse(
+      "its table has \(size) bytes, \(MemoryLayout<stadion_plugin>.size) to 4096 are possible; rebuild it")
+    // The size and both numbers stand first in every version: a table of another size is mostly one of another version.
+    guard size >= 12, size <= 4096 else { throw wrongSize }
+    let (major, minor) = (table.pointee.abi_major, table.pointee.abi_minor)
+    guard major == UInt32(RunnerABI.major), minor == UInt32(RunnerABI.minor) else {
       throw refuse(
-        "speaks ABI \(plugin.abi_major).\(plugin.abi_minor), host speaks \(RunnerABI.major).\(RunnerABI.minor); "
-          + "rebuild the runner")
+        "speaks ABI \(major).\(minor), host speaks \(RunnerABI.major).\(RunnerABI.minor); rebuild the runner")
     }
+    guard size >= MemoryLayout<stadion_plugin>.size else { throw wrongSize }
+    let plugin = table.pointee
     guard let name = plugin.id, String(cString: name) == manifest.id else {
       let said = plugin.id.map { String(cString: $0) } ?? "nothing"
       throw refuse("its library says that it is \(said)")
@@ -140,10 +147,11 @@ package final class Plugin: @unchecked Sendable {
           throw HostError(
             .incompatibleRunner,
             "\(manifest.id): the manifest claims \(missing.joined(separator: ", ")), "
-              + "the runner serves \(match.formats.joined(separator: ", "))")
+              + "the runner serves \(match.formats.isEmpty ? "nothing" : match.formats.joined(separator: ", "))")
         }
         guard !manifest.models.dynamicShapes || match.pointer.pointee.flags & 1 != 0 else {
-          throw HostError(.incompatibleRunner, "\(manifest.id): the manifest claims dynamic shapes, the runner has none")
+          throw HostError(
+            .incompatibleRunner, "\(manifest.id): the manifest claims dynamic shapes, the runner has none")
         }
         let runs = max(1, Int(match.pointer.pointee.max_concurrent_runs))
         devices.append(
@@ -156,7 +164,8 @@ package final class Plugin: @unchecked Sendable {
       let claimed = manifest.devices.map(\.kind.name).joined(separator: ", ")
       let has = reported.map(\.kind.name).joined(separator: ", ")
       throw HostError(
-        .incompatibleRunner, "\(manifest.id): the manifest names \(claimed), the runner has \(has.isEmpty ? "none" : has)")
+        .incompatibleRunner,
+        "\(manifest.id): the manifest names \(claimed), the runner has \(has.isEmpty ? "none" : has)")
     }
     return devices
   }

@@ -1,4 +1,4 @@
-import Inference
+package import Inference
 import Synchronization
 
 /// Lets a bounded number of runs in; the others wait in order. Any thread.
@@ -7,13 +7,13 @@ package final class RunGate: Sendable {
     let ticketID: UInt64
     let continuation: CheckedContinuation<Entry, Never>
   }
-  private enum Entry { case entered, cancelled, closed }
+  private enum Entry { case entered, cancelled, closed, full }
   private struct State: ~Copyable {
     var running = 0
     var waiting: [Waiter] = []
     var isClosed = false
     /// Resumed when the last run has left a closed gate.
-    var whenEmpty: CheckedContinuation<Void, Never>?
+    var whenEmpty: [CheckedContinuation<Void, Never>] = []
   }
 
   package let limit: Int
@@ -30,6 +30,7 @@ package final class RunGate: Sendable {
 
   package var runningCount: Int { state.withLock { $0.running } }
   package var waitingCount: Int { state.withLock { $0.waiting.count } }
+  package var isClosed: Bool { state.withLock { $0.isClosed } }
 
   /// Enters if there is a free place and nobody waits.
   @inline(__always)
@@ -55,6 +56,7 @@ package final class RunGate: Sendable {
           state.running += 1
           return .entered
         }
+        if state.waiting.count >= queueLimit { return .full }
         state.waiting.append(Waiter(ticketID: id, continuation: continuation))
         return nil
       }
@@ -62,29 +64,35 @@ package final class RunGate: Sendable {
     }
     switch entry {
     case .entered: return
-    case .closed: throw HostError(.conflict, "the model is being unloaded")
+    case .closed: throw .modelClosed
+    case .full: throw full(queueLimit)
     case .cancelled: throw HostError(.cancelled, "cancelled while waiting for a free place")
     }
   }
 
-  /// - Throws: `.overloaded` when as many wait as may.
+  /// Asked before anything is arranged for a wait; `enter` decides.
+  ///
+  /// - Throws: `.overloaded` when as many wait as may, `.conflict` when the model is being unloaded.
   func checkQueue() throws(HostError) {
-    let waiting = waitingCount
-    if waiting >= queueLimit {
-      throw HostError(.overloaded, "\(waiting) requests wait for this model, \(queueLimit) may; try again later")
-    }
+    let (waiting, isClosed) = state.withLock { ($0.waiting.count, $0.isClosed) }
+    if isClosed { throw .modelClosed }
+    if waiting >= queueLimit { throw full(waiting) }
+  }
+
+  private func full(_ waiting: Int) -> HostError {
+    HostError(.overloaded, "\(waiting) requests wait for this model, \(queueLimit) may; try again later")
   }
 
   func leave() {
-    let (next, empty) = state.withLock { state -> (Waiter?, CheckedContinuation<Void, Never>?) in
+    let (next, empty) = state.withLock { state -> (Waiter?, [CheckedContinuation<Void, Never>]?) in
       if !state.waiting.isEmpty { return (state.waiting.removeFirst(), nil) }
       state.running -= 1
-      guard state.running == 0 else { return (nil, nil) }
-      defer { state.whenEmpty = nil }
+      guard state.running == 0, state.isClosed else { return (nil, nil) }
+      defer { state.whenEmpty = [] }
       return (nil, state.whenEmpty)
     }
     next?.continuation.resume(returning: .entered)
-    empty?.resume()
+    if let empty { for continuation in empty { continuation.resume() } }
   }
 
   /// Ends the wait of a cancelled ticket.
@@ -107,10 +115,17 @@ package final class RunGate: Sendable {
     await withCheckedContinuation { continuation in
       let isEmpty = state.withLock { state in
         if state.running == 0 { return true }
-        state.whenEmpty = continuation
+        state.whenEmpty.append(continuation)
         return false
       }
       if isEmpty { continuation.resume() }
     }
   }
+}
+
+extension HostError {
+  fileprivate static let modelClosed = HostError(.conflict, "the model is being unloaded")
+
+  /// The request came to a model that was being unloaded and has not reached its runner: another version may take it.
+  package var isModelClosed: Bool { code == .conflict && message == Self.modelClosed.message }
 }

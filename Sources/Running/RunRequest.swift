@@ -2,6 +2,7 @@ import CLinux
 import CStadionRunner
 import Glibc
 package import Inference
+import Telemetry
 
 /// One run's inputs and outputs, in memory that is used again for the next.
 ///
@@ -167,7 +168,8 @@ package final class RunRequest: @unchecked Sendable {
     guard let model else { return }
     let expected = wantedCount == 0 ? model.outputs.count : wantedCount
     if outputs.count == expected { return }
-    for (index, spec) in model.outputs.enumerated() where isWanted(index) && !outputs.contains(where: { $0.index == index }) {
+    for (index, spec) in model.outputs.enumerated()
+    where isWanted(index) && !outputs.contains(where: { $0.index == index }) {
       throw HostError(.runnerFailed, "runner \(model.runnerID) returned without output '\(spec.name)'")
     }
   }
@@ -186,7 +188,7 @@ package final class RunRequest: @unchecked Sendable {
       return misuse("emitted a tensor without its size", release: nil)
     }
     let tensor = pointer.pointee
-    guard isRunning, let model else { return misuse("emitted after run returned", release: tensor.buffer) }
+    guard isRunning, let model else { return tooLate(tensor.buffer) }
     guard let name = tensor.name, let index = model.outputIndex(of: name) else {
       return misuse("emitted an output that the model doesn't have", release: tensor.buffer)
     }
@@ -196,15 +198,20 @@ package final class RunRequest: @unchecked Sendable {
     }
     let spec = model.outputs[index]
     guard isLast, !outputs.contains(where: { $0.index == index }) else {
-      fault = HostError(.unsupported, "model answers output '\(spec.name)' in several parts; infer takes one answer")
+      fault = HostError(.notOffered, "model answers output '\(spec.name)' in several parts; infer takes one answer")
       release(tensor.buffer)
       return Code.unsupported
     }
     guard let type = ElementType(dtype: tensor.dtype), Int(tensor.rank) <= Self.maxRank,
       tensor.rank == 0 || tensor.shape != nil
-    else { return misuse("emitted '\(spec.name)' with an unknown type or a rank over \(Self.maxRank)", release: tensor.buffer) }
+    else {
+      return misuse(
+        "emitted '\(spec.name)' with an unknown type or a rank over \(Self.maxRank)", release: tensor.buffer)
+    }
     guard type == spec.elementType else {
-      return misuse("emitted '\(spec.name)' as \(type.protocolName), declared \(spec.elementType.protocolName)", release: tensor.buffer)
+      return misuse(
+        "emitted '\(spec.name)' as \(type.protocolName), declared \(spec.elementType.protocolName)",
+        release: tensor.buffer)
     }
     let shape = UnsafeBufferPointer(start: tensor.shape, count: Int(tensor.rank))
     guard let elements = TensorSize.elementCount(shape), let byteCount = Int(exactly: tensor.byte_size),
@@ -216,9 +223,26 @@ package final class RunRequest: @unchecked Sendable {
       return Code.resourceExhausted
     }
     guard isConsistent(type, elements, UnsafeRawBufferPointer(start: tensor.data, count: byteCount)) else {
-      return misuse("emitted '\(spec.name)' with \(byteCount) bytes, which its shape doesn't take", release: tensor.buffer)
+      return misuse(
+        "emitted '\(spec.name)' with \(byteCount) bytes, which its shape doesn't take", release: tensor.buffer)
+    }
+    if let buffer = tensor.buffer {
+      guard !outputs.contains(where: { $0.buffer == buffer }) else {
+        return misuse("emitted '\(spec.name)' in a buffer that it has given away", release: nil)
+      }
+      guard isInside(buffer.pointee, tensor.data, byteCount) else {
+        return misuse("emitted '\(spec.name)' outside of its buffer", release: buffer)
+      }
     }
     return take(index, type, shape, tensor, byteCount)
+  }
+
+  /// Whether the bytes lie in the buffer that is to keep them.
+  private func isInside(_ buffer: stadion_buffer, _ data: UnsafeMutableRawPointer?, _ byteCount: Int) -> Bool {
+    if byteCount == 0 { return true }
+    guard let data, let start = buffer.data, data >= start else { return false }
+    let offset = UInt64(data - start)
+    return buffer.byte_size >= offset && buffer.byte_size - offset >= UInt64(byteCount)
   }
 
   private func take(
@@ -236,7 +260,8 @@ package final class RunRequest: @unchecked Sendable {
     for axis in 0..<shape.count { room[axis] = shape[axis] }
     outputBytes += byteCount
     outputs.append(
-      Output(index: index, elementType: type, rank: shape.count, data: data, byteCount: byteCount, buffer: tensor.buffer))
+      Output(
+        index: index, elementType: type, rank: shape.count, data: data, byteCount: byteCount, buffer: tensor.buffer))
     return Code.ok
   }
 
@@ -255,15 +280,24 @@ package final class RunRequest: @unchecked Sendable {
     return Code.internalError
   }
 
+  /// Nothing of the request is touched: it may be under way again for someone else.
+  private func tooLate(_ buffer: UnsafeMutablePointer<stadion_buffer>?) -> stadion_code {
+    Log.warning("a runner misbehaves: emit after run returned", ("ticket", String(ticket.id)))
+    release(buffer)
+    return Code.internalError
+  }
+
+  /// Gives back what is refused; a buffer that an earlier output keeps stays with that one.
   private func release(_ buffer: UnsafeMutablePointer<stadion_buffer>?) {
-    if let buffer { buffer.pointee.release?(buffer) }
+    guard let buffer, !isRunning || !outputs.contains(where: { $0.buffer == buffer }) else { return }
+    buffer.pointee.release?(buffer)
   }
 
   // MARK: After the answer
 
   /// Gives all memory of inputs and outputs back.
   package func reset() {
-    for output in outputs { release(output.buffer) }
+    for output in outputs { if let buffer = output.buffer { buffer.pointee.release?(buffer) } }
     if !outputs.isEmpty { outputs.removeAll(keepingCapacity: true) }
     outputBytes = 0
     fault = nil

@@ -41,7 +41,8 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
     let job = UnownedJob(job)
     pthread_mutex_lock(lock)
     jobs.append(job)
-    let needsThread = idleCount == 0 && threadCount < limit
+    // Idle threads that earlier jobs have called are still counted as idle until they wake up.
+    let needsThread = jobs.count - firstJob > idleCount && threadCount < limit
     if needsThread { threadCount += 1 }
     pthread_cond_signal(signal)
     pthread_mutex_unlock(lock)
@@ -87,6 +88,10 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
       firstJob += 1
       if firstJob == jobs.count {
         jobs.removeAll(keepingCapacity: true)
+        firstJob = 0
+      } else if firstJob == 1024 {
+        // Work that never ends would let the list grow without end.
+        jobs.removeFirst(firstJob)
         firstJob = 0
       }
       pthread_mutex_unlock(lock)

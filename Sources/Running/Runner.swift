@@ -11,6 +11,8 @@ package actor Runner {
 
   /// What opening has shown. Nil until `open`.
   private var plugin: Plugin?
+  /// Why opening has failed: a library isn't asked twice.
+  private var refusal: HostError?
   /// One `stadion_runner` per device that serves a model.
   private var instances: [(device: Int, pointer: OpaquePointer)] = []
   private var models: [LoadedModel] = []
@@ -28,7 +30,14 @@ package actor Runner {
   /// - Throws: `.incompatibleRunner`; the runner then serves nothing.
   package func open() throws(HostError) -> Plugin {
     if let plugin { return plugin }
-    let opened = try Plugin(manifest)
+    if let refusal { throw refusal }
+    let opened: Plugin
+    do {
+      opened = try Plugin(manifest)
+    } catch {
+      refusal = error
+      throw error
+    }
     plugin = opened
     Log.info("opened a runner", ("runner", id), ("version", opened.version), ("score", String(opened.score)))
     return opened

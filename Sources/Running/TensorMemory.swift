@@ -38,7 +38,8 @@ package enum TensorMemory {
     guard byteCount >= 0, byteCount <= limit else { return nil }
     let block = kept(byteCount) ?? fresh(byteCount)
     guard let block else { return nil }
-    block.pointee.buffer.byte_size = UInt64(byteCount)
+    // All of it, since the runner that had the block before may have written into its header.
+    block.pointee.buffer = header(UnsafeMutableRawPointer(block), byteCount)
     return UnsafeMutableRawPointer(block).assumingMemoryBound(to: stadion_buffer.self)
   }
 
@@ -60,18 +61,15 @@ package enum TensorMemory {
     let capacity = (max(byteCount, 64) + 63) & ~63
     guard let memory = aligned_alloc(64, headerBytes + capacity) else { return nil }
     let block = memory.assumingMemoryBound(to: Block.self)
-    let buffer = stadion_buffer(
-      struct_size: UInt32(MemoryLayout<stadion_buffer>.size), reserved: 0, data: memory + headerBytes,
-      byte_size: UInt64(byteCount), context: nil,
-      release: { pointer in if let pointer { TensorMemory.release(pointer) } })
-    block.initialize(to: Block(buffer: buffer, capacity: capacity))
+    block.initialize(to: Block(buffer: stadion_buffer(), capacity: capacity))
     return block
   }
 
-  /// Whether the host allocated `buffer`, so that its size and data can be believed.
-  static func owns(_ buffer: UnsafePointer<stadion_buffer>) -> Bool {
-    let data = UnsafeRawPointer(buffer) + headerBytes
-    return buffer.pointee.data.map { UnsafeRawPointer($0) == data } ?? false
+  private static func header(_ block: UnsafeMutableRawPointer, _ byteCount: Int) -> stadion_buffer {
+    stadion_buffer(
+      struct_size: UInt32(MemoryLayout<stadion_buffer>.size), reserved: 0, data: block + headerBytes,
+      byte_size: UInt64(byteCount), context: nil,
+      release: { pointer in if let pointer { TensorMemory.release(pointer) } })
   }
 
   static func release(_ buffer: UnsafeMutablePointer<stadion_buffer>) {
@@ -122,8 +120,9 @@ package final class Arena {
   }
 
   /// 64-byte aligned; nil without memory or over `limit` bytes.
-  package func allocate(_ byteCount: Int, limit: Int = .max) -> UnsafeMutableRawPointer? {
-    guard byteCount <= limit else { return nil }
+  package func allocate(_ byteCount: Int, limit: Int = 1 << 46) -> UnsafeMutableRawPointer? {
+    // 1 << 46: half of what an x86-64 process can address; the rounding below can't overflow.
+    guard byteCount >= 0, byteCount <= limit else { return nil }
     let rounded = (byteCount + 63) & ~63
     if rounded <= Self.chunkBytes - used {
       defer { used += rounded }

@@ -12,6 +12,12 @@ struct ChunkedBody {
   /// Bytes of the trailer line at hand, without its CR LF.
   private var trailerLine = 0
   private var sawReturn = false
+  private var chunks = 0
+
+  /// Chunks without end cost more than their bytes; below this many any size is fine.
+  private static let chunkLimit = 65_536
+  /// Beyond `chunkLimit`, chunks must hold this many bytes on average.
+  private static let leastAverage = 256
 
   /// Takes what it can from `bytes` and appends the data to `out`.
   ///
@@ -47,6 +53,10 @@ struct ChunkedBody {
         }
         guard chunk <= limits.bodyBytes - (out.count - start) else {
           throw HTTPRefusal(413, "the body exceeds the limit of \(limits.bodyBytes) bytes")
+        }
+        chunks += 1
+        guard chunks <= Self.chunkLimit || out.count - start >= chunks * Self.leastAverage else {
+          throw HTTPRefusal(400, "the body comes in too many small chunks")
         }
         place = HTTPBytes.isSpace(byte) ? .sizeSpace : .sizeLineEnd
         sawReturn = byte == 13

@@ -57,7 +57,7 @@ enum Compression {
       let flush = index == parts.count - 1 ? Z_FINISH : Z_NO_FLUSH
       repeat {
         out.reserve(16 * 1024)
-        let room = out.freeCount
+        let room = min(out.freeCount, 1 << 30)
         stream.next_out = (out.base + out.count).assumingMemoryBound(to: UInt8.self)
         stream.avail_out = UInt32(room)
         _ = CZlib.deflate(&stream, flush)

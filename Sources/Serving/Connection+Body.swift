@@ -16,7 +16,7 @@ extension Connection {
       }
       try await receivePlain(exchange, length)
     }
-    if head.contentCoding != .identity { try decompress(exchange) }
+    if head.contentCoding != .identity && head.hasBodyFraming { try decompress(exchange) }
   }
 
   private func sendContinue(_ exchange: Exchange) async throws {
@@ -43,15 +43,22 @@ extension Connection {
     let start = alignedStart(exchange)
     let large = try takeLargeBody(exchange, byteCount: length + start)
     var have = min(input.count - headEnd, length)
+    try reserve(exchange, have)
     (large.base + start).copyMemory(from: input.base + headEnd, byteCount: have)
     exchange.inputConsumed = headEnd + have
     if have < length { try await sendContinue(exchange) }
     while have < length {
+      // Counted as it arrives: a length alone, however large, keeps nobody else out.
+      let step = min(length - have, Self.bodyStep)
+      if exchange.reservedBytes < have + step { try reserve(exchange, have + step - exchange.reservedBytes) }
       expectProgress()
-      have += try await receivePart(large.base + start + have, length - have)
+      have += try await receivePart(large.base + start + have, step)
     }
     exchange.body = UnsafeRawBufferPointer(start: large.base + start, count: length)
   }
+
+  /// Bytes of a large body that are asked for, and counted, at once.
+  private static let bodyStep = 1 << 20
 
   private func receiveChunked(_ exchange: Exchange) async throws {
     let input = exchange.input
@@ -92,10 +99,13 @@ extension Connection {
   }
 
   private func takeLargeBody(_ exchange: Exchange, byteCount: Int) throws(HTTPRefusal) -> ByteBuffer {
-    try reserve(exchange, byteCount)
-    let body = loop.exchanges.takeBody(byteCount)
+    guard let body = loop.exchanges.takeBody(byteCount) else { throw Self.noMemory(byteCount) }
     exchange.largeBody = body
     return body
+  }
+
+  private static func noMemory(_ byteCount: Int) -> HTTPRefusal {
+    HTTPRefusal(503, "no memory for a body of \(byteCount) bytes; try again")
   }
 
   private func reserve(_ exchange: Exchange, _ byteCount: Int) throws(HTTPRefusal) {
@@ -110,7 +120,8 @@ extension Connection {
       throw HTTPRefusal(415, "the content coding must be gzip, deflate or identity")
     }
     let start = alignedStart(exchange)
-    let decoded = loop.exchanges.takeBody(max(64 * 1024, min(exchange.body.count * 4, server.limits.bodyBytes)) + start)
+    let expected = max(64 * 1024, min(exchange.body.count * 4, server.limits.bodyBytes)) + start
+    guard let decoded = loop.exchanges.takeBody(expected) else { throw Self.noMemory(expected) }
     do {
       try Compression.inflate(exchange.body, into: decoded, at: start, limit: server.limits.bodyBytes)
       try reserve(exchange, decoded.capacity)

@@ -30,10 +30,13 @@ final class Connection: EventTarget, @unchecked Sendable {
   private var hasLeft = false
   /// False between requests, when closing loses nothing.
   private var isServing = false
+  /// True while a task waits for a request of which nothing has come.
+  private var awaitsFirstByte = false
   private var deadline: UInt64 = 0
   private var waiter: UnsafeContinuation<Void, Never>?
   private var exchange: Exchange?
 
+  private static let requestsInARow = 32
   private static let quietEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
 
   init(descriptor: CInt, isUnix: Bool, loop: EventLoop, server: HTTPServer) {
@@ -86,13 +89,18 @@ final class Connection: EventTarget, @unchecked Sendable {
   }
 
   /// Ends the connection now if it is between requests, else behind the present answer.
-  func drain() { if !isServing { end() } }
+  func drain() {
+    guard isServing else { return end() }
+    guard awaitsFirstByte else { return }
+    hasExpired = true
+    resume()
+  }
 
   // MARK: Life
 
   /// Begins to watch the socket. From here on the loop keeps the connection.
   func start() {
-    loop.watch(descriptor, Self.quietEvents, self)
+    guard loop.watch(descriptor, Self.quietEvents, self) else { return end() }
     idle()
   }
 
@@ -115,13 +123,18 @@ final class Connection: EventTarget, @unchecked Sendable {
   /// holds 3 KB, an idle connection without one 400 bytes.
   private func serve() {
     isServing = true
+    arm(milliseconds: 0)
     Task(executorPreference: loop) { await self.serveAll() }
   }
 
   private func serveAll() async {
+    var served = 0
     do {
       repeat {
         guard try await serveOne(takeExchange()) else { return end() }
+        served += 1
+        // A peer that sends without a pause must not keep the loop from the others.
+        if served % Self.requestsInARow == 0 { await Task.yield() }
       } while hasMore
       idle()
     } catch {
@@ -187,7 +200,8 @@ final class Connection: EventTarget, @unchecked Sendable {
     let input = exchange.input
     var isArmed = false
     while try !exchange.head.parse(input.bytes, limits: server.limits) {
-      if input.count > 0 && !isArmed {
+      awaitsFirstByte = input.count == 0
+      if !awaitsFirstByte && !isArmed {
         arm(milliseconds: server.limits.headerTimeoutMs)
         isArmed = true
       }
@@ -198,7 +212,18 @@ final class Connection: EventTarget, @unchecked Sendable {
         throw HTTPRefusal(408, "the header section did not arrive within \(server.limits.headerTimeoutMs) ms")
       }
     }
+    awaitsFirstByte = false
     exchange.inputConsumed = exchange.head.byteCount
+    if !isUnix { try refuseForeign(exchange.head) }
+  }
+
+  /// Keeps web pages in a browser on this machine from using a TCP port that asks nobody who they are.
+  ///
+  /// - Throws: 403 for requests that a page makes, and for host names that don't mean this machine (DNS rebinding).
+  private func refuseForeign(_ head: HTTPHead) throws(HTTPRefusal) {
+    if head.value(of: "origin") != nil { throw HTTPRefusal(403, "requests from web pages are not served") }
+    guard let host = head.value(of: "host"), !HTTPBytes.isLoopbackHost(host) else { return }
+    throw HTTPRefusal(403, "the Host must be localhost or a loopback address")
   }
 
   /// Answers what can't be read as a request, then ends the connection without losing the answer.

@@ -21,6 +21,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   private let epoll: CInt
   private let wakeUp: CInt
   private let inbox = Mutex<[UnownedJob]>([])
+  /// Whether `inbox` holds anything, so that a loop that has nothing from elsewhere needs no lock.
+  private let hasInbox = Atomic<Bool>(false)
   private let isAsleep = Atomic<Bool>(false)
   private let isStopped = Atomic<Bool>(false)
   private let thread = Atomic<UInt>(0)
@@ -69,7 +71,10 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
       jobs.append(job)
       return
     }
-    inbox.withLock { $0.append(job) }
+    inbox.withLock {
+      $0.append(job)
+      hasInbox.store(true, ordering: .sequentiallyConsistent)
+    }
     if isAsleep.exchange(false, ordering: .sequentiallyConsistent) { wake() }
   }
 
@@ -128,7 +133,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Runs what is queued, and what that queues in turn, a bounded number of rounds so that sockets get their turn.
   private func runJobs() {
     for _ in 0..<16 {
-      if jobs.isEmpty { takeInbox() }
+      takeInbox()
       if jobs.isEmpty { return }
       swap(&jobs, &running)
       for job in running { job.runSynchronously(on: asUnownedTaskExecutor()) }
@@ -137,7 +142,16 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func takeInbox() {
-    inbox.withLock { if !$0.isEmpty { swap(&$0, &jobs) } }
+    guard hasInbox.load(ordering: .sequentiallyConsistent) else { return }
+    inbox.withLock { waiting in
+      hasInbox.store(false, ordering: .relaxed)
+      if jobs.isEmpty {
+        swap(&waiting, &jobs)
+      } else {
+        jobs += waiting
+        waiting.removeAll(keepingCapacity: true)
+      }
+    }
   }
 
   private func wait(_ events: UnsafeMutablePointer<epoll_event>) -> CInt {
@@ -189,11 +203,14 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   // MARK: Targets, on the loop's thread
 
   /// Watches `descriptor` for `target`, which the loop keeps until `forget`.
-  func watch(_ descriptor: CInt, _ events: UInt32, _ target: EventTarget) {
+  ///
+  /// - Returns: False if the system has no room for another watch; call `forget` then.
+  @discardableResult
+  func watch(_ descriptor: CInt, _ events: UInt32, _ target: EventTarget) -> Bool {
     targets[ObjectIdentifier(target)] = target
     let pointer = UInt64(UInt(bitPattern: Unmanaged.passUnretained(target).toOpaque()))
     var event = epoll_event(events: events, data: epoll_data_t(u64: pointer))
-    epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event)
+    return epoll_ctl(epoll, EPOLL_CTL_ADD, descriptor, &event) == 0
   }
 
   /// Changes what `descriptor` is watched for.

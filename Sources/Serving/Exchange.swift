@@ -15,6 +15,8 @@ package final class Exchange: @unchecked Sendable {
 
   /// Free bytes in front of the answer's body, where its head is put so that both leave in one piece.
   static let headRoom = 512
+  /// Larger answers are sent as they are: packing them would hold up the loop for seconds.
+  static let compressionLimit = 64 << 20
 
   let input = ByteBuffer(capacity: 16 * 1024)
   /// Bytes of `input` that belong to this request.
@@ -132,7 +134,9 @@ package final class Exchange: @unchecked Sendable {
   /// The whole answer as memory to be written, compressed if both sides want it.
   func answer(_ pool: ExchangePool) -> [iovec] {
     var coding = ContentCoding.identity
-    if isCompressible && head.acceptedCoding != .identity && status == 200 && compress(pool) {
+    // zlib counts in 32 bits, and what is that large is better sent as it is.
+    let isPackable = isCompressible && bodyCount <= Self.compressionLimit
+    if isPackable && head.acceptedCoding != .identity && status == 200 && compress(pool) {
       coding = head.acceptedCoding
     }
     let head = pool.headScratch
@@ -158,7 +162,7 @@ package final class Exchange: @unchecked Sendable {
 
   private func compress(_ pool: ExchangePool) -> Bool {
     let plain = UnsafeRawBufferPointer(start: out.base + Self.headRoom, count: out.count - Self.headRoom)
-    let packed = pool.takeBody(16 * 1024)
+    guard let packed = pool.takeBody(16 * 1024) else { return false }
     packed.count = 0
     let parts = [plain] + segments.map { UnsafeRawBufferPointer(start: $0.start, count: $0.byteCount) }
     let isDone = Compression.deflate(parts, coding: head.acceptedCoding, into: packed)
@@ -219,13 +223,15 @@ final class ExchangePool {
     exchanges.append(exchange)
   }
 
-  /// A buffer of at least `byteCount` bytes; the smallest that fits, or a new one.
-  func takeBody(_ byteCount: Int) -> ByteBuffer {
+  /// A buffer of at least `byteCount` bytes; the smallest that fits, or a new one. Nil without memory.
+  func takeBody(_ byteCount: Int) -> ByteBuffer? {
     var best: Int?
     for (index, body) in bodies.enumerated() where body.capacity >= byteCount {
       if best == nil || body.capacity < bodies[best!].capacity { best = index }
     }
-    guard let best, bodies[best].capacity <= max(byteCount * 4, 1 << 16) else { return ByteBuffer(capacity: byteCount) }
+    guard let best, bodies[best].capacity <= max(byteCount * 4, 1 << 16) else {
+      return ByteBuffer(ifAvailable: byteCount)
+    }
     let body = bodies.remove(at: best)
     bodyBytes -= body.capacity
     body.removeAll()

@@ -43,6 +43,16 @@ package enum HTTPBytes {
           UnsafeRawPointer(word.utf8Start).assumingMemoryBound(to: CChar.self), value.count) == 0)
   }
 
+  /// Whether a Host header's value means this machine: `localhost`, `127.…` or `[::1]`, with or without a port.
+  static func isLoopbackHost(_ value: UnsafeRawBufferPointer) -> Bool {
+    var name = value
+    if let colon = value.lastIndex(of: UInt8(ascii: ":")), value.last != UInt8(ascii: "]") {
+      name = UnsafeRawBufferPointer(rebasing: value[..<colon])
+    }
+    if equal(name, "localhost") || equal(name, "[::1]") { return true }
+    return name.starts(with: "127.".utf8) && name.allSatisfy { isDigit($0) || $0 == UInt8(ascii: ".") }
+  }
+
   /// Calls `body` with each non-empty element of a comma-separated list.
   private static func forEachElement(
     _ value: UnsafeRawBufferPointer, separator: UInt8 = UInt8(ascii: ","), _ body: (UnsafeRawBufferPointer) -> Void

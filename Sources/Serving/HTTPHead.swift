@@ -93,6 +93,10 @@ package struct HTTPHead {
   mutating func begin() {
     // What can't be read is refused with a body, whatever the request before it was.
     method = .get
+    isHTTP10 = false
+    keepsAlive = true
+    contentCoding = .identity
+    acceptedCoding = .identity
     fieldCount = 0
     requestLine = 0..<0
     cursor = 0

@@ -171,6 +171,7 @@ final class Listener: EventTarget, @unchecked Sendable {
 
   /// Without a free descriptor the waiting client would wake the loop forever; it is accepted with the spare and closed.
   private func refuseOne() {
+    if spare < 0 { spare = linux_open("/dev/null", O_RDONLY, 0) }
     guard spare >= 0 else { return }
     close(spare)
     let client = linux_accept(descriptor)

@@ -15,6 +15,13 @@ package final class ByteBuffer {
     base = Self.allocate(self.capacity)
   }
 
+  /// Nil if the system has no such memory.
+  package init?(ifAvailable capacity: Int) {
+    guard let memory = aligned_alloc(64, (max(capacity, 64) + 63) & ~63) else { return nil }
+    self.capacity = (max(capacity, 64) + 63) & ~63
+    base = memory
+  }
+
   deinit { free(base) }
 
   package var bytes: UnsafeRawBufferPointer { UnsafeRawBufferPointer(start: base, count: count) }

@@ -98,7 +98,7 @@ enum Serve {
     var socket = arguments.value("--socket")
     // Where clients look first.
     if socket == nil, case .unix(let path) = HostAddress.standard(exists: { _ in true }) { socket = path }
-    var addresses: [ListenAddress] = [.unix(path: socket ?? "/run/stadion.sock")]
+    var addresses: [ListenAddress] = []
     if let text = arguments.value("--listen") {
       guard arguments.has("--anonymous") else {
         throw UsageError("--listen needs --anonymous: nobody is authenticated on TCP yet")
@@ -112,6 +112,8 @@ enum Serve {
     } else if arguments.has("--anonymous") {
       throw UsageError("--anonymous goes with --listen HOST:PORT")
     }
+    // Last, so that no socket file is left behind where TCP can't be had.
+    addresses.append(.unix(path: socket ?? "/run/stadion.sock"))
     return addresses
   }
 

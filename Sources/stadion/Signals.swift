@@ -34,8 +34,11 @@ struct Signals {
         pollfd(fd: done, events: Int16(POLLIN), revents: 0), pollfd(fd: descriptor, events: Int16(POLLIN), revents: 0),
       ]
       let now = linux_now_ns()
-      guard now < end else { return false }
-      guard poll(&polled, 2, CInt(clamping: (end - now) / 1_000_000 + 1)) > 0 else { continue }
+      let restMs = now < end ? (end - now) / 1_000_000 + 1 : 0
+      guard poll(&polled, 2, CInt(clamping: restMs)) > 0 else {
+        if restMs == 0 { return false }
+        continue
+      }
       if polled[0].revents != 0 { return true }
       if polled[1].revents != 0 { return false }
     }

@@ -176,7 +176,7 @@ private let typed: [Bad] = {
   all.append(Bad("", "raw", "'pairs'", "2", model: "pairs", blobs: [1]))
   all.append(Bad("", "raw", "[-1,-1,-1]", model: "cube", blobs: [1]))
   all.append(Bad("", "'x'", "23 bytes", "[2,3]", model: "fixed", blobs: [UInt8](repeating: 0, count: 23)))
-  all.append(Bad("", "'x'", "0 bytes", "[2,3]", model: "fixed", blobs: []))
+  all.append(Bad("", "raw", "empty", model: "fixed", blobs: []))
   all.append(Bad("", "'x'", "3 bytes", "FP32", model: "FP32", blobs: [1, 2, 3]))
   for (type, value) in [("BOOL", "true"), ("BYTES", "\"a\"")] {
     let wish = #""outputs":[{"name":"a","parameters":{"classification":1}}]"#
@@ -245,14 +245,15 @@ private let places = [
     let parts = request(x, y).components(separatedBy: "\"x\"")
     let body = Array((parts[0] + "\"").utf8) + [0xFF] + Array(("\"" + parts[1]).utf8)
     try client.send(
-      Array("POST /v2/models/pairs/infer HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.count)\r\n\r\n".utf8) + body)
+      Array("POST /v2/models/pairs/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n\r\n".utf8)
+        + body)
     let answer = try client.answer()
     #expect(answer.status == 400)
     #expect(answer.error?.contains("UTF-8") == true)
   }
 
   @Test func `wants a body's length`() throws {
-    let answer = try host.ask("POST /v2/models/pairs/infer HTTP/1.1\r\nHost: h\r\n\r\n")
+    let answer = try host.ask("POST /v2/models/pairs/infer HTTP/1.1\r\nHost: localhost\r\n\r\n")
     #expect(answer.status == 411)
     #expect(answer.error != nil)
   }

@@ -130,7 +130,7 @@ final class EchoHost: Sendable {
 
 func inferRequest(_ model: String, _ json: String, _ blobs: [UInt8]? = nil, _ lines: [String] = []) -> [UInt8] {
   let body = Array(json.utf8) + (blobs ?? [])
-  var head = "POST /v2/models/\(model)/infer HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.count)\r\n"
+  var head = "POST /v2/models/\(model)/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n"
   if blobs != nil { head += "Inference-Header-Content-Length: \(json.utf8.count)\r\n" }
   return Array((head + lines.map { $0 + "\r\n" }.joined() + "\r\n").utf8) + body
 }

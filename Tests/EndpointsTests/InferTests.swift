@@ -229,7 +229,7 @@ import Testing
     let client = try host.client()
     let packed = gzip(Array(json.utf8) + x)
     let head =
-      "POST /v2/models/FP32/infer HTTP/1.1\r\nHost: h\r\nContent-Length: \(packed.count)\r\nContent-Encoding: gzip\r\n"
+      "POST /v2/models/FP32/infer HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(packed.count)\r\nContent-Encoding: gzip\r\n"
       + "Accept-Encoding: gzip\r\nInference-Header-Content-Length: \(json.utf8.count)\r\n\r\n"
     try client.send(Array(head.utf8) + packed)
     let answer = try client.answer()

@@ -21,10 +21,10 @@ import Testing
       inferRequest(
         "BYTES", request(input("BYTES", "[2]", #"["a\u00e9","\ud83d\ude00"]"#)), nil, ["Expect: 100-continue"]),
       inferRequest("FP16", "", [0, 1, 2, 3]),
-      Array("POST /v2/models/INT64/infer HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
+      Array("POST /v2/models/INT64/infer HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n".utf8)
         + Array("\(String(chunked.utf8.count, radix: 16))\r\n\(chunked)\r\n0\r\n\r\n".utf8),
       Array(get("/v2/models/gr%C3%B6%C3%9Fer/versions/1/config", "Connection: keep-alive").utf8),
-      Array("POST /v2/repository/index HTTP/1.1\r\nHost: h\r\nContent-Length: 14\r\n\r\n{\"ready\":true}".utf8),
+      Array("POST /v2/repository/index HTTP/1.1\r\nHost: localhost\r\nContent-Length: 14\r\n\r\n{\"ready\":true}".utf8),
     ]
   }
 

@@ -12,7 +12,7 @@ import Testing
   }
 
   private func post(_ path: String, _ body: String = "") throws -> Answer {
-    try host.ask("POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
+    try host.ask("POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.utf8.count)\r\n\r\n\(body)")
   }
 
   @Test func `say that the server lives, what it is and what it has`() throws {
@@ -71,7 +71,7 @@ import Testing
     "/v1/models/nobody", "/v2/models/broken", "/v2/models/broken/ready",
   ])
   func `are 404 where nothing is`(path: String) throws {
-    for request in [get(path), "POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n"] {
+    for request in [get(path), "POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"] {
       let answer = try host.ask(request)
       #expect(answer.status == 404 || (request.hasPrefix("POST") && answer.status == 405), "\(answer.text)")
       #expect(answer.error?.isEmpty == false)
@@ -91,14 +91,14 @@ import Testing
   func `name the methods they take`(path: String, allowed: String) throws {
     let client = try host.client()
     for method in ["GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "BREW"] where !allowed.contains(method) {
-      let answer = try client.answer(to: "\(method) \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: 0\r\n\r\n")
+      let answer = try client.answer(to: "\(method) \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n")
       #expect(answer.status == 405, "\(method)")
       #expect(answer.headers["allow"] == allowed)
       if method != "HEAD" { #expect(answer.error == "Method Not Allowed") }
     }
     if allowed.contains("HEAD") {
       let length = try client.answer(to: get(path)).body.count
-      let head = try client.answer(to: "HEAD \(path) HTTP/1.1\r\nHost: h\r\n\r\n")
+      let head = try client.answer(to: "HEAD \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
       #expect(head.status == 200)
       if !path.hasSuffix("stats") { #expect(head.headers["content-length"] == "\(length)") }
     }

@@ -147,11 +147,11 @@ package final class TestClient {
 /// A whole request with its length.
 package func post(_ path: String, _ body: [UInt8], _ lines: String...) -> [UInt8] {
   let head =
-    "POST \(path) HTTP/1.1\r\nHost: h\r\nContent-Length: \(body.count)\r\n" + lines.map { $0 + "\r\n" }.joined()
+    "POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n" + lines.map { $0 + "\r\n" }.joined()
     + "\r\n"
   return Array(head.utf8) + body
 }
 
 package func get(_ path: String, _ lines: String...) -> String {
-  "GET \(path) HTTP/1.1\r\nHost: h\r\n" + lines.map { $0 + "\r\n" }.joined() + "\r\n"
+  "GET \(path) HTTP/1.1\r\nHost: localhost\r\n" + lines.map { $0 + "\r\n" }.joined() + "\r\n"
 }

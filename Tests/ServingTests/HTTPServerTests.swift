@@ -36,11 +36,13 @@ import Testing
     let client = try server.client()
     let large = noise(100_000)
     var all = Array(get("/facts?a").utf8)
-    all += Array("POST /echo?b HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8)
-    all += post("/echo?c", large)
-    all += Array("\r\n".utf8) + Array("HEAD /facts?d HTTP/1.1\r\nHost: h\r\n\r\n".utf8)
     all += Array(
-      "POST /facts?e HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nTrailer: y\r\n\r\n".utf8)
+      "POST /echo?b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8)
+    all += post("/echo?c", large)
+    all += Array("\r\n".utf8) + Array("HEAD /facts?d HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
+    all += Array(
+      "POST /facts?e HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nTrailer: y\r\n\r\n"
+        .utf8)
     all += Array(get("/facts?f").utf8)
     try client.send(all)
     #expect(try client.answer().text == "get /facts a 0")
@@ -59,7 +61,8 @@ import Testing
     let request =
       post("/facts?slow", Array("hello".utf8))
       + Array(
-        "POST /facts?chunks HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\n".utf8)
+        "POST /facts?chunks HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\n"
+          .utf8)
     for byte in request { try client.send([byte]) }
     #expect(try client.answer().text == "post /facts slow 5")
     #expect(try client.answer().text == "post /facts chunks 3")
@@ -70,7 +73,7 @@ import Testing
     let client = try server.client()
     let data = String(repeating: "x", count: 900)
     try client.send(
-      "POST /facts?q HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n384\r\n\(data)\r\n0\r\n\r\n")
+      "POST /facts?q HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n384\r\n\(data)\r\n0\r\n\r\n")
     #expect(try client.answer().text == "post /facts q 900")
   }
 
@@ -80,11 +83,11 @@ import Testing
     for filler in [16_200, 16_290, 16_300, 16_305, 16_310, 16_315, 16_320, 16_384, 30_000] {
       let client = try server.client()
       let line = "X: " + String(repeating: "f", count: filler)
-      try client.send("POST /facts?q HTTP/1.1\r\nHost: h\r\n\(line)\r\nTransfer-Encoding: chunked\r\n\r\n")
+      try client.send("POST /facts?q HTTP/1.1\r\nHost: localhost\r\n\(line)\r\nTransfer-Encoding: chunked\r\n\r\n")
       for _ in 0..<50 { try client.send("64\r\n\(String(repeating: "d", count: 100))\r\n") }
       try client.send("0\r\n\r\n")
       #expect(try client.answer().text == "post /facts q 5000", "\(filler)")
-      try client.send("POST /facts?q HTTP/1.1\r\nHost: h\r\n\(line)\r\nContent-Length: 40000\r\n\r\n")
+      try client.send("POST /facts?q HTTP/1.1\r\nHost: localhost\r\n\(line)\r\nContent-Length: 40000\r\n\r\n")
       try client.send([UInt8](repeating: 1, count: 40_000))
       #expect(try client.answer().text == "post /facts q 40000", "\(filler)")
     }
@@ -95,7 +98,7 @@ import Testing
     let client = try server.client()
     let body = noise(1 << 20)
     let framing = isChunked ? "Transfer-Encoding: chunked" : "Content-Length: \(body.count)"
-    try client.send("POST /echo HTTP/1.1\r\nHost: h\r\n\(framing)\r\n\r\n")
+    try client.send("POST /echo HTTP/1.1\r\nHost: localhost\r\n\(framing)\r\n\r\n")
     for start in stride(from: 0, to: body.count, by: 77_777) {
       let part = body[start..<min(start + 77_777, body.count)]
       if isChunked { try client.send(String(part.count, radix: 16) + "\r\n") }
@@ -114,7 +117,8 @@ import Testing
     let body = noise(200_000)
     let sum = body.reduce(0) { $0 + Int($1) }
     for filler in ["", "Filler: x", "Filler: abcdefghijk"] {
-      var head = "POST /align HTTP/1.1\r\nHost: h\r\nX-Align: \(offset)\r\n" + (filler.isEmpty ? "" : filler + "\r\n")
+      var head =
+        "POST /align HTTP/1.1\r\nHost: localhost\r\nX-Align: \(offset)\r\n" + (filler.isEmpty ? "" : filler + "\r\n")
       head += isChunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Content-Length: \(body.count)\r\n\r\n"
       try client.send(head)
       if isChunked { try client.send(String(body.count, radix: 16) + "\r\n") }
@@ -130,16 +134,17 @@ import Testing
   @Test func `answers HEAD without a body and goes on`() throws {
     let server = try TestServer()
     let client = try server.client()
-    #expect(try client.answer(to: "HEAD /facts HTTP/1.1\r\nHost: h\r\n\r\n").headers["content-length"] == "14")
-    #expect(try client.answer(to: "HEAD /big HTTP/1.1\r\nHost: h\r\n\r\n").headers["content-length"] == "10485760")
+    #expect(try client.answer(to: "HEAD /facts HTTP/1.1\r\nHost: localhost\r\n\r\n").headers["content-length"] == "14")
+    #expect(
+      try client.answer(to: "HEAD /big HTTP/1.1\r\nHost: localhost\r\n\r\n").headers["content-length"] == "10485760")
     #expect(try client.answer(to: get("/facts")).text == "get /facts  0")
   }
 
   @Test func `refuses with a body after HEAD`() throws {
     let server = try TestServer()
     let client = try server.client()
-    _ = try client.answer(to: "HEAD /facts HTTP/1.1\r\nHost: h\r\n\r\n")
-    #expect(try client.answer(to: "GET /\u{7f} HTTP/1.1\r\nHost: h\r\n\r\n").text.hasPrefix("{\"error\":"))
+    _ = try client.answer(to: "HEAD /facts HTTP/1.1\r\nHost: localhost\r\n\r\n")
+    #expect(try client.answer(to: "GET /\u{7f} HTTP/1.1\r\nHost: localhost\r\n\r\n").text.hasPrefix("{\"error\":"))
     client.leave()
     // Another connection gets the same buffers.
     #expect(try server.client().answer(to: "X\r\n\r\n").text.hasPrefix("{\"error\":"))
@@ -149,7 +154,7 @@ import Testing
     let server = try TestServer()
     let client = try server.client()
     for framing in ["Content-Length: 3", "Content-Length: 300000", "Transfer-Encoding: chunked"] {
-      try client.send("POST /facts HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\n\(framing)\r\n\r\n")
+      try client.send("POST /facts HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\n\(framing)\r\n\r\n")
       #expect(try client.answer().status == 100)
       switch framing {
       case "Content-Length: 3": try client.send("abc")
@@ -158,7 +163,7 @@ import Testing
       }
       #expect(try client.answer().status == 200)
     }
-    try client.send("POST /facts HTTP/1.1\r\nHost: h\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc")
+    try client.send("POST /facts HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 3\r\n\r\nabc")
     #expect(try client.answer().status == 200)
     #expect(try client.answer(to: get("/facts", "Expect: 100-continue")).status == 200)
   }
@@ -190,6 +195,21 @@ import Testing
       #expect(rest.components(separatedBy: "X-Long-Header").count == 61)
       break
     }
+  }
+
+  @Test func `serves no web pages over TCP, and any host on a Unix socket`() throws {
+    let server = try TestServer()
+    for host in ["evil.example", "127.0.0.1.evil.example", "10.0.0.1"] {
+      let request = "GET /facts HTTP/1.1\r\nHost: \(host)\r\n\r\n"
+      #expect(try server.client(tcp: true).answer(to: request).status == 403, "\(host)")
+      #expect(try server.client().answer(to: request).status == 200, "\(host)")
+    }
+    for host in ["localhost", "LOCALHOST:80", "127.0.0.1:8000", "[::1]:80"] {
+      #expect(
+        try server.client(tcp: true).answer(to: "GET /facts HTTP/1.1\r\nHost: \(host)\r\n\r\n").status == 200, "\(host)"
+      )
+    }
+    #expect(try server.client(tcp: true).answer(to: get("/facts", "Origin: http://evil.example")).status == 403)
   }
 
   // MARK: Compression
@@ -228,7 +248,7 @@ import Testing
       let client = try server.client()
       if isChunked {
         try client.send(
-          "POST /echo HTTP/1.1\r\nHost: h\r\nContent-Encoding: \(coding)\r\nTransfer-Encoding: chunked\r\n\r\n")
+          "POST /echo HTTP/1.1\r\nHost: localhost\r\nContent-Encoding: \(coding)\r\nTransfer-Encoding: chunked\r\n\r\n")
         try client.send(Array("\(String(body.count, radix: 16))\r\n".utf8) + body + Array("\r\n0\r\n\r\n".utf8))
       } else {
         try client.send(post("/echo", body, "Content-Encoding: \(coding)"))

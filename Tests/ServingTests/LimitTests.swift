@@ -60,7 +60,7 @@ import Testing
     let body = [UInt8](repeating: 1, count: 600_000)
     try first.send(post("/wait", body))
     #expect(eventually { server.handler.arrived == 1 })
-    let chunked = "POST /facts HTTP/1.1\r\nHost: h\r\nTransfer-Encoding: chunked\r\n\r\n"
+    let chunked = "POST /facts HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
     for round in 0..<3 {
       let second = try server.client()
       switch round {
@@ -101,7 +101,9 @@ import Testing
 
   // MARK: Time
 
-  @Test(arguments: ["G", "GET / HTTP/1.1\r\nHost: h\r\n"]) func `answers 408 to a head that doesn't end`(text: String)
+  @Test(arguments: ["G", "GET / HTTP/1.1\r\nHost: localhost\r\n"]) func `answers 408 to a head that doesn't end`(
+    text: String
+  )
     throws
   {
     #expect(try refusal(text) { $0.headerTimeoutMs = 50 } == 408)
@@ -127,7 +129,7 @@ import Testing
     "Content-Length: 10\r\n\r\nabc", "Content-Length: 100000\r\n\r\nabc", "Transfer-Encoding: chunked\r\n\r\n5\r\nab",
   ])
   func `answers 408 to a body that stands still`(rest: String) throws {
-    #expect(try refusal("POST /echo HTTP/1.1\r\nHost: h\r\n\(rest)") { $0.progressTimeoutMs = 50 } == 408)
+    #expect(try refusal("POST /echo HTTP/1.1\r\nHost: localhost\r\n\(rest)") { $0.progressTimeoutMs = 50 } == 408)
   }
 
   @Test func `gives a request that follows its own time`() throws {
@@ -138,7 +140,7 @@ import Testing
     for _ in 0..<6 {
       try client.send("POST /echo HTTP/1.1\r\n")
       _ = poll(nil, 0, 100)
-      try client.send("Host: h\r\nContent-Length: 3\r\n\r\na")
+      try client.send("Host: localhost\r\nContent-Length: 3\r\n\r\na")
       _ = poll(nil, 0, 100)
       try client.send("bc")
       #expect(try client.answer().text == "abc")

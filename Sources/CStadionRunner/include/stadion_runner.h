@@ -170,7 +170,7 @@ typedef struct stadion_request stadion_request;
 struct stadion_request {
   uint32_t struct_size;
   uint32_t input_count;
-  const stadion_tensor *const *inputs;
+  const stadion_tensor *const *inputs;  // every input of the signature, in its order
   const stadion_ticket *ticket;
   void *context;
   // [callback] One output, or one chunk of it; `last` ends that output. The host takes
@@ -229,7 +229,7 @@ typedef struct stadion_plugin {
   // [run] Emits every output, then returns. No callback after it returns.
   stadion_code (*run)(stadion_model *model, const stadion_request *request, stadion_error *error);
 
-  // [any] NULL if unknown.
+  // [any] NULL if unknown. May be NULL itself.
   const void *(*extension)(const char *id);
 } stadion_plugin;
 

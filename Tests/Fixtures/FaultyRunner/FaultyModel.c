@@ -1,0 +1,124 @@
+// Loading, and signatures that lie.
+#include "Faulty.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+
+bool faulty_is(const stadion_model *model, const char *fault) { return !strcmp(model->fault, fault); }
+
+stadion_code faulty_fail(stadion_error *error, stadion_code code, const char *message) {
+  snprintf(error->message, sizeof error->message, "%s", message);
+  return error->code = code;
+}
+
+static void set_option(stadion_model *model, const char *key, const char *value) {
+  if (!strcmp(key, "fault")) snprintf(model->fault, sizeof model->fault, "%.63s", value);
+  if (!strcmp(key, "slot")) model->slot = (uint32_t)atoi(value) % SLOT_COUNT;
+  if (!strcmp(key, "outputs")) model->output_count = (uint32_t)atoi(value);
+  if (!strcmp(key, "code")) model->code = atoi(value);
+  if (!strcmp(key, "load_code")) model->load_code = atoi(value);
+  if (!strcmp(key, "ms")) model->ms = (uint32_t)atoi(value);
+  if (!strcmp(key, "bias")) model->bias = (float)atof(value);
+}
+
+// Lines key=value of the model's file, where it has one.
+static void read_file(stadion_model *model, stadion_text path) {
+  char name[4096], line[256];
+  struct stat status;
+  if (path.size >= sizeof name) return;
+  memcpy(name, path.data, path.size);
+  name[path.size] = 0;
+  if (stat(name, &status) != 0 || !S_ISREG(status.st_mode)) return;
+  FILE *file = fopen(name, "r");
+  while (file && fgets(line, sizeof line, file)) {
+    line[strcspn(line, "\n")] = 0;
+    char *equals = strchr(line, '=');
+    if (equals) *equals = 0, set_option(model, line, equals + 1);
+  }
+  if (file) fclose(file);
+}
+
+static const int64_t one_dynamic[100] = {-1};
+static const int64_t one_below[] = {-2};
+#define TENSOR(NAME, TYPE, RANK, SHAPE) \
+  { .struct_size = sizeof(stadion_tensor), .dtype = TYPE, .rank = RANK, .name = NAME, .shape = SHAPE }
+static const stadion_tensor x = TENSOR("X", STADION_F32, 1, one_dynamic);
+static const stadion_tensor y = TENSOR("Y", STADION_F32, 1, one_dynamic);
+static const stadion_tensor z = TENSOR("Z", STADION_F32, 1, one_dynamic);
+static const stadion_tensor other_name = TENSOR("Other", STADION_F32, 1, one_dynamic);
+static const stadion_tensor no_name = TENSOR(NULL, STADION_F32, 1, one_dynamic);
+static const stadion_tensor empty_name = TENSOR("", STADION_F32, 1, one_dynamic);
+static const stadion_tensor rank_100 = TENSOR("Y", STADION_F32, 100, one_dynamic);
+static const stadion_tensor type_99 = TENSOR("Y", 99, 1, one_dynamic);
+static const stadion_tensor below = TENSOR("Y", STADION_F32, 1, one_below);
+static const stadion_tensor no_shape = TENSOR("Y", STADION_F32, 1, NULL);
+static const stadion_tensor other_type = TENSOR("Y", STADION_I64, 1, one_dynamic);
+static const stadion_tensor no_size = {.dtype = STADION_F32, .rank = 1, .name = "Y", .shape = one_dynamic};
+
+static void choose_signature(stadion_model *model) {
+  model->inputs[0] = &x;
+  model->outputs[0] = &y;
+  if (model->output_count == 2) model->outputs[1] = &z;
+  if (faulty_is(model, "sig_null_name")) model->outputs[0] = &no_name;
+  if (faulty_is(model, "sig_empty_name")) model->outputs[0] = &empty_name;
+  if (faulty_is(model, "sig_duplicate")) model->outputs[1] = &y;
+  if (faulty_is(model, "sig_rank_100")) model->outputs[0] = &rank_100;
+  if (faulty_is(model, "sig_bad_type")) model->outputs[0] = &type_99;
+  if (faulty_is(model, "sig_below")) model->outputs[0] = &below;
+  if (faulty_is(model, "sig_null_shape")) model->outputs[0] = &no_shape;
+  if (faulty_is(model, "sig_no_size")) model->outputs[0] = &no_size;
+  if (faulty_is(model, "sig_i64")) model->outputs[0] = &other_type;
+  if (faulty_is(model, "sig_gpu_differs") && !strcmp(model->device->kind_name, "gpu")) {
+    model->outputs[0] = &y;
+    model->outputs[1] = &other_name;
+  }
+}
+
+stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, stadion_text path,
+                         const stadion_option *options, size_t count, stadion_model **out, stadion_error *error) {
+  stadion_model *model = calloc(1, sizeof *model);
+  model->output_count = 1;
+  model->device = runner->device;
+  for (size_t i = 0; i < count; i++) {
+    char key[64], value[128];
+    snprintf(key, sizeof key, "%.*s", (int)options[i].key.size, options[i].key.data);
+    snprintf(value, sizeof value, "%.*s", (int)options[i].value.size, options[i].value.data);
+    set_option(model, key, value);
+  }
+  read_file(model, path);
+  _Atomic uint64_t *counters = faulty_counters[model->slot];
+  counters[COUNT_LOADS]++;
+  stadion_code code = STADION_OK;
+  if (runner->refuse[0]) code = faulty_fail(error, STADION_UNSUPPORTED, runner->refuse);
+  if (model->load_code) code = faulty_fail(error, model->load_code, "the file smells");
+  if (faulty_is(model, "load_waits")) {
+    const struct timespec millisecond = {.tv_nsec = 1000000};
+    while (!counters[COUNT_GO] && !ticket->is_cancelled(ticket)) nanosleep(&millisecond, NULL);
+    if (!counters[COUNT_GO]) code = faulty_fail(error, STADION_CANCELLED, "cancelled while loading");
+  }
+  bool gives = !faulty_is(model, "load_null");
+  if (code != STADION_OK || !gives) {
+    free(model);
+    return code;
+  }
+  choose_signature(model);
+  counters[COUNT_MODELS]++;
+  *out = model;
+  return STADION_OK;
+}
+
+void faulty_unload(stadion_model *model) {
+  if (!model) return;
+  if (model->has_late) pthread_join(model->late, NULL);
+  faulty_counters[model->slot][COUNT_MODELS]--;
+  free(model);
+}
+
+const stadion_tensor *faulty_signature(const stadion_model *model, bool outputs, uint32_t index) {
+  if (faulty_is(model, "sig_endless")) return outputs ? &y : &x;
+  if (index >= (outputs ? 3 : 2)) return NULL;
+  return outputs ? model->outputs[index] : model->inputs[index];
+}

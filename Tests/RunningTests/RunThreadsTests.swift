@@ -1,0 +1,129 @@
+import CLinux
+import Foundation
+import Testing
+
+@testable import Running
+
+/// This thread's number as the kernel gives it.
+func syscallThreadID() -> Int {
+  // The link reads "<pid>/task/<tid>".
+  let link = try! FileManager.default.destinationOfSymbolicLink(atPath: "/proc/thread-self")
+  return Int(link.split(separator: "/").last!)!
+}
+
+private func threadName() -> String {
+  (try! String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)).trimmingCharacters(in: .newlines)
+}
+
+private func threadCount(named name: String) -> Int {
+  let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
+  return tasks.filter { task in
+    (try? String(contentsOfFile: "/proc/self/task/\(task)/comm", encoding: .utf8))?.hasPrefix(name + "\n") == true
+  }.count
+}
+
+@Suite struct `Run threads` {
+  @Test func `do the work on threads of their own name`() async {
+    let threads = RunThreads(name: "rt-name", limit: 2)
+    let here = syscallThreadID()
+    let (name, thread) = await withTaskExecutorPreference(threads) { @Sendable () async -> (String, Int) in
+      (threadName(), syscallThreadID())
+    }
+    #expect(name == "rt-name")
+    #expect(thread != here)
+    threads.end()
+  }
+
+  /// Jobs that only end once `count` of them run at once.
+  private func meet(_ count: Int, on threads: RunThreads) async throws {
+    let arrived = Locked(0)
+    let failed = Locked(false)
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<count {
+        group.addTask(executorPreference: threads) {
+          arrived.withLock { $0 += 1 }
+          let limit = linux_now_ns() + 10_000_000_000
+          while arrived.value < count {
+            if linux_now_ns() > limit {
+              failed.withLock { $0 = true }
+              return
+            }
+            usleep(50)
+          }
+        }
+      }
+    }
+    if failed.value { throw TimedOut(description: "\(count) jobs never ran at once") }
+  }
+
+  @Test func `run as many jobs at once as there may be threads`() async throws {
+    let threads = RunThreads(name: "rt-many", limit: 16)
+    // Again with threads that are idle, about to be idle, and too few: each time all must run at once.
+    for count in [1, 2, 3, 5, 8, 16, 16, 2, 16] { try await meet(count, on: threads) }
+    #expect(threadCount(named: "rt-many") == 16)
+    threads.end()
+    try await wait(for: "the threads to end") { threadCount(named: "rt-many") == 0 }
+  }
+
+  @Test func `never run more jobs at once than there may be threads`() async {
+    let threads = RunThreads(name: "rt-limit", limit: 3)
+    let most = Locked((now: 0, ever: 0))
+    await withTaskGroup(of: Void.self) { group in
+      for _ in 0..<500 {
+        group.addTask(executorPreference: threads) {
+          most.withLock {
+            $0.now += 1
+            $0.ever = max($0.ever, $0.now)
+          }
+          usleep(20)
+          most.withLock { $0.now -= 1 }
+        }
+      }
+    }
+    #expect(most.value.ever <= 3)
+    threads.end()
+    try? await wait(for: "the threads to end") { threadCount(named: "rt-limit") == 0 }
+  }
+
+  @Test func `do what comes after their end, and end again`() async throws {
+    let threads = RunThreads(name: "rt-end", limit: 2)
+    try await meet(2, on: threads)
+    threads.end()
+    try await wait(for: "the threads to end") { threadCount(named: "rt-end") == 0 }
+    try await meet(2, on: threads)
+    try await wait(for: "the threads to end again") { threadCount(named: "rt-end") == 0 }
+  }
+
+  @Test func `are gone with their last reference`() async throws {
+    weak var gone: RunThreads?
+    do {
+      let threads = RunThreads(name: "rt-gone", limit: 2)
+      gone = threads
+      try await meet(2, on: threads)
+      threads.end()
+    }
+    try await wait(for: "the threads to end") { threadCount(named: "rt-gone") == 0 && gone == nil }
+  }
+
+  actor Counter {
+    private nonisolated let threads = RunThreads(name: "rt-actor", limit: 1)
+    nonisolated var unownedExecutor: UnownedSerialExecutor { threads.asUnownedSerialExecutor() }
+    private(set) var count = 0
+    func add() -> Int {
+      count += 1
+      return syscallThreadID()
+    }
+    nonisolated func end() { threads.end() }
+  }
+
+  @Test func `with one thread are an actor's executor`() async {
+    let counter = Counter()
+    let seen = await withTaskGroup(of: Int.self, returning: Set<Int>.self) { group in
+      for _ in 0..<1000 { group.addTask { await counter.add() } }
+      return await group.reduce(into: []) { $0.insert($1) }
+    }
+    #expect(await counter.count == 1000)
+    #expect(seen.count == 1)
+    counter.end()
+  }
+}
