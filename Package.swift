@@ -82,7 +82,12 @@ let package = Package(
     tests(
       "RunningTests",
       ["Running", "Serving", "Manifests", "Inference", "Telemetry", "CLinux", "CStadionRunner"]),
-    tests("RoutingTests", ["Routing", "Running", "Manifests", "Registry", "Inference", "Telemetry", "CLinux"]),
+    tests(
+      "RoutingTests",
+      [
+        "Routing", "Running", "Endpoints", "Serving", "Manifests", "Registry", "Inference", "Telemetry", "CLinux",
+        "CStadionRunner", "Wire",
+      ]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
     .target(name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),

@@ -10,17 +10,17 @@
 struct request {
   char *bytes;  // head and body
   size_t byte_count;
-  float *values;        // the tensor that was sent; NULL for a GET or a request from a file
+  float *values;  // the tensor that was sent; NULL for a GET or a request from a file
   size_t value_count;
-  bool echoes;          // the first output must equal `values`
-  char *expected;       // body of the first response, checked in full; later ones are compared with it in part
+  bool echoes;     // the first output must equal `values`
+  char *expected;  // body of the first response, checked in full; later ones are compared with it in part
   size_t expected_count;
 };
 
 struct connection {
   int fd;
-  size_t sent;      // bytes of the request
-  char *buffer;     // the response so far, always with room for a NUL
+  size_t sent;   // bytes of the request
+  char *buffer;  // the response so far, always with room for a NUL
   size_t capacity, received;
   size_t head_count, body_count;  // 0 and 0 until the head is complete
   int status;
@@ -61,8 +61,8 @@ static inline struct request tensor_request(const char *model, const char *input
 
   size_t room = request.value_count * 20 + strlen(input) + strlen(shape) + 512;
   char *body = take_memory(room);
-  size_t length = (size_t)snprintf(body, room, "{\"inputs\":[{\"name\":\"%s\",\"shape\":[%s],\"datatype\":\"FP32\",",
-                                   input, shape);
+  size_t length =
+      (size_t)snprintf(body, room, "{\"inputs\":[{\"name\":\"%s\",\"shape\":[%s],\"datatype\":\"FP32\",", input, shape);
   char header[64] = "";
   if (json) {
     length += (size_t)sprintf(body + length, "\"data\":[");
@@ -72,8 +72,10 @@ static inline struct request tensor_request(const char *model, const char *input
     }
     length += (size_t)sprintf(body + length, "]}]}");
   } else {
-    length += (size_t)sprintf(body + length, "\"parameters\":{\"binary_data_size\":%zu}}],"
-                              "\"parameters\":{\"binary_data_output\":true}}", tensor_bytes);
+    length += (size_t)sprintf(body + length,
+                              "\"parameters\":{\"binary_data_size\":%zu}}],"
+                              "\"parameters\":{\"binary_data_output\":true}}",
+                              tensor_bytes);
     sprintf(header, "Inference-Header-Content-Length: %zu\r\n", length);
     memcpy(body + length, request.values, tensor_bytes);
     length += tensor_bytes;
@@ -177,8 +179,8 @@ static inline bool echoes_values(struct connection *connection, const struct req
   long json_length = header_number(connection->buffer, "\r\ninference-header-content-length:");
   size_t tensor_bytes = request->value_count * sizeof(float);
   if (json_length >= 0)
-    return connection->body_count == (size_t)json_length + tensor_bytes
-           && memcmp(body + json_length, request->values, tensor_bytes) == 0;
+    return connection->body_count == (size_t)json_length + tensor_bytes &&
+           memcmp(body + json_length, request->values, tensor_bytes) == 0;
   char *at = strstr(body, "\"data\"");
   if (at == NULL || (at = strchr(at, '[')) == NULL) return false;
   for (size_t i = 0; i < request->value_count; i++) {

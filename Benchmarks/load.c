@@ -55,8 +55,8 @@ static bool book(const struct plan *plan, struct tally *tally, struct connection
   add_sample(&tally->samples, now - connection->started_ns);
   tally->answered++;
   tally->end_ns = now;
-  return !(plan->request_limit > 0 && tally->answered >= plan->request_limit)
-         && (double)(now - tally->begin_ns) < plan->seconds * 1e9;
+  return !(plan->request_limit > 0 && tally->answered >= plan->request_limit) &&
+         (double)(now - tally->begin_ns) < plan->seconds * 1e9;
 }
 
 // Blocking calls: the least a client can add to a latency.
@@ -133,11 +133,11 @@ int main(int count, char **arguments) {
   struct plan plan = {.connections = 1, .core = -1, .warm_up = 200, .seconds = 2};
   const char *model = NULL, *input = "INPUT0", *shape = "1,16", *path = NULL, *file = NULL;
   bool json = false, echoes = false;
-  static const struct option options[] = {
-      {"socket", 1, 0, 's'}, {"model", 1, 0, 'm'}, {"input", 1, 0, 'i'}, {"shape", 1, 0, 'h'}, {"json", 0, 0, 'j'},
-      {"echoes", 0, 0, 'e'}, {"get", 1, 0, 'g'}, {"request", 1, 0, 'r'}, {"connections", 1, 0, 'c'},
-      {"seconds", 1, 0, 't'}, {"requests", 1, 0, 'n'}, {"warm-up", 1, 0, 'w'}, {"core", 1, 0, 'p'}, {"pid", 1, 0, 'P'},
-      {0, 0, 0, 0}};
+  static const struct option options[] = {{"socket", 1, 0, 's'},  {"model", 1, 0, 'm'},    {"input", 1, 0, 'i'},
+                                          {"shape", 1, 0, 'h'},   {"json", 0, 0, 'j'},     {"echoes", 0, 0, 'e'},
+                                          {"get", 1, 0, 'g'},     {"request", 1, 0, 'r'},  {"connections", 1, 0, 'c'},
+                                          {"seconds", 1, 0, 't'}, {"requests", 1, 0, 'n'}, {"warm-up", 1, 0, 'w'},
+                                          {"core", 1, 0, 'p'},    {"pid", 1, 0, 'P'},      {0, 0, 0, 0}};
   for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
       case 's': plan.socket = optarg; break;
       case 'm': model = optarg; break;

@@ -33,8 +33,7 @@ double median(std::vector<double> times) {
   return times[times.size() / 2];
 }
 
-template <typename T>
-std::string standard_print(const std::vector<T> &values) {
+template <typename T> std::string standard_print(const std::vector<T> &values) {
   std::string text(values.size() * 32 + 1, ' ');
   char *at = text.data();
   for (T value : values) {
@@ -79,8 +78,7 @@ void compare(const char *name, const std::vector<T> &values, Read read, Print pr
          (double)text.size() / (double)elements, (double)(size + 1) / (double)elements);
 }
 
-template <typename T, typename Next>
-std::vector<T> make(Next next) {
+template <typename T, typename Next> std::vector<T> make(Next next) {
   std::vector<T> values(elements);
   for (T &value : values) value = (T)next();
   return values;

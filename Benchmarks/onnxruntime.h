@@ -10,10 +10,26 @@
 enum { API_VERSION = 17, FLOAT32 = 1, LOG_ERRORS = 3, ARENA_ALLOCATOR = 1, DEFAULT_MEMORY = 0 };
 
 enum slot {
-  GET_ERROR_MESSAGE = 2, CREATE_ENV = 3, CREATE_SESSION = 7, RUN = 9, CREATE_SESSION_OPTIONS = 10,
-  SET_INTRA_OP_THREADS = 24, SET_INTER_OP_THREADS = 25, INPUT_COUNT = 30, OUTPUT_COUNT = 31, INPUT_TYPE = 33,
-  INPUT_NAME = 36, OUTPUT_NAME = 37, CREATE_TENSOR_WITH_DATA = 49, CAST_TYPE_TO_TENSOR = 55, ELEMENT_TYPE = 60,
-  DIMENSION_COUNT = 61, DIMENSIONS = 62, CREATE_CPU_MEMORY = 69, DEFAULT_ALLOCATOR = 78, RELEASE_VALUE = 96,
+  GET_ERROR_MESSAGE = 2,
+  CREATE_ENV = 3,
+  CREATE_SESSION = 7,
+  RUN = 9,
+  CREATE_SESSION_OPTIONS = 10,
+  SET_INTRA_OP_THREADS = 24,
+  SET_INTER_OP_THREADS = 25,
+  INPUT_COUNT = 30,
+  OUTPUT_COUNT = 31,
+  INPUT_TYPE = 33,
+  INPUT_NAME = 36,
+  OUTPUT_NAME = 37,
+  CREATE_TENSOR_WITH_DATA = 49,
+  CAST_TYPE_TO_TENSOR = 55,
+  ELEMENT_TYPE = 60,
+  DIMENSION_COUNT = 61,
+  DIMENSIONS = 62,
+  CREATE_CPU_MEMORY = 69,
+  DEFAULT_ALLOCATOR = 78,
+  RELEASE_VALUE = 96,
   ADD_SESSION_CONFIG = 130,
 };
 
@@ -26,8 +42,8 @@ static const void *const *ort_api;
 
 // Calls slot `NAME` whose parameters have the types in TYPES, in parentheses. A failure ends the program with the
 // engine's own words.
-#define ORT(NAME, TYPES, ...) ort_check(((void *(*)TYPES)ort_api[NAME])(__VA_ARGS__), #NAME)
-#define ORT_VOID(NAME, TYPES, ...) (((void (*)TYPES)ort_api[NAME])(__VA_ARGS__))
+#define ORT(NAME, TYPES, ...)      ort_check(((void *(*)TYPES)ort_api[NAME])(__VA_ARGS__), #NAME)
+#define ORT_VOID(NAME, TYPES, ...) (((void(*) TYPES)ort_api[NAME])(__VA_ARGS__))
 
 static inline void ort_check(void *status, const char *what) {
   if (status != NULL) die("%s: %s", what, ((const char *(*)(void *))ort_api[GET_ERROR_MESSAGE])(status));

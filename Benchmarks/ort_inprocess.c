@@ -83,8 +83,9 @@ static uint64_t run_here(struct session *session) {
 int main(int count, char **arguments) {
   const char *library = NULL, *model = NULL, *socket_path = NULL, *name = NULL;
   int runs = 50, core = -1;
-  static const struct option options[] = {{"library", 1, 0, 'l'}, {"model", 1, 0, 'm'}, {"socket", 1, 0, 's'},
-                                          {"name", 1, 0, 'n'}, {"runs", 1, 0, 'r'}, {"core", 1, 0, 'p'}, {0, 0, 0, 0}};
+  static const struct option options[] = {
+      {"library", 1, 0, 'l'}, {"model", 1, 0, 'm'}, {"socket", 1, 0, 's'}, {"name", 1, 0, 'n'},
+      {"runs", 1, 0, 'r'},    {"core", 1, 0, 'p'},  {0, 0, 0, 0}};
   for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
       case 'l': library = optarg; break;
       case 'm': model = optarg; break;

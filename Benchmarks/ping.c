@@ -41,9 +41,8 @@ int main(int count, char **arguments) {
   size_t request = 0, response = 0;
   double seconds = 1;
   int core = -1, other_core = -1, ends[2];
-  static const struct option options[] = {
-      {"request", 1, 0, 'q'}, {"response", 1, 0, 'a'}, {"seconds", 1, 0, 't'}, {"core", 1, 0, 'p'},
-      {"other-core", 1, 0, 'o'}, {0, 0, 0, 0}};
+  static const struct option options[] = {{"request", 1, 0, 'q'}, {"response", 1, 0, 'a'},   {"seconds", 1, 0, 't'},
+                                          {"core", 1, 0, 'p'},    {"other-core", 1, 0, 'o'}, {0, 0, 0, 0}};
   for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
       case 'q': request = strtoul(optarg, NULL, 10); break;
       case 'a': response = strtoul(optarg, NULL, 10); break;

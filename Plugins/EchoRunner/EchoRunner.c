@@ -6,7 +6,9 @@
 
 #include "EchoModel.h"
 
-struct stadion_runner { int nothing; };
+struct stadion_runner {
+  int nothing;
+};
 
 static stadion_code start(const stadion_host *host, stadion_error *error) {
   (void)host, (void)error;  // Keep `host` to log and to allocate outputs.
@@ -67,18 +69,35 @@ static stadion_code run(stadion_model *model, const stadion_request *request, st
 static const stadion_device *device(uint32_t index) {
   static const char *const formats[] = {"echo", NULL};
   static const stadion_device cpu = {
-      .struct_size = sizeof cpu, .kind = STADION_DEVICE_CPU, .kind_name = "cpu", .name = "CPU",
-      .max_concurrent_runs = 64, .formats = formats,
-      .flags = STADION_DEVICE_DYNAMIC_SHAPES | STADION_DEVICE_POLLS_CANCEL | STADION_DEVICE_PARALLEL_LOADS};
+      .struct_size = sizeof cpu,
+      .kind = STADION_DEVICE_CPU,
+      .kind_name = "cpu",
+      .name = "CPU",
+      .max_concurrent_runs = 64,
+      .formats = formats,
+      .flags = STADION_DEVICE_DYNAMIC_SHAPES | STADION_DEVICE_POLLS_CANCEL | STADION_DEVICE_PARALLEL_LOADS,
+  };
   return index == 0 ? &cpu : NULL;
 }
 
 const stadion_plugin *stadion_plugin_entry(uint32_t host_major, uint32_t host_minor) {
   static const stadion_plugin plugin = {
-      .struct_size = sizeof plugin, .abi_major = STADION_ABI_MAJOR, .abi_minor = STADION_ABI_MINOR,
-      .id = "org.stadion.echo", .version = "0.1.0", .engine = "echo 0.1.0", .open = start, .close = stop,
-      .device = device, .create = create, .destroy = destroy, .load = load, .unload = unload,
-      .signature = signature, .run = run};
+      .struct_size = sizeof plugin,
+      .abi_major = STADION_ABI_MAJOR,
+      .abi_minor = STADION_ABI_MINOR,
+      .id = "org.stadion.echo",
+      .version = "0.1.0",
+      .engine = "echo 0.1.0",
+      .open = start,
+      .close = stop,
+      .device = device,
+      .create = create,
+      .destroy = destroy,
+      .load = load,
+      .unload = unload,
+      .signature = signature,
+      .run = run,
+  };
   (void)host_minor;  // A newer host may ask: the table's struct_size tells it what is here.
   return host_major == STADION_ABI_MAJOR ? &plugin : NULL;
 }

@@ -51,7 +51,8 @@ bool images_decode_png(const void *bytes, size_t count, uint32_t channels, uint6
   void *library = dlopen("libpng16.so.16", RTLD_NOW | RTLD_LOCAL);
   if (!library) return fail(out, "libpng16.so.16 is missing; install libpng16-16");
   int (*begin)(png_control *, const void *, size_t) = dlsym(library, "png_image_begin_read_from_memory");
-  int (*finish)(png_control *, const png_background *, void *, int32_t, void *) = dlsym(library, "png_image_finish_read");
+  int (*finish)(png_control *, const png_background *, void *, int32_t, void *) =
+      dlsym(library, "png_image_finish_read");
   void (*release)(png_control *) = dlsym(library, "png_image_free");
   if (!begin || !finish || !release) return fail(out, "libpng16.so.16 has no simplified API");
 

@@ -35,8 +35,7 @@ constexpr uint64_t powers[20] = {
 };
 
 // `condition ? yes : no` without a branch: compilers guess that conditions are predictable, and here they aren't.
-template <typename T>
-inline T select(bool condition, T yes, T no) {
+template <typename T> inline T select(bool condition, T yes, T no) {
   T mask = (T)0 - (T)condition;
   __asm__("" : "+r"(mask));
   return (yes & mask) | (no & ~mask);

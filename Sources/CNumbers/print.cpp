@@ -37,8 +37,7 @@ inline char *print_magnitude(char *out, uint64_t number) {
   return print_eight(out, (uint32_t)(number % unit));
 }
 
-template <typename T>
-inline std::enable_if_t<std::is_integral<T>::value, char *> print(char *out, T value) {
+template <typename T> inline std::enable_if_t<std::is_integral<T>::value, char *> print(char *out, T value) {
   bool is_negative = value < 0;
   *out = '-';
   uint64_t bits = (uint64_t)value;
@@ -48,18 +47,15 @@ inline std::enable_if_t<std::is_integral<T>::value, char *> print(char *out, T v
 // MARK: Floating point
 
 // The digits behind the first one: as many as the type's longest shortest form has.
-template <typename T>
-struct Block;
-template <>
-struct Block<float> {
+template <typename T> struct Block;
+template <> struct Block<float> {
   using Word = uint64_t;
   static constexpr int first = 8;  // power of ten of the first digit when all are there
   static Word split(uint64_t rest) { return digits::split((uint32_t)rest); }
   static Word characters() { return digits::zeros; }
   static int trailing_zeros(Word block) { return __builtin_clzll(block) >> 3; }
 };
-template <>
-struct Block<double> {
+template <> struct Block<double> {
   using Word = unsigned __int128;
   static constexpr int first = 16;
   static Word split(uint64_t rest) {
@@ -132,8 +128,7 @@ inline Decimal shortest(float value) {
   return {digits::select(is_shorter, 10 * (tenth + above_fits), full), k};
 }
 
-template <typename T>
-inline std::enable_if_t<std::is_floating_point<T>::value, char *> print(char *out, T value) {
+template <typename T> inline std::enable_if_t<std::is_floating_point<T>::value, char *> print(char *out, T value) {
   using Words = Block<T>;
   if (__builtin_expect(!std::isfinite(value), 0)) {
     return print_word(out, std::isnan(value) ? "NaN" : value < 0 ? "-Infinity" : "Infinity");
@@ -183,8 +178,7 @@ inline std::enable_if_t<std::is_floating_point<T>::value, char *> print(char *ou
 
 // MARK: The list
 
-template <typename T>
-size_t print_list(const void *values, size_t count, char *out) {
+template <typename T> size_t print_list(const void *values, size_t count, char *out) {
   const char *source = (const char *)values;
   char *at = out;
   for (size_t index = 0; index < count; index++) {
@@ -198,9 +192,9 @@ size_t print_list(const void *values, size_t count, char *out) {
 
 }  // namespace
 
-#define PRINT(NAME, TYPE) \
-  extern "C" size_t numbers_print_##NAME(const void *values, size_t count, char *out) { \
-    return print_list<TYPE>(values, count, out); \
+#define PRINT(NAME, TYPE)                                                                                              \
+  extern "C" size_t numbers_print_##NAME(const void *values, size_t count, char *out) {                                \
+    return print_list<TYPE>(values, count, out);                                                                       \
   }
 PRINT(f32, float)
 PRINT(f64, double)

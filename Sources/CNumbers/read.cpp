@@ -178,8 +178,7 @@ __attribute__((noinline)) bool read_word(Cursor &cursor, double &out) {
   return true;
 }
 
-template <typename T>
-struct FloatKind {
+template <typename T> struct FloatKind {
   using Value = T;
 
   static bool can_start(char c) { return is_digit(c) || c == '-' || c == 'N' || c == 'I'; }
@@ -252,8 +251,7 @@ struct FloatKind {
 
 // MARK: Integers
 
-template <typename T>
-struct IntegerKind {
+template <typename T> struct IntegerKind {
   using Value = T;
 
   static bool can_start(char c) { return is_digit(c) || c == '-'; }
@@ -407,10 +405,10 @@ numbers_result read_list(const char *text, size_t size, size_t *position, void *
 
 }  // namespace
 
-#define READ(NAME, KIND)                                                                                            \
-  extern "C" numbers_result numbers_read_##NAME(const char *text, size_t size, size_t *position, void *out,          \
-                                                size_t capacity, size_t *count) {                                   \
-    return read_list<KIND>(text, size, position, out, capacity, count);                                             \
+#define READ(NAME, KIND)                                                                                               \
+  extern "C" numbers_result numbers_read_##NAME(const char *text, size_t size, size_t *position, void *out,            \
+                                                size_t capacity, size_t *count) {                                      \
+    return read_list<KIND>(text, size, position, out, capacity, count);                                                \
   }
 READ(f32, FloatKind<float>)
 READ(f64, FloatKind<double>)

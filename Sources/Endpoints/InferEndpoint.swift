@@ -15,26 +15,39 @@ struct InferEndpoint: Sendable {
   /// - Parameter name: The model's name, decoded.
   func respond(to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?) async throws(HostError) {
     let began = linux_now_ns()
-    let served = try router.table.version(name, version)
+    var served = try router.table.version(name, version)
     let headerCount = try headerCount(exchange)
     let scratch = scratch(of: exchange)
-    scratch.begin(outputCount: served.outputs.count)
-    scratch.run.begin(served.instances[0])
-    var reader = InferRequestReader(served, scratch, body: exchange.body, headerCount: headerCount.count)
-    if headerCount.isRaw { try reader.readRaw() } else { try reader.read() }
-    let model = try served.instance(on: scratch.device)
-    // Instances of a version have one signature, but each runner has its own names.
-    if model !== served.instances[0] { scratch.run.retarget(model) }
-    scratch.run.ticket.renew(deadlineNs: deadline(scratch, served, began))
-    let parsed = linux_now_ns()
-    served.statistics.computeInput.add(parsed - began)
-    try await run(model, served, scratch, exchange)
-    let ran = linux_now_ns()
-    try InferResponseWriter(served, scratch, exchange).write()
-    let ended = linux_now_ns()
-    served.statistics.computeOutput.add(ended - ran)
-    served.statistics.success.add(ended - began)
-    served.statistics.noteInference(monotonicNs: ended)
+    var isSecondTry = false
+    while true {
+      scratch.begin(outputCount: served.outputs.count)
+      scratch.run.begin(served.instances[0])
+      var reader = InferRequestReader(served, scratch, body: exchange.body, headerCount: headerCount.count)
+      if headerCount.isRaw { try reader.readRaw() } else { try reader.read() }
+      let model = try served.instance(on: scratch.device)
+      // Instances of a version have one signature, but each runner has its own names.
+      if model !== served.instances[0] { scratch.run.retarget(model) }
+      scratch.run.ticket.renew(deadlineNs: deadline(scratch, served, began))
+      let parsed = linux_now_ns()
+      served.statistics.computeInput.add(parsed - began)
+      do {
+        try await run(model, served, scratch, exchange)
+      } catch {
+        // Replaced since the lookup: the version that took its place is there by now.
+        guard error.isModelClosed, !isSecondTry else { throw error }
+        isSecondTry = true
+        scratch.run.reset()
+        served = try router.table.version(name, version)
+        continue
+      }
+      let ran = linux_now_ns()
+      try InferResponseWriter(served, scratch, exchange).write()
+      let ended = linux_now_ns()
+      served.statistics.computeOutput.add(ended - ran)
+      served.statistics.success.add(ended - began)
+      served.statistics.noteInference(monotonicNs: ended)
+      return
+    }
   }
 
   @inline(__always)

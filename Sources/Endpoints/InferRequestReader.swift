@@ -88,7 +88,9 @@ struct InferRequestReader {
         guard try reader.peek() == .number else { throw refuse("parameter 'timeout' must be microseconds") }
         scratch.timeoutMicros = try integer("timeout")
       } else if key.equals("device") {
-        guard try reader.peek() == .string else { throw refuse("parameter 'device' must be a device kind such as \"cpu\"") }
+        guard try reader.peek() == .string else {
+          throw refuse("parameter 'device' must be a device kind such as \"cpu\"")
+        }
         scratch.device = try reader.string().string
       } else {
         try readOtherParameter(key)
@@ -205,7 +207,8 @@ struct InferRequestReader {
         return index
       }
     }
-    throw refuse("unexpected inference input '\(text.string.excerpt)' for model '\(served.model)'; it wants \(inputNames)")
+    throw refuse(
+      "unexpected inference input '\(text.string.excerpt)' for model '\(served.model)'; it wants \(inputNames)")
   }
 
   private mutating func readShape(
@@ -216,7 +219,9 @@ struct InferRequestReader {
     var rank = 0
     try reader.beginArray()
     while try reader.nextElement() {
-      guard rank < RunRequest.maxRank else { throw refuse("\(label()): 'shape' has more than \(RunRequest.maxRank) dimensions") }
+      guard rank < RunRequest.maxRank else {
+        throw refuse("\(label()): 'shape' has more than \(RunRequest.maxRank) dimensions")
+      }
       let at = reader.position
       do {
         let dimension: Int64 = try reader.integer()
@@ -240,7 +245,8 @@ struct InferRequestReader {
       ? decoded.withUTF8 { ElementType(protocolName: UnsafeRawBufferPointer($0)) }
       : ElementType(protocolName: text.bytes)
     guard let type = known else {
-      throw refuse("\(label()): invalid datatype '\(text.string.excerpt)'; BOOL, UINT8 to FP64, BF16 and BYTES are known")
+      throw refuse(
+        "\(label()): invalid datatype '\(text.string.excerpt)'; BOOL, UINT8 to FP64, BF16 and BYTES are known")
     }
     return type
   }
@@ -346,7 +352,8 @@ struct InferRequestReader {
         throw refuse("input '\(spec.name)': a string of the binary data is cut off")
       }
       guard found == count else {
-        throw refuse("input '\(spec.name)': shape \(ShapeText.describe(shape)) takes \(count) strings, the data has \(found)")
+        throw refuse(
+          "input '\(spec.name)': shape \(ShapeText.describe(shape)) takes \(count) strings, the data has \(found)")
       }
     }
     try setAligned(index, rank, bytes)
@@ -358,7 +365,9 @@ struct InferRequestReader {
     if isBool && bytes.contains(where: { $0 > 1 }) {
       // Any byte but 0 means true on the wire; runners get 1.
       guard let memory = run.arena.allocate(bytes.count) else { throw outOfMemory(bytes.count) }
-      for (offset, byte) in bytes.enumerated() { memory.storeBytes(of: byte == 0 ? 0 : 1, toByteOffset: offset, as: UInt8.self) }
+      for (offset, byte) in bytes.enumerated() {
+        memory.storeBytes(of: byte == 0 ? 0 : 1, toByteOffset: offset, as: UInt8.self)
+      }
       run.setInput(index, rank: rank, data: memory, byteCount: bytes.count)
     } else if let start = bytes.baseAddress, UInt(bitPattern: start) & 63 == 0 {
       run.setInput(index, rank: rank, data: start, byteCount: bytes.count)
@@ -401,7 +410,9 @@ struct InferRequestReader {
     for (index, spec) in served.outputs.enumerated() {
       var name = spec.name
       if name.withUTF8({ text.equals(UnsafeRawBufferPointer($0)) }) {
-        guard !scratch.wishes[index].isListed else { throw refuse("output '\(spec.name)' already exists in the request") }
+        guard !scratch.wishes[index].isListed else {
+          throw refuse("output '\(spec.name)' already exists in the request")
+        }
         return index
       }
     }
@@ -439,18 +450,22 @@ extension InferRequestReader {
     let shape = run.shape(ofInput: 0)
     let unknown = spec.shape.filter { $0 < 0 }.count
     guard unknown <= 1 else {
-      throw refuse("a raw body can't tell the shape of '\(spec.name)': \(ShapeText.describe(spec.shape)) leaves \(unknown) open")
+      throw refuse(
+        "a raw body can't tell the shape of '\(spec.name)': \(ShapeText.describe(spec.shape)) leaves \(unknown) open")
     }
     for (axis, dimension) in spec.shape.enumerated() { shape[axis] = dimension }
     guard let size = spec.elementType.byteCount else {
       try readRawText(spec, shape)
       return
     }
-    let fixed = spec.shape.filter { $0 >= 0 }.reduce(Int64(size)) { $0.multipliedReportingOverflow(by: $1).partialValue }
+    let fixed = spec.shape.filter { $0 >= 0 }.reduce(Int64(size)) {
+      $0.multipliedReportingOverflow(by: $1).partialValue
+    }
     guard !blobs.isEmpty else { throw refuse("a raw request's body is its input's bytes; this one is empty") }
     guard fixed > 0, Int64(blobs.count) % fixed == 0, unknown == 1 || Int64(blobs.count) == fixed else {
       throw refuse(
-        "input '\(spec.name)': \(blobs.count) bytes don't fill shape \(ShapeText.describe(spec.shape)) of \(spec.elementType.protocolName)")
+        "input '\(spec.name)': \(blobs.count) bytes don't fill shape \(ShapeText.describe(spec.shape)) of \(spec.elementType.protocolName)"
+      )
     }
     for axis in 0..<spec.shape.count where shape[axis] < 0 { shape[axis] = Int64(blobs.count) / fixed }
     try setAligned(0, spec.shape.count, blobs)

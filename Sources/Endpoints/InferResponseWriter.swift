@@ -157,7 +157,8 @@ struct InferResponseWriter {
     let top = min(classes, each)
     guard count <= Classification.elementLimit else {
       throw HostError(
-        .invalidRequest, "output '\(spec.name)' has \(count) elements, at most \(Classification.elementLimit) are ranked")
+        .invalidRequest,
+        "output '\(spec.name)' has \(count) elements, at most \(Classification.elementLimit) are ranked")
     }
     out.append(",\"datatype\":\"BYTES\",\"shape\":[")
     if isBatched {

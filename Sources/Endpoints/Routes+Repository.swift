@@ -9,7 +9,9 @@ extension Routes {
     let body = try Self.json(exchange)
     var onlyReady = false
     if let ready = body?["ready"] {
-      guard let flag = ready.bool else { throw HostError(.invalidRequest, "'ready' must be true or false, not \(ready.kindName)") }
+      guard let flag = ready.bool else {
+        throw HostError(.invalidRequest, "'ready' must be true or false, not \(ready.kindName)")
+      }
       onlyReady = flag
     }
     var rows: [JSONValue] = []
@@ -33,14 +35,17 @@ extension Routes {
 
   func change(_ exchange: Exchange, _ name: String, loads: Bool) async throws(HostError) {
     let body = try Self.json(exchange)
-    if let body, body.members == nil { throw HostError(.invalidRequest, "the body must be an object, not \(body.kindName)") }
+    if let body, body.members == nil {
+      throw HostError(.invalidRequest, "the body must be an object, not \(body.kindName)")
+    }
     if let parameters = body?["parameters"] {
       guard let members = parameters.members else {
         throw HostError(.invalidRequest, "'parameters' must be an object, not \(parameters.kindName)")
       }
       for member in members where loads || member.key != "unload_dependents" {
         throw HostError(
-          .invalidRequest, "failed to \(loads ? "load" : "unload") '\(name)': parameter '\(member.key)' is not offered; "
+          .invalidRequest,
+          "failed to \(loads ? "load" : "unload") '\(name)': parameter '\(member.key)' is not offered; "
             + "put the model and its model.json into the repository's folder")
       }
     }

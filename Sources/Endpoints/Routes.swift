@@ -128,7 +128,8 @@ struct Routes: Sendable {
   static func json(_ exchange: Exchange) throws(HostError) -> JSONValue? {
     guard !exchange.body.isEmpty else { return nil }
     guard exchange.body.count <= controlBodyLimit else {
-      throw HostError(.invalidRequest, "the body has \(exchange.body.count) bytes, a control request at most \(controlBodyLimit)")
+      throw HostError(
+        .invalidRequest, "the body has \(exchange.body.count) bytes, a control request at most \(controlBodyLimit)")
     }
     do throws(JSONError) {
       return try JSONValue(parsing: exchange.body)

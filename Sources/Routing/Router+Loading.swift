@@ -12,27 +12,30 @@ extension Router {
     guard let root = options.modelRoot else { return }
     let scan = ModelFolder.scan(root: root)
     for problem in scan.problems where problem != "" { Log.debug("skipped in the model folder", ("problem", problem)) }
-    let present = Set(scan.models.map(\.name))
-    for name in models.keys where !present.contains(name) { await serially(name) { await self.remove(name) } }
-    for entry in scan.models { await serially(entry.name) { await self.reconcile(entry) } }
+    let names = Set(models.keys).union(scan.models.map(\.name)).sorted()
+    // Beside each other: a model that takes long to load, or whose last run never ends, holds up no other.
+    await withTaskGroup(of: Void.self) { group in
+      for name in names { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
+    }
   }
 
   /// Loads a model on request, whatever it was before.
   ///
   /// - Throws: `.notFound` for a model that isn't in the folder, else why no wanted version could be loaded.
   package func load(_ name: String) async throws(HostError) {
-    var problems: [String] = []
-    guard let root = options.modelRoot, let entry = ModelFolder.model(name, root: root, problems: &problems) else {
-      throw HostError(.notFound, "failed to load '\(name)': no such model in the repository")
-    }
     await serially(name) {
       await self.hold(name, false)
-      await self.reconcile(entry, retriesFailures: true)
+      await self.reconcile(name, retriesFailures: true)
     }
-    guard let state = models[name] else { return }
-    let wanted = entry.settings.wantedVersions(of: entry.versions)
-    let failed = wanted.first { state.versions[$0.number]?.served == nil }
-    if failed != nil || wanted.isEmpty {
+    guard let state = models[name] else {
+      throw HostError(.notFound, "failed to load '\(name)': no such model in the repository")
+    }
+    let wanted = state.entry.settings.wantedVersions(of: state.entry.versions)
+    for version in wanted.reversed() {
+      guard let reason = state.versions[version.number]?.reason else { continue }
+      throw HostError(.invalidRequest, "failed to load '\(name)': \(reason)")
+    }
+    if wanted.isEmpty || state.entry.settingsProblem != nil {
       throw HostError(.invalidRequest, "failed to load '\(name)': \(state.firstProblem ?? "no version is wanted")")
     }
   }
@@ -78,10 +81,12 @@ extension Router {
     await retire(retired)
   }
 
-  /// Brings one model to what its folder says.
-  private func reconcile(_ entry: ModelEntry, retriesFailures: Bool = false) async {
-    let name = entry.name
-    let settingsChanged = models[name].map { $0.entry.settings != entry.settings } ?? false
+  /// Brings one model to what its folder says now: the change may have waited long.
+  private func reconcile(_ name: String, retriesFailures: Bool = false) async {
+    var problems: [String] = []
+    guard let root = options.modelRoot, let entry = ModelFolder.model(name, root: root, problems: &problems) else {
+      return await remove(name)
+    }
     models[name, default: ModelState(entry: entry)].entry = entry
     guard models[name]?.isHeld == false else { return }
     guard entry.settingsProblem == nil else {
@@ -89,19 +94,21 @@ extension Router {
       publish()
       return
     }
+    let settingsChanged = models[name]?.settings.map { $0 != entry.settings } ?? false
+    models[name]?.settings = entry.settings
     let wanted = entry.settings.wantedVersions(of: entry.versions)
+    let present = Set(entry.versions.map(\.number))
     var isComplete = true
     for version in wanted.reversed() {
       let isServed = await bring(version, of: entry, again: settingsChanged || retriesFailures)
       isComplete = isComplete && isServed
     }
-    if !wanted.isEmpty && !isComplete && !hasServed(name) {
+    if !wanted.isEmpty && !isComplete && !hasServed(name, among: present) {
       // What is wanted doesn't work and nothing is left from before: an older version is better than none.
       for version in entry.versions.reversed() where !wanted.contains(where: { $0.number == version.number }) {
         if await bring(version, of: entry, again: false) { break }
       }
     }
-    let present = Set(entry.versions.map(\.number))
     let keep = Set(wanted.map(\.number))
     let retired = takeServed(name, reason: "superseded") { number in
       !present.contains(number) || (isComplete && !keep.contains(number))
@@ -113,7 +120,9 @@ extension Router {
     await retire(retired)
   }
 
-  private func hasServed(_ name: String) -> Bool { models[name]?.versions.values.contains { $0.served != nil } ?? false }
+  private func hasServed(_ name: String, among numbers: Set<Int>) -> Bool {
+    models[name]?.versions.contains { numbers.contains($0.key) && $0.value.served != nil } ?? false
+  }
 
   /// Takes versions out of service; requests that hold them go on.
   private func takeServed(_ name: String, reason: String, _ isChosen: (Int) -> Bool) -> [ServedVersion] {
@@ -143,17 +152,25 @@ extension Router {
   /// - Returns: Whether it is served, be it in an older form.
   private func bring(_ version: VersionEntry, of entry: ModelEntry, again: Bool) async -> Bool {
     let name = entry.name
+    guard models[name]?.isHeld == false else { return false }
     let known = models[name]?.versions[version.number]
     if let known, known.entry == version, !again {
       if known.served != nil { return true }
       if case .unavailable(let reason) = known.phase, reason != "superseded", reason != "unloaded" { return false }
     }
-    let old = known?.served
-    if old == nil { models[name]?.versions[version.number] = VersionState(entry: version, phase: .loading) }
-    publish()
+    if known?.served == nil {
+      models[name]?.versions[version.number] = VersionState(entry: version, phase: .loading)
+      publish()
+    }
     do throws(HostError) {
       if let problem = version.problem { throw HostError(.invalidRequest, problem) }
       let served = try await load(version, of: entry)
+      guard models[name]?.isHeld == false else {
+        // Unloaded meanwhile, which has also taken what was served before.
+        await retire([served])
+        return false
+      }
+      let old = models[name]?.versions[version.number]?.served
       models[name]?.versions[version.number] = VersionState(entry: version, phase: .ready(served))
       publish()
       Log.info(
@@ -164,9 +181,12 @@ extension Router {
     } catch {
       Log.warning(
         "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
+      // Engines name the file they read; where it lies is for the log, not for clients.
+      let reason = error.description.replacing("\(entry.path)/", with: "")
       // Remembered with the new stamp, so that the same bytes aren't tried again and again.
+      let old = models[name]?.versions[version.number]?.served
       models[name]?.versions[version.number] = VersionState(
-        entry: version, phase: old.map { .ready($0) } ?? .unavailable(error.description))
+        entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason), problem: reason)
       publish()
       return old != nil
     }
@@ -187,7 +207,7 @@ extension Router {
       if !instances.isEmpty && (settings.devices.count < 2 || !settings.devices.contains(pick.device)) { break }
       if instances.contains(where: { $0.device == pick.device }) { continue }
       do throws(HostError) {
-        instances.append(try await load(version, settings, pick))
+        instances.append(try await load(version, settings, pick, like: instances.first))
       } catch {
         reasons.append(error.description)
       }
@@ -195,15 +215,21 @@ extension Router {
     guard !instances.isEmpty else {
       throw HostError(.unsupported, reasons.joined(separator: "; "))
     }
+    for reason in reasons {
+      Log.warning(
+        "a runner refused a model that another serves", ("model", entry.name), ("version", version.label),
+        ("reason", reason))
+    }
     do throws(HostError) {
       var labels: [[String]] = []
       for output in instances[0].outputs { labels.append(try entry.labels(for: output.name)) }
-      if let unknown = settings.labels.keys.first(where: { name in !instances[0].outputs.contains { $0.name == name } }) {
+      if let unknown = settings.labels.keys.first(where: { name in !instances[0].outputs.contains { $0.name == name } })
+      {
         throw HostError(.invalidRequest, "model.json has labels for '\(unknown)', which is no output of the model")
       }
       return ServedVersion(
         model: entry.name, version: String(version.number), format: version.format, instances: instances,
-        labels: labels, timeoutMs: settings.timeoutMs)
+        labels: labels, timeoutMs: settings.timeoutMs, remarks: reasons)
     } catch {
       for instance in instances {
         await runners.first { $0.runner.id == instance.runnerID }?.runner.unload(instance)
@@ -213,7 +239,7 @@ extension Router {
   }
 
   private func load(
-    _ version: VersionEntry, _ settings: ModelSettings, _ pick: RunnerChoice.Pick
+    _ version: VersionEntry, _ settings: ModelSettings, _ pick: RunnerChoice.Pick, like first: LoadedModel?
   ) async throws(HostError) -> LoadedModel {
     let runner = runners[pick.candidate].runner
     let model = try await runner.load(
@@ -223,6 +249,13 @@ extension Router {
         inlineMicros: options.inlineMicros))
     do throws(HostError) {
       try checkClaims(model, runner)
+      // Requests are read once, by the first one's signature, whichever instance then takes them.
+      if let first, first.inputs != model.inputs || first.outputs != model.outputs {
+        throw HostError(
+          .unsupported,
+          "runner \(runner.id) on \(model.device): inputs or outputs differ from those of \(first.runnerID) on "
+            + "\(first.device)")
+      }
       return model
     } catch {
       await runner.unload(model)

@@ -42,7 +42,7 @@ extension Router {
     let (state, reason): (String, String) =
       switch version.phase {
       case .loading: ("LOADING", "")
-      case .ready: ("READY", "")
+      case .ready(let served): ("READY", version.problem ?? served.remarks.joined(separator: "; "))
       case .unloading: ("UNLOADING", "")
       case .unavailable(let reason): ("UNAVAILABLE", reason)
       }

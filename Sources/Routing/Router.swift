@@ -37,10 +37,21 @@ package actor Router {
     }
     var entry: VersionEntry
     var phase: Phase
+    /// Why `entry` isn't what is served, though an older form of it is.
+    var problem: String?
 
     var served: ServedVersion? {
       guard case .ready(let version) = phase else { return nil }
       return version
+    }
+
+    /// Why it, or its newest form, isn't served; nil if it is.
+    var reason: String? {
+      switch phase {
+      case .ready: problem
+      case .unavailable(let reason): reason
+      case .loading, .unloading: "another change is under way"
+      }
     }
   }
 
@@ -50,6 +61,8 @@ package actor Router {
     var versions: [Int: VersionState] = [:]
     /// An operator has unloaded it: it stays so until told otherwise.
     var isHeld = false
+    /// What the versions were loaded with; `entry` may hold what can't be used.
+    var settings: ModelSettings?
   }
 
   nonisolated let options: Options
@@ -74,7 +87,8 @@ package actor Router {
       // promise that its manifest makes.
       let refusal: String? =
         manifest.isolation == .host
-        ? nil : "asks for isolation \"process\", which this version can't give; \"isolation\": \"host\" runs it in the host"
+        ? nil
+        : "asks for isolation \"process\", which this version can't give; \"isolation\": \"host\" runs it in the host"
       return RunnerState(runner: Runner(manifest), refusal: refusal)
     }
   }

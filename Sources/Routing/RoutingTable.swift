@@ -62,7 +62,8 @@ package final class RoutingTable: Sendable {
   /// - Throws: `.notFound` in the words that clients look for.
   package func version(_ name: UnsafeRawBufferPointer, _ version: Int?) throws(HostError) -> ServedVersion {
     guard let model = model(name) else {
-      throw HostError(.notFound, "Request for unknown model: '\(String(decoding: name, as: UTF8.self).excerpt)' is not found")
+      throw HostError(
+        .notFound, "Request for unknown model: '\(String(decoding: name, as: UTF8.self).excerpt)' is not found")
     }
     guard let latest = model.versions.first else {
       throw HostError(

@@ -11,12 +11,15 @@ package final class ServedVersion: Sendable {
   package let instances: [LoadedModel]
   /// Label lists by output index; empty where `model.json` names none.
   package let labels: [[String]]
+  /// Runners that would have been better and refused it, with the reasons.
+  package let remarks: [String]
   /// Deadline of requests that bring none; 0 = none.
   package let timeoutMs: Int
   package let statistics = ModelStatistics()
 
   init(
-    model: String, version: String, format: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int
+    model: String, version: String, format: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int,
+    remarks: [String] = []
   ) {
     self.model = model
     self.version = version
@@ -24,6 +27,7 @@ package final class ServedVersion: Sendable {
     self.instances = instances
     self.labels = labels
     self.timeoutMs = timeoutMs
+    self.remarks = remarks
   }
 
   package var inputs: [TensorSpec] { instances[0].inputs }
@@ -38,6 +42,7 @@ package final class ServedVersion: Sendable {
     if let best = fitting.min(by: { $0.gate.runningCount < $1.gate.runningCount }) { return best }
     let served = instances.map(\.device.name).joined(separator: ", ")
     throw HostError(
-      .unsupported, "model '\(model)' is served on \(served), not on \(device ?? ""); name it under \"devices\" in model.json")
+      .unsupported,
+      "model '\(model)' is served on \(served), not on \(device ?? ""); name it under \"devices\" in model.json")
   }
 }

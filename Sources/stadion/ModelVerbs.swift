@@ -16,6 +16,13 @@ enum ModelList {
       return print("No models. Put one at MODELS/NAME/1/model.onnx; the host finds it by itself.")
     }
     print(table(models).text)
+    for model in models { problem(of: model).map { print($0) } }
+  }
+
+  /// What is wrong with a model although versions of it are there, as a `model.json` that broke while it served.
+  static func problem(of model: JSONValue) -> String? {
+    guard !(model["versions"]?.array ?? []).isEmpty, !model.text("problem").isEmpty else { return nil }
+    return Table.printable("\(model.text("name")): \(model.text("problem"))")
   }
 
   /// A line per version.
@@ -23,7 +30,7 @@ enum ModelList {
     var table = Table(["MODEL", "VERSION", "STATE", "FORMAT", "RUNNER", "DEVICE", "REASON"])
     for model in models {
       let versions = model["versions"]?.array ?? []
-      if versions.isEmpty { table.add(model.text("name"), "-", "-") }
+      if versions.isEmpty { table.add(model.text("name"), "-", "-", "-", "-", "-", model.text("problem")) }
       for version in versions {
         table.add(
           model.text("name"), version.text("version"), version.text("state"), version.text("format"),
@@ -48,6 +55,7 @@ enum ModelShow {
     let model = try client.model(name)
     if arguments.has("--json") { return print(model.text) }
     print(ModelList.table([model]).text)
+    ModelList.problem(of: model).map { print($0) }
     let isReady = (model["versions"]?.array ?? []).contains { $0["state"] == "READY" }
     guard isReady else { return print("\nNothing serves; `stadion model load \(name)` loads it and tells why not.") }
     let metadata = try client.metadata(ModelID(name: name))

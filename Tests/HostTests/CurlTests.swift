@@ -87,22 +87,33 @@ import Wire
     #expect(result.output.hasSuffix("\(199_999 % 977).5]}]}"))
   }
 
-  @Test(arguments: [
-    ("/v2/models/echo/infer", ["-d", ""], 400, "no body"),
-    ("/v2/models/echo/infer", ["-d", "{"], 400, "parse"),
-    ("/v2/models/echo/infer", ["-d", "{}"], 400, "'inputs'"),
-    ("/v2/models/echo/infer", ["-d", #"{"inputs":[{"name":"X","datatype":"FP32","shape":[2],"data":[1]}]}"#], 400, "'X'"),
-    ("/v2/models/echo/infer", ["-d", #"{"inputs":[{"name":"X","datatype":"FP16","shape":[1],"data":[1]}]}"#], 400, "FP16"),
-    ("/v2/models/echo/infer", ["-X", "GET"], 405, "Method Not Allowed"),
-    ("/v2/models/nobody/infer", ["-d", "{"], 404, "unknown model: 'nobody'"),
-    ("/v2/models/echo/versions/99999999999999999999/infer", ["-d", "{}"], 400, "64 bits"),
-    ("/v2/nothing", [], 404, "Not Found"),
-    ("/v2/models/%zz", [], 400, "escape"),
-    ("/v2/models/echo/infer", ["-H", "Content-Encoding: br", "-d", "x"], 415, "gzip, deflate"),
-    ("/v2/models/echo/infer", ["-H", "Inference-Header-Content-Length: 99", "-d", "{}"], 400, "99"),
-    ("/v2/health/live", ["-H", "Long: \(String(repeating: "x", count: 70_000))"], 431, "header"),
-    ("/v2/models/slow/infer", ["-d", #"{"parameters":{"timeout":20000},"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]}"#], 504, "deadline"),
-  ] as [(String, [String], Int, String)])
+  @Test(
+    arguments: [
+      ("/v2/models/echo/infer", ["-d", ""], 400, "no body"),
+      ("/v2/models/echo/infer", ["-d", "{"], 400, "parse"),
+      ("/v2/models/echo/infer", ["-d", "{}"], 400, "'inputs'"),
+      (
+        "/v2/models/echo/infer", ["-d", #"{"inputs":[{"name":"X","datatype":"FP32","shape":[2],"data":[1]}]}"#], 400,
+        "'X'"
+      ),
+      (
+        "/v2/models/echo/infer", ["-d", #"{"inputs":[{"name":"X","datatype":"FP16","shape":[1],"data":[1]}]}"#], 400,
+        "FP16"
+      ),
+      ("/v2/models/echo/infer", ["-X", "GET"], 405, "Method Not Allowed"),
+      ("/v2/models/nobody/infer", ["-d", "{"], 404, "unknown model: 'nobody'"),
+      ("/v2/models/echo/versions/99999999999999999999/infer", ["-d", "{}"], 400, "64 bits"),
+      ("/v2/nothing", [], 404, "Not Found"),
+      ("/v2/models/%zz", [], 400, "escape"),
+      ("/v2/models/echo/infer", ["-H", "Content-Encoding: br", "-d", "x"], 415, "gzip, deflate"),
+      ("/v2/models/echo/infer", ["-H", "Inference-Header-Content-Length: 99", "-d", "{}"], 400, "99"),
+      ("/v2/health/live", ["-H", "Long: \(String(repeating: "x", count: 70_000))"], 431, "header"),
+      (
+        "/v2/models/slow/infer",
+        ["-d", #"{"parameters":{"timeout":20000},"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]}"#],
+        504, "deadline"
+      ),
+    ] as [(String, [String], Int, String)])
   func `a bad request is told what is wrong`(path: String, arguments: [String], status: Int, words: String) throws {
     let result = try Command.run(
       ["curl", "-s", "--max-time", "20", "--unix-socket", host.socket, "-w", "\n%{http_code}"] + arguments

@@ -65,6 +65,13 @@ final class Host {
     }
   }
 
+  /// Runs of a model that are under way: those that have entered less those that have ended.
+  func running(_ model: String) throws -> Int {
+    let statistics = try json("GET", "/v2/models/\(model)/stats")["model_stats"]?.array?.first?["inference_stats"]
+    func count(_ key: String) -> Int { statistics?[key]?["count"]?.int ?? 0 }
+    return count("queue") - count("compute_infer")
+  }
+
   /// The index for a failing test to print.
   var state: String { (try? index().joined(separator: ", ")) ?? "no answer; \(command.errors)" }
 
@@ -111,7 +118,6 @@ extension TemporaryFolder {
     try copy(Setup.onnx(model), to: "models/\(name)/\(version)/model.onnx")
   }
 
-  
 }
 
 func floats(_ name: String, _ shape: [Int64], _ values: [Float]) -> DenseTensor {

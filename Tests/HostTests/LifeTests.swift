@@ -13,21 +13,12 @@ import Wire
       "curl", "-s", "-w", " %{http_code}", "--max-time", "20", "--unix-socket", host.socket, "-d", Self.question,
       "http://host/v2/models/\(model)/infer",
     ])
-    // Once a second one would have to wait, the first is running.
-    let isRunning = try holds {
-      let refusal = try host.send(
-        "POST", "/v2/models/\(model)/infer",
-        Self.question.replacingOccurrences(of: #"{"inputs""#, with: #"{"parameters":{"timeout":1000},"inputs""#))
-      return refusal.status == 503
-    }
-    try #require(isRunning, "the slow request didn't start")
+    try #require(holds { try host.running(model) == 1 }, "the slow request didn't start")
     return client
   }
 
   private func slowModel(_ folder: TemporaryFolder, _ milliseconds: Int) throws {
-    try folder.addEcho(
-      "slow", "X:f32[-1]", options: ["sleep_ms": "\(milliseconds)"], more: #", "maxConcurrentRuns": 1, "queueLimit": 0"#
-    )
+    try folder.addEcho("slow", "X:f32[-1]", options: ["sleep_ms": "\(milliseconds)"])
   }
 
   @Test(arguments: [SIGTERM, SIGINT]) func `a signal lets the request in flight be answered`(signal: Int32) throws {
@@ -102,12 +93,14 @@ import Wire
     #expect(FileManager.default.contents(atPath: file) == Data("precious".utf8))
   }
 
-  @Test(arguments: [
-    (["--listen", "127.0.0.1:0"], 2, "--anonymous"), (["--listen", "0.0.0.0:0", "--anonymous"], 1, "loopback"),
-    (["--listen", "nowhere", "--anonymous"], 2, "HOST:PORT"), (["--anonymous"], 2, "--listen"),
-    (["--models", "/nowhere"], 2, "/nowhere"), (["--log-level", "loud"], 2, "loud"), (["--loops", "0"], 2, "--loops"),
-    (["--socket", "/nowhere/s"], 1, "/nowhere/s"),
-  ] as [([String], Int32, String)])
+  @Test(
+    arguments: [
+      (["--listen", "127.0.0.1:0"], 2, "--anonymous"), (["--listen", "0.0.0.0:0", "--anonymous"], 1, "loopback"),
+      (["--listen", "nowhere", "--anonymous"], 2, "HOST:PORT"), (["--anonymous"], 2, "--listen"),
+      (["--models", "/nowhere"], 2, "/nowhere"), (["--log-level", "loud"], 2, "loud"),
+      (["--loops", "0"], 2, "--loops"),
+      (["--socket", "/nowhere/s"], 1, "/nowhere/s"),
+    ] as [([String], Int32, String)])
   func `a start that can't be is refused in one line`(arguments: [String], status: Int32, words: String) throws {
     let folder = TemporaryFolder()
     let place = arguments.contains("--socket") ? [] : ["--socket", "\(folder.path)/s"]
@@ -133,5 +126,14 @@ import Wire
     #expect(hasLine, "\(verbose.command.errors)")
     // `log` has read every line as JSON.
     #expect(try plain.log().allSatisfy { $0["time"]?.string?.hasSuffix("Z") == true })
+  }
+
+  @Test func `the log is text on a terminal`() throws {
+    let folder = TemporaryFolder()
+    let serve = "'\(Setup.stadion)' serve --socket \(folder.path)/s --manifests /nowhere --listen 0.0.0.0:0 --anonymous"
+    let result = try Command.run(["script", "--quiet", "--return", "--command", serve, "/dev/null"])
+    #expect(result.status == 1)
+    let line = result.output.split(whereSeparator: \.isNewline).first ?? ""
+    #expect(line.contains("Z warning refused a manifest problem=/nowhere"), "\(result.output)")
   }
 }

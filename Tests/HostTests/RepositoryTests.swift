@@ -63,6 +63,8 @@ import Wire
     let index = try host.index()
     #expect(index.contains("good:1 READY"))
     #expect(index.contains { $0.hasPrefix("bad:") && $0.contains("model.json") && $0.contains(words) }, "\(index)")
+    let list = try host.stadion("model", "list")
+    #expect(list.output.contains("model.json") && list.output.contains(words), "\(list.output)")
     let message = try host.json("GET", "/v2/models/bad")["error"]?.string ?? ""
     #expect(message.contains(words), "\(message)")
     try host.folder.addEcho("bad", "X:f32[-1]")
@@ -74,6 +76,8 @@ import Wire
     try host.folder.write("models/a/model.json", "{ broken")
     #expect(try holds { try !host.log("can't use a model's settings").isEmpty })
     #expect(try outputs(host, "a") == ["X"])
+    let list = try host.stadion("model", "list")
+    #expect(list.output.contains("READY") && list.output.contains("\na: model.json: line 1"), "\(list.output)")
   }
 
   @Test func `unload lasts until load`() throws {
@@ -138,6 +142,20 @@ struct `The model folder with ONNX models` {
     try host.folder.copy(Setup.onnx("identity_u8"), to: "models/m/1/.new")
     try host.folder.move("models/m/1/.new", to: "models/m/1/model.onnx")
     #expect(try holds { try values(host, "m") == ["INPUT0 UINT8 [-1]"] }, "\(host.state)")
+  }
+
+  @Test func `a file replaced by a broken one is served as it was, and the index says why`() throws {
+    let host = try Host { try $0.addOnnx("m", "identity_f32") }
+    try host.folder.copy(Setup.onnx("garbage"), to: "models/m/1/.new")
+    try host.folder.move("models/m/1/.new", to: "models/m/1/model.onnx")
+    #expect(try holds { try host.index().first?.hasPrefix("m:1 READY: changed on disk, still served") == true })
+    #expect(try host.infer("m", floats("INPUT0", [1], [5]))[0].load(Float.self, at: 0) == 5)
+    #expect(try host.stadion("model", "list").output.contains("changed on disk"))
+    // A good one again, and there is nothing left to say.
+    try host.folder.copy(Setup.onnx("identity_u8"), to: "models/m/1/.new")
+    try host.folder.move("models/m/1/.new", to: "models/m/1/model.onnx")
+    #expect(try holds { try values(host, "m") == ["INPUT0 UINT8 [-1]"] }, "\(host.state)")
+    #expect(try host.index() == ["m:1 READY"])
   }
 
   @Test func `at the start an older good version stands in for a broken newer one`() throws {

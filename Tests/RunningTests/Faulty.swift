@@ -32,13 +32,19 @@ struct Faulty {
     return URL(fileURLWithPath: executable).deletingLastPathComponent().appendingPathComponent(file).path
   }
 
+  /// Where copies lie until the process ends.
+  private static let copies: String = {
+    atexit { try? FileManager.default.removeItem(atPath: NSTemporaryDirectory() + "stadion-faulty-\(getpid())") }
+    return NSTemporaryDirectory() + "stadion-faulty-\(getpid())"
+  }()
+
   static func manifest(_ fault: String? = nil, _ change: (inout RunnerManifest) -> Void = { _ in }) throws
     -> RunnerManifest
   {
     var path = library("libFaultyRunner.so")
     if let fault {
       // A copy is another library to the loader: it has its own state and its own faults.
-      let folder = NSTemporaryDirectory() + "stadion-faulty-\(UUID().uuidString)"
+      let folder = "\(copies)/\(UUID().uuidString)"
       try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       let copy = "\(folder)/org.stadion.test.faulty+\(fault)+cpu.so"
       try FileManager.default.copyItem(atPath: path, toPath: copy)

@@ -20,7 +20,8 @@ final class TestHandler: HTTPHandler {
   var sentCount: Int { sent.load(ordering: .relaxed) }
   /// What `/big` sends.
   static let bigBytes = 10 << 20
-  nonisolated(unsafe) private static let big = UnsafeMutableRawPointer.allocate(byteCount: bigBytes, alignment: 64)  // never written after `init`
+  // Never written after `init`.
+  nonisolated(unsafe) private static let big = UnsafeMutableRawPointer.allocate(byteCount: bigBytes, alignment: 64)
 
   init() { Self.big.initializeMemory(as: UInt8.self, repeating: 7, count: Self.bigBytes) }
 

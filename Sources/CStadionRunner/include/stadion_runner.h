@@ -25,8 +25,7 @@ extern "C" {
 // Every struct here that may grow starts with its own size and only grows at the end.
 // It is never placed in an array by value: two sizes would mean two strides.
 // STADION_HAS: test it before reading a field newer than MINOR 1; then test pointers for NULL.
-#define STADION_HAS(s, field) \
-  ((s)->struct_size >= offsetof(__typeof__(*(s)), field) + sizeof((s)->field))
+#define STADION_HAS(s, field) ((s)->struct_size >= offsetof(__typeof__(*(s)), field) + sizeof((s)->field))
 
 // -- 2. Thread tags -----------------------------------------------------------
 // Each function below carries one.
@@ -62,14 +61,20 @@ typedef struct stadion_error {
   stadion_code code;
   int32_t native_code;  // the engine's own code (OrtErrorCode, LiteRtStatus, errno); 0 if none
   uint32_t reserved;
-  char source[32];      // who failed: "onnxruntime", "litert", "runner"
-  char message[464];    // UTF-8, NUL-terminated, cut at a character boundary
+  char source[32];    // who failed: "onnxruntime", "litert", "runner"
+  char message[464];  // UTF-8, NUL-terminated, cut at a character boundary
 } stadion_error;
 
 // -- 4. Strings and options ---------------------------------------------------
 // Text is UTF-8. A view isn't NUL-terminated and lives as long as its struct says.
-typedef struct stadion_text { const char *data; size_t size; } stadion_text;
-typedef struct stadion_option { stadion_text key; stadion_text value; } stadion_option;
+typedef struct stadion_text {
+  const char *data;
+  size_t size;
+} stadion_text;
+typedef struct stadion_option {
+  stadion_text key;
+  stadion_text value;
+} stadion_option;
 
 // -- 5. Devices and capabilities ----------------------------------------------
 // An open set: what has no number here is STADION_DEVICE_OTHER and says its name in `kind_name`.
@@ -95,26 +100,36 @@ typedef struct stadion_device {
   uint32_t ordinal;              // stable within one process run
   uint32_t max_concurrent_runs;  // per model; 1 = the host serialises
   stadion_device_flags flags;
-  uint64_t memory_bytes;         // 0 = shares host memory
-  const char *name;              // "Intel(R) Xeon(R)", owned by the plugin until close
-  const char *const *formats;    // NULL-ended: "onnx", "tflite"
-  const char *kind_name;         // "cpu", "fpga": lower case, a-z 0-9 and '-'; never NULL
+  uint64_t memory_bytes;       // 0 = shares host memory
+  const char *name;            // "Intel(R) Xeon(R)", owned by the plugin until close
+  const char *const *formats;  // NULL-ended: "onnx", "tflite"
+  const char *kind_name;       // "cpu", "fpga": lower case, a-z 0-9 and '-'; never NULL
 } stadion_device;
 
 // -- 6. Tensors ---------------------------------------------------------------
 typedef int32_t stadion_dtype;
 enum {
-  STADION_F32 = 1, STADION_F16 = 2, STADION_BF16 = 3, STADION_F64 = 4,
-  STADION_I8 = 5, STADION_I16 = 6, STADION_I32 = 7, STADION_I64 = 8,
-  STADION_U8 = 9, STADION_U16 = 10, STADION_U32 = 11, STADION_U64 = 12,
-  STADION_BOOL = 13, STADION_UTF8 = 14,
+  STADION_F32 = 1,
+  STADION_F16 = 2,
+  STADION_BF16 = 3,
+  STADION_F64 = 4,
+  STADION_I8 = 5,
+  STADION_I16 = 6,
+  STADION_I32 = 7,
+  STADION_I64 = 8,
+  STADION_U8 = 9,
+  STADION_U16 = 10,
+  STADION_U32 = 11,
+  STADION_U64 = 12,
+  STADION_BOOL = 13,
+  STADION_UTF8 = 14,
 };
 
 // Memory that outlives one call. `release` is called exactly once, [any].
 typedef struct stadion_buffer {
   uint32_t struct_size;
   uint32_t reserved;
-  void *data;          // aligned to 64 bytes
+  void *data;  // aligned to 64 bytes
   uint64_t byte_size;
   void *context;
   void (*release)(struct stadion_buffer *buffer);
@@ -129,10 +144,10 @@ typedef struct stadion_tensor {
   uint32_t rank;
   uint32_t reserved;
   const char *name;
-  const int64_t *shape;   // `rank` entries, in elements
-  void *data;             // inputs: read-only for the runner, aligned to 64 bytes, not NULL
+  const int64_t *shape;  // `rank` entries, in elements
+  void *data;            // inputs: read-only for the runner, aligned to 64 bytes, not NULL
   uint64_t byte_size;
-  stadion_buffer *buffer;     // NULL = `data` is borrowed for the call; see `emit` otherwise
+  stadion_buffer *buffer;  // NULL = `data` is borrowed for the call; see `emit` otherwise
 } stadion_tensor;
 
 // -- 7. Tickets ---------------------------------------------------------------
@@ -142,8 +157,8 @@ typedef struct stadion_ticket stadion_ticket;
 struct stadion_ticket {
   uint32_t struct_size;
   uint32_t reserved;
-  uint64_t id;              // unique in this process, never reused
-  uint64_t deadline_ns;     // CLOCK_MONOTONIC; 0 = none
+  uint64_t id;           // unique in this process, never reused
+  uint64_t deadline_ns;  // CLOCK_MONOTONIC; 0 = none
   void *context;
   // [any] Wait-free. True once the client left, the deadline passed or the host stops.
   bool (*is_cancelled)(const stadion_ticket *ticket);
@@ -193,9 +208,9 @@ typedef struct stadion_plugin {
   uint32_t abi_major;
   uint32_t abi_minor;
   uint32_t reserved;
-  const char *id;        // "org.example.onnxruntime"; equals the manifest's id
-  const char *version;   // of the runner
-  const char *engine;    // "onnxruntime 1.32.0"; NULL before open when only the engine knows
+  const char *id;       // "org.example.onnxruntime"; equals the manifest's id
+  const char *version;  // of the runner
+  const char *engine;   // "onnxruntime 1.32.0"; NULL before open when only the engine knows
 
   // [control] Before open, perhaps without it: how well this build suits this machine. 0 = can't
   // run here (the reason in `error`), 100 = plain, more = better (an AVX-512 build beside a plain
@@ -210,13 +225,13 @@ typedef struct stadion_plugin {
 
   // [control]
   stadion_code (*create)(const stadion_device *device, const stadion_option *options, size_t count,
-                     stadion_runner **out, stadion_error *error);
+                         stadion_runner **out, stadion_error *error);
   // [control] Every model unloaded first. NULL does nothing.
   void (*destroy)(stadion_runner *runner);
 
   // [control] May take seconds; polls the ticket. `path` is absolute, without links.
   stadion_code (*load)(stadion_runner *runner, const stadion_ticket *ticket, stadion_text path,
-                   const stadion_option *options, size_t count, stadion_model **out, stadion_error *error);
+                       const stadion_option *options, size_t count, stadion_model **out, stadion_error *error);
   // [control] No run of this model is in flight. NULL does nothing.
   void (*unload)(stadion_model *model);
   // [any] One list for inputs, one for outputs; NULL past the end. Valid until unload.

@@ -14,14 +14,14 @@ enum {
   COUNT_MOST_RUNNING,  // at once
   COUNT_MADE,          // buffers of the runner's own
   COUNT_RELEASED,
-  COUNT_THREAD,        // gettid of the last run
-  COUNT_MODELS,        // loaded now
+  COUNT_THREAD,  // gettid of the last run
+  COUNT_MODELS,  // loaded now
   COUNT_LOADS,
-  COUNT_CANCELLED,     // runs that saw their cancel flag
-  COUNT_LATE,          // codes of late emits, plus 1
-  COUNT_GO,            // set by the test: what waits for it goes on
-  COUNT_OPENS,         // slot 0
-  COUNT_CLOSES,        // slot 0
+  COUNT_CANCELLED,  // runs that saw their cancel flag
+  COUNT_LATE,       // codes of late emits, plus 1
+  COUNT_GO,         // set by the test: what waits for it goes on
+  COUNT_OPENS,      // slot 0
+  COUNT_CLOSES,     // slot 0
   COUNT_INTERRUPTS,
   COUNTER_COUNT,
 };

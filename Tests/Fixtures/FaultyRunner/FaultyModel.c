@@ -43,8 +43,8 @@ static void read_file(stadion_model *model, stadion_text path) {
 
 static const int64_t one_dynamic[100] = {-1};
 static const int64_t one_below[] = {-2};
-#define TENSOR(NAME, TYPE, RANK, SHAPE) \
-  { .struct_size = sizeof(stadion_tensor), .dtype = TYPE, .rank = RANK, .name = NAME, .shape = SHAPE }
+#define TENSOR(NAME, TYPE, RANK, SHAPE)                                                                                \
+  {.struct_size = sizeof(stadion_tensor), .dtype = TYPE, .rank = RANK, .name = NAME, .shape = SHAPE}
 static const stadion_tensor x = TENSOR("X", STADION_F32, 1, one_dynamic);
 static const stadion_tensor y = TENSOR("Y", STADION_F32, 1, one_dynamic);
 static const stadion_tensor z = TENSOR("Z", STADION_F32, 1, one_dynamic);

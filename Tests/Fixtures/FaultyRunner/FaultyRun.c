@@ -28,8 +28,11 @@ static void release(stadion_buffer *buffer) {
 
 static stadion_buffer *make_buffer(_Atomic uint64_t *counters, uint64_t size) {
   stadion_buffer *buffer = calloc(1, sizeof *buffer);
-  *buffer = (stadion_buffer){.struct_size = sizeof *buffer, .data = aligned_alloc(64, (size + 63) / 64 * 64 + 64),
-                             .byte_size = size, .context = counters, .release = release};
+  *buffer = (stadion_buffer){.struct_size = sizeof *buffer,
+                             .data = aligned_alloc(64, (size + 63) / 64 * 64 + 64),
+                             .byte_size = size,
+                             .context = counters,
+                             .release = release};
   counters[COUNT_MADE]++;
   return buffer;
 }
@@ -42,8 +45,14 @@ static void *emit_late(void *argument) {
   while (!counters[COUNT_GO]) pause_millisecond();
   const int64_t shape[1] = {1};
   stadion_buffer *buffer = make_buffer(counters, 4);
-  stadion_tensor late = {.struct_size = sizeof late, .dtype = STADION_F32, .rank = 1, .name = "Y", .shape = shape,
-                         .data = buffer->data, .byte_size = 4, .buffer = buffer};
+  stadion_tensor late = {.struct_size = sizeof late,
+                         .dtype = STADION_F32,
+                         .rank = 1,
+                         .name = "Y",
+                         .shape = shape,
+                         .data = buffer->data,
+                         .byte_size = 4,
+                         .buffer = buffer};
   counters[COUNT_LATE] = 1 + (uint64_t)model->late_request->emit(model->late_request, &late, true);
   return NULL;
 }
@@ -174,7 +183,8 @@ stadion_code faulty_run(stadion_model *model, const stadion_request *request, st
   counters[COUNT_RUNS]++;
   counters[COUNT_THREAD] = (uint64_t)syscall(SYS_gettid);
   uint64_t now = ++counters[COUNT_RUNNING], most = counters[COUNT_MOST_RUNNING];
-  while (now > most && !atomic_compare_exchange_weak(&counters[COUNT_MOST_RUNNING], &most, now)) {}
+  while (now > most && !atomic_compare_exchange_weak(&counters[COUNT_MOST_RUNNING], &most, now)) {
+  }
   stadion_code code = answer(model, request, error);
   if (faulty_is(model, "late_emit") && !model->has_late) {
     model->late_request = request;

@@ -101,16 +101,37 @@ static void make_table(void) {
   read_own_name();
   for (int i = 0; i < 4; i++)
     devices[i] = (stadion_device){
-        .struct_size = is("device_size_0") ? 0 : sizeof devices[i], .kind = STADION_DEVICE_OTHER, .ordinal = (uint32_t)i,
-        .max_concurrent_runs = is("runs_1") ? 1 : is("runs_0") ? 0 : 64, .name = "Faulty",
-        .kind_name = is("bad_kind") ? "C P U" : is("null_kind") ? NULL : kinds[i],
-        .formats = is("few_formats") ? other : is("null_formats") ? NULL : formats,
+        .struct_size = is("device_size_0") ? 0 : sizeof devices[i],
+        .kind = STADION_DEVICE_OTHER,
+        .ordinal = (uint32_t)i,
+        .max_concurrent_runs = is("runs_1")   ? 1
+                               : is("runs_0") ? 0
+                                              : 64,
+        .name = "Faulty",
+        .kind_name = is("bad_kind")    ? "C P U"
+                     : is("null_kind") ? NULL
+                                       : kinds[i],
+        .formats = is("few_formats")    ? other
+                   : is("null_formats") ? NULL
+                                        : formats,
         .flags = is("static_shapes") ? 0 : STADION_DEVICE_DYNAMIC_SHAPES | STADION_DEVICE_POLLS_CANCEL};
-  table = (stadion_plugin){
-      .struct_size = sizeof table, .abi_major = STADION_ABI_MAJOR, .abi_minor = STADION_ABI_MINOR, .id = own_id,
-      .version = "0.0.1", .engine = "faulty 1", .probe = probe, .open = start, .close = stop, .device = device,
-      .create = create, .destroy = destroy, .load = faulty_load, .unload = faulty_unload,
-      .signature = faulty_signature, .run = faulty_run, .extension = extension};
+  table = (stadion_plugin){.struct_size = sizeof table,
+                           .abi_major = STADION_ABI_MAJOR,
+                           .abi_minor = STADION_ABI_MINOR,
+                           .id = own_id,
+                           .version = "0.0.1",
+                           .engine = "faulty 1",
+                           .probe = probe,
+                           .open = start,
+                           .close = stop,
+                           .device = device,
+                           .create = create,
+                           .destroy = destroy,
+                           .load = faulty_load,
+                           .unload = faulty_unload,
+                           .signature = faulty_signature,
+                           .run = faulty_run,
+                           .extension = extension};
   if (is("wrong_abi")) table.abi_minor = 7;
   if (is("old_abi_small_table")) table.abi_minor = 0, table.struct_size = 96;
   if (is("size_0")) table.struct_size = 0;

@@ -1,0 +1,71 @@
+import Inference
+import Running
+import Testing
+import Wire
+
+@testable import Endpoints
+@testable import Routing
+@testable import Serving
+
+@Suite struct `Infer requests to a version that is replaced` {
+  /// What the endpoint answers to X = [1] in JSON.
+  private func infer(_ fixture: RouterFixture) async throws -> String {
+    let exchange = Exchange(limits: ServingLimits())
+    let body = Array(#"{"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]}"#.utf8)
+    let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: body.count, alignment: 64)
+    defer { memory.deallocate() }
+    memory.copyBytes(from: body)
+    exchange.body = UnsafeRawBufferPointer(memory)
+    let name = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
+    defer { name.deallocate() }
+    name[0] = UInt8(ascii: "m")
+    try await InferEndpoint(fixture.router).respond(to: exchange, UnsafeRawBufferPointer(name), nil)
+    return String(decoding: exchange.out.bytes.dropFirst(Exchange.headRoom), as: UTF8.self)
+  }
+
+  @Test func `go to the version that takes its place`() async throws {
+    let fixture = try RouterFixture()
+    try fixture.write("m", 1, "fault=ignores_cancel\nbias=1")
+    try fixture.settings("m", #"{"maxConcurrentRuns": 1}"#)
+    await fixture.router.start()
+    let old = try fixture.version("m")
+    async let first = infer(fixture)
+    try await wait(for: "the first run") { fixture.count(.running) == 1 }
+    // Looked up, and waiting for its place, when the version goes.
+    async let second = infer(fixture)
+    try await wait(for: "the second request") { old.instances[0].gate.waitingCount == 1 }
+    try fixture.write("m", 2, "bias=2")
+    async let rescanned: Void = fixture.router.rescan()
+    #expect(try await second.contains(#""model_version":"2""#))
+    fixture.go()
+    #expect(try await first.contains(#""model_version":"1""#))
+    await rescanned
+    #expect(fixture.count(.models) == 1)
+  }
+
+  @Test func `are refused where no version takes its place`() async throws {
+    let fixture = try RouterFixture()
+    try fixture.write("m", 1, "fault=ignores_cancel\nbias=1")
+    try fixture.settings("m", #"{"maxConcurrentRuns": 1}"#)
+    await fixture.router.start()
+    let old = try fixture.version("m")
+    async let first = infer(fixture)
+    try await wait(for: "the first run") { fixture.count(.running) == 1 }
+    async let second = failure { _ = try await infer(fixture) }
+    try await wait(for: "the second request") { old.instances[0].gate.waitingCount == 1 }
+    async let unloaded: Void = fixture.router.unload("m")
+    #expect(
+      await second?.message == "Request for unknown model: 'm' has no available versions: unloaded")
+    fixture.go()
+    _ = try await first
+    await unloaded
+  }
+
+  @Test func `a runner's own conflict is not tried again`() async throws {
+    let fixture = try RouterFixture()
+    try fixture.write("m", 1, "code=7")
+    await fixture.router.start()
+    #expect(await failure { _ = try await infer(fixture) }?.code == .conflict)
+    #expect(fixture.count(.runs) == 1)
+  }
+}
