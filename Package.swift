@@ -90,8 +90,11 @@ let package = Package(
       ]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
-    tests("ServingTests", ["Serving", "Wire", "CLinux"]),
-    tests("EndpointsTests", ["Endpoints", "Inference", "Wire"]),
+    .target(name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
+    tests("ServingTests", ["Serving", "Wire", "CLinux", "HTTPTestClient"]),
+    tests(
+      "EndpointsTests",
+      ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),
     tests("HostTests", ["Wire", "Inference", "StadionClient"], exclude: ["Fixtures"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],

@@ -86,7 +86,7 @@ struct InferRequestReader {
         scratch.binaryByDefault = try reader.bool()
       } else if key.equals("timeout") {
         guard try reader.peek() == .number else { throw refuse("parameter 'timeout' must be microseconds") }
-        scratch.timeoutMicros = try reader.integer()
+        scratch.timeoutMicros = try integer("timeout")
       } else if key.equals("device") {
         guard try reader.peek() == .string else {
           throw refuse("parameter 'device' must be a device kind such as \"cpu\"")
@@ -95,6 +95,19 @@ struct InferRequestReader {
       } else {
         try readOtherParameter(key)
       }
+    }
+  }
+
+  /// An integer parameter; its refusal names it and what stands there.
+  @inline(__always)
+  private mutating func integer<T: FixedWidthInteger>(_ name: StaticString) throws -> T {
+    let start = reader.position
+    do {
+      return try reader.integer()
+    } catch {
+      reader.position = start
+      let text = String(decoding: try reader.number().prefix(40), as: UTF8.self)
+      throw refuse("parameter '\(name)' is \(text), an integer of \(T.min) to \(T.max) is wanted")
     }
   }
 
@@ -226,7 +239,12 @@ struct InferRequestReader {
     func label() -> String { input.index.map { "input '\(served.inputs[$0].name)'" } ?? "an input" }
     guard try reader.peek() == .string else { throw refuse("\(label()): 'datatype' must be a string") }
     let text = try reader.string()
-    guard let type = ElementType(protocolName: text.bytes) else {
+    var decoded = text.hasEscapes ? text.string : ""
+    let known =
+      text.hasEscapes
+      ? decoded.withUTF8 { ElementType(protocolName: UnsafeRawBufferPointer($0)) }
+      : ElementType(protocolName: text.bytes)
+    guard let type = known else {
       throw refuse(
         "\(label()): invalid datatype '\(text.string.excerpt)'; BOOL, UINT8 to FP64, BF16 and BYTES are known")
     }
@@ -239,7 +257,7 @@ struct InferRequestReader {
     while let key = try reader.nextKey() {
       if key.equals("binary_data_size") {
         guard try reader.peek() == .number else { throw refuse("'binary_data_size' must be a number of bytes") }
-        let size: Int = try reader.integer()
+        let size: Int = try integer("binary_data_size")
         guard size >= 0 else { throw refuse("'binary_data_size' is \(size)") }
         input.binaryByteCount = size
       } else if key.equals("shared_memory_region") {
@@ -411,7 +429,7 @@ struct InferRequestReader {
         wish.isBinary = try reader.bool()
       } else if key.equals("classification") {
         guard try reader.peek() == .number else { throw refuse("'classification' must be a number of classes") }
-        let classes: Int = try reader.integer()
+        let classes: Int = try integer("classification")
         guard classes >= 0 else { throw refuse("'classification' is \(classes), at least 0 is wanted") }
         wish.classes = classes
       } else if key.equals("shared_memory_region") {

@@ -169,7 +169,8 @@ struct InferResponseWriter {
     let blob = scratch.isBinary(output.index) ? ByteBuffer(capacity: 1024) : nil
     if blob == nil { out.append("],\"data\":[") }
     let labels = served.labels[output.index]
-    for batch in 0..<batches {
+    // Without classes there is nothing to walk through, however long the shape says the batch is.
+    for batch in 0..<(top == 0 ? 0 : batches) {
       let row = try Classification.top(top, of: output, from: batch * each, count: each, named: spec.name)
       for (rank, place) in row.enumerated() {
         let label = labels.indices.contains(place.index) ? ":\(labels[place.index])" : ""

@@ -28,8 +28,14 @@ struct ModelPath {
       _ = Self.segment(&rest)
       let digits = Self.segment(&rest)
       guard !digits.isEmpty, digits.allSatisfy({ $0 >= 48 && $0 <= 57 }) else { return nil }
-      if digits.count > 18 { hasHugeVersion = true }
-      version = digits.prefix(18).reduce(0) { $0 * 10 + Int($1 - 48) }
+      var number = 0
+      for digit in digits {
+        let (shifted, overflow) = number.multipliedReportingOverflow(by: 10)
+        let (sum, carry) = shifted.addingReportingOverflow(Int(digit - 48))
+        number = sum
+        hasHugeVersion = hasHugeVersion || overflow || carry
+      }
+      version = number
     }
     verb = rest
   }

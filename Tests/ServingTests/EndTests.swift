@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTestClient
 import Testing
 
 @testable import Serving
@@ -35,7 +36,7 @@ import Testing
     #expect(eventually { server.handler.arrived == 1 })
     client.leave()
     #expect(eventually { server.handler.left == 1 && server.server.connectionCount == 0 })
-    #expect(server.handler.sentCount == 1)
+    #expect(eventually { server.handler.sentCount == 1 })
   }
 
   @Test func `tells a handler of a client that left before it began`() throws {

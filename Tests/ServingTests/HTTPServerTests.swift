@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTestClient
 import Testing
 
 @testable import Serving
@@ -18,7 +19,7 @@ import Testing
       #expect(answer.text == "body \(round)")
       #expect(answer.headers["connection"] == nil)
     }
-    #expect(server.handler.sentCount == 10)
+    #expect(eventually { server.handler.sentCount == 10 })
   }
 
   @Test func `answers pipelined requests in their order`() throws {
@@ -35,11 +36,13 @@ import Testing
     let client = try server.client()
     let large = noise(100_000)
     var all = Array(get("/facts?a").utf8)
-    all += Array("POST /echo?b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8)
+    all += Array(
+      "POST /echo?b HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n".utf8)
     all += post("/echo?c", large)
     all += Array("\r\n".utf8) + Array("HEAD /facts?d HTTP/1.1\r\nHost: localhost\r\n\r\n".utf8)
     all += Array(
-      "POST /facts?e HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nTrailer: y\r\n\r\n".utf8)
+      "POST /facts?e HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nTrailer: y\r\n\r\n"
+        .utf8)
     all += Array(get("/facts?f").utf8)
     try client.send(all)
     #expect(try client.answer().text == "get /facts a 0")
@@ -58,7 +61,8 @@ import Testing
     let request =
       post("/facts?slow", Array("hello".utf8))
       + Array(
-        "POST /facts?chunks HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\n".utf8)
+        "POST /facts?chunks HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n3;x\r\nabc\r\n0\r\n\r\n"
+          .utf8)
     for byte in request { try client.send([byte]) }
     #expect(try client.answer().text == "post /facts slow 5")
     #expect(try client.answer().text == "post /facts chunks 3")
@@ -113,7 +117,8 @@ import Testing
     let body = noise(200_000)
     let sum = body.reduce(0) { $0 + Int($1) }
     for filler in ["", "Filler: x", "Filler: abcdefghijk"] {
-      var head = "POST /align HTTP/1.1\r\nHost: localhost\r\nX-Align: \(offset)\r\n" + (filler.isEmpty ? "" : filler + "\r\n")
+      var head =
+        "POST /align HTTP/1.1\r\nHost: localhost\r\nX-Align: \(offset)\r\n" + (filler.isEmpty ? "" : filler + "\r\n")
       head += isChunked ? "Transfer-Encoding: chunked\r\n\r\n" : "Content-Length: \(body.count)\r\n\r\n"
       try client.send(head)
       if isChunked { try client.send(String(body.count, radix: 16) + "\r\n") }
@@ -130,7 +135,8 @@ import Testing
     let server = try TestServer()
     let client = try server.client()
     #expect(try client.answer(to: "HEAD /facts HTTP/1.1\r\nHost: localhost\r\n\r\n").headers["content-length"] == "14")
-    #expect(try client.answer(to: "HEAD /big HTTP/1.1\r\nHost: localhost\r\n\r\n").headers["content-length"] == "10485760")
+    #expect(
+      try client.answer(to: "HEAD /big HTTP/1.1\r\nHost: localhost\r\n\r\n").headers["content-length"] == "10485760")
     #expect(try client.answer(to: get("/facts")).text == "get /facts  0")
   }
 
@@ -189,6 +195,21 @@ import Testing
       #expect(rest.components(separatedBy: "X-Long-Header").count == 61)
       break
     }
+  }
+
+  @Test func `serves no web pages over TCP, and any host on a Unix socket`() throws {
+    let server = try TestServer()
+    for host in ["evil.example", "127.0.0.1.evil.example", "10.0.0.1"] {
+      let request = "GET /facts HTTP/1.1\r\nHost: \(host)\r\n\r\n"
+      #expect(try server.client(tcp: true).answer(to: request).status == 403, "\(host)")
+      #expect(try server.client().answer(to: request).status == 200, "\(host)")
+    }
+    for host in ["localhost", "LOCALHOST:80", "127.0.0.1:8000", "[::1]:80"] {
+      #expect(
+        try server.client(tcp: true).answer(to: "GET /facts HTTP/1.1\r\nHost: \(host)\r\n\r\n").status == 200, "\(host)"
+      )
+    }
+    #expect(try server.client(tcp: true).answer(to: get("/facts", "Origin: http://evil.example")).status == 403)
   }
 
   // MARK: Compression

@@ -1,4 +1,5 @@
 import Foundation
+import HTTPTestClient
 import Testing
 
 @testable import Serving
@@ -100,7 +101,9 @@ import Testing
 
   // MARK: Time
 
-  @Test(arguments: ["G", "GET / HTTP/1.1\r\nHost: localhost\r\n"]) func `answers 408 to a head that doesn't end`(text: String)
+  @Test(arguments: ["G", "GET / HTTP/1.1\r\nHost: localhost\r\n"]) func `answers 408 to a head that doesn't end`(
+    text: String
+  )
     throws
   {
     #expect(try refusal(text) { $0.headerTimeoutMs = 50 } == 408)

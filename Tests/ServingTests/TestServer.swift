@@ -1,5 +1,6 @@
 import CLinux
 import Foundation
+import HTTPTestClient
 import Synchronization
 import Wire
 

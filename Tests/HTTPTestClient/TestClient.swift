@@ -1,29 +1,29 @@
 import Foundation
 
-@testable import Serving
+package import Serving
 
 /// An answer as it came.
-struct Answer: Equatable {
-  var status: Int
+package struct Answer: Equatable {
+  package var status: Int
   /// Names in lower case.
-  var headers: [String: String]
-  var body: [UInt8]
+  package var headers: [String: String]
+  package var body: [UInt8]
 
-  var text: String { String(decoding: body, as: UTF8.self) }
+  package var text: String { String(decoding: body, as: UTF8.self) }
 }
 
-struct ClientFailure: Error, CustomStringConvertible {
-  let description: String
+package struct ClientFailure: Error, CustomStringConvertible {
+  package let description: String
 }
 
 /// A blocking HTTP client that sends exactly the bytes it is told to.
-final class TestClient {
-  private(set) var descriptor: CInt
+package final class TestClient {
+  package private(set) var descriptor: CInt
   private var received: [UInt8] = []
   /// Longest wait for anything, in milliseconds: tests fail rather than hang.
-  static let patience: CInt = 20_000
+  package static let patience: CInt = 20_000
 
-  init(_ address: ListenAddress, receiveBuffer: CInt? = nil) throws {
+  package init(_ address: ListenAddress, receiveBuffer: CInt? = nil) throws {
     switch address {
     case .unix(let path):
       descriptor = socket(AF_UNIX, CInt(SOCK_STREAM.rawValue), 0)
@@ -54,13 +54,13 @@ final class TestClient {
   }
 
   /// Closes the connection at once.
-  func leave() {
+  package func leave() {
     if descriptor >= 0 { close(descriptor) }
     descriptor = -1
   }
 
   /// Sends no more, and still reads.
-  func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
+  package func finishSending() { shutdown(descriptor, CInt(SHUT_WR)) }
 
   private func wait(_ events: Int32, _ patience: CInt = TestClient.patience) -> Bool {
     var polled = pollfd(fd: descriptor, events: Int16(events), revents: 0)
@@ -68,7 +68,7 @@ final class TestClient {
   }
 
   /// - Throws: When the server has closed the connection.
-  func send(_ bytes: [UInt8]) throws {
+  package func send(_ bytes: [UInt8]) throws {
     var sent = 0
     while sent < bytes.count {
       let count = bytes.withUnsafeBytes {
@@ -79,7 +79,7 @@ final class TestClient {
     }
   }
 
-  func send(_ text: String) throws { try send(Array(text.utf8)) }
+  package func send(_ text: String) throws { try send(Array(text.utf8)) }
 
   /// Reads what there is; false at the end of the connection.
   private func receive() throws -> Bool {
@@ -96,7 +96,7 @@ final class TestClient {
   /// The next answer.
   ///
   /// - Parameter toHead: The request was HEAD: no body follows.
-  func answer(toHead: Bool = false) throws -> Answer {
+  package func answer(toHead: Bool = false) throws -> Answer {
     var answer = Answer(status: 0, headers: [:], body: [])
     let end = Array("\r\n\r\n".utf8)
     while true {
@@ -131,13 +131,13 @@ final class TestClient {
     return answer
   }
 
-  func answer(to request: String) throws -> Answer {
+  package func answer(to request: String) throws -> Answer {
     try send(request)
     return try answer(toHead: request.hasPrefix("HEAD "))
   }
 
   /// Waits for the connection's end, and gives the bytes that came before it.
-  func rest() throws -> [UInt8] {
+  package func rest() throws -> [UInt8] {
     while try receive() {}
     defer { received = [] }
     return received
@@ -145,13 +145,13 @@ final class TestClient {
 }
 
 /// A whole request with its length.
-func post(_ path: String, _ body: [UInt8], _ lines: String...) -> [UInt8] {
+package func post(_ path: String, _ body: [UInt8], _ lines: String...) -> [UInt8] {
   let head =
     "POST \(path) HTTP/1.1\r\nHost: localhost\r\nContent-Length: \(body.count)\r\n" + lines.map { $0 + "\r\n" }.joined()
     + "\r\n"
   return Array(head.utf8) + body
 }
 
-func get(_ path: String, _ lines: String...) -> String {
+package func get(_ path: String, _ lines: String...) -> String {
   "GET \(path) HTTP/1.1\r\nHost: localhost\r\n" + lines.map { $0 + "\r\n" }.joined() + "\r\n"
 }
