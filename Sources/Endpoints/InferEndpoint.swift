@@ -29,9 +29,9 @@ struct InferEndpoint: Sendable {
       if model !== served.instances[0] { scratch.run.retarget(model) }
       scratch.run.ticket.renew(deadlineNs: deadline(scratch, served, began))
       let parsed = linux_now_ns()
-      served.statistics.computeInput.add(parsed - began)
+      let times: LoadedModel.Times
       do {
-        try await run(model, served, scratch, exchange)
+        times = try await run(model, served, scratch, exchange)
       } catch {
         // Replaced since the lookup: the version that took its place is there by now.
         guard error.isModelClosed, !isSecondTry else { throw error }
@@ -43,9 +43,10 @@ struct InferEndpoint: Sendable {
       let ran = linux_now_ns()
       try InferResponseWriter(served, scratch, exchange).write()
       let ended = linux_now_ns()
-      served.statistics.computeOutput.add(ended - ran)
-      served.statistics.success.add(ended - began)
-      served.statistics.noteInference(monotonicNs: ended)
+      served.statistics.add(
+        ModelStatistics.Answer(
+          startNs: began, inputNs: parsed - began, queueNs: times.queueNs, runNs: times.runNs, outputNs: ended - ran,
+          endNs: ended))
       return
     }
   }
@@ -87,9 +88,9 @@ struct InferEndpoint: Sendable {
 
   private func run(
     _ model: LoadedModel, _ served: ServedVersion, _ scratch: InferScratch, _ exchange: Exchange
-  ) async throws(HostError) {
+  ) async throws(HostError) -> LoadedModel.Times {
     let run = scratch.run
-    try await model.execute(run, statistics: served.statistics) {
+    return try await model.execute(run, statistics: served.statistics) {
       let ticket = run.ticket
       let id = ticket.id
       exchange.onDisconnect = { model.cancel(ticket, id: id, .caller) }

@@ -95,6 +95,8 @@ extension Routes {
       if let instance = version.served?.instances.first {
         members += [
           .init("runner", .string(instance.runnerID)), .init("device", .string(instance.device.name)),
+          .init("running", .integer(version.served?.instances.reduce(0) { $0 + $1.gate.runningCount } ?? 0)),
+          .init("waiting", .integer(version.served?.instances.reduce(0) { $0 + $1.gate.waitingCount } ?? 0)),
           .init("runNanoseconds", .integer(instance.place.averageNanoseconds)),
         ]
       }

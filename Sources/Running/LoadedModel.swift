@@ -27,6 +27,13 @@ package final class LoadedModel: @unchecked Sendable {
   /// True once the runner may no longer be called with this model.
   private let isUnloaded = Mutex(false)
 
+  /// What a run took, in nanoseconds.
+  package struct Times: Sendable {
+    /// Until the run began.
+    package let queueNs: UInt64
+    package let runNs: UInt64
+  }
+
   struct Placement {
     let threads: RunThreads
     let gate: RunGate
@@ -109,11 +116,14 @@ package final class LoadedModel: @unchecked Sendable {
 
   /// Runs `request` when there is a free place: here if the model is quick, else on a run thread.
   ///
-  /// - Parameter prepareToWait: Called once before anything slow begins, to arrange for cancellation.
-  /// - Throws: Whatever the runner or the gate says. Times go to `statistics`.
+  /// - Parameters:
+  ///   - statistics: Where a run that fails is counted; one that succeeds is counted by the caller, with its answer.
+  ///   - prepareToWait: Called once before anything slow begins, to arrange for cancellation.
+  /// - Throws: Whatever the runner or the gate says.
+  @discardableResult
   package func execute(
     _ request: RunRequest, statistics: ModelStatistics, prepareToWait: () -> Void
-  ) async throws(HostError) {
+  ) async throws(HostError) -> Times {
     let began = linux_now_ns()
     var entered = began
     var isWatched = false
@@ -130,33 +140,35 @@ package final class LoadedModel: @unchecked Sendable {
       }
       entered = linux_now_ns()
     }
-    statistics.queue.add(entered - began)
     if place.isInline {
       if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
       defer { gate.leave() }
-      try run(request, since: entered, statistics)
-      return
+      return Times(queueNs: entered - began, runNs: try run(request, since: entered, statistics))
     }
     if !isWatched {
       prepareToWait()
       watch(request.ticket)
     }
-    let outcome = await withTaskExecutorPreference(threads) { () async -> Result<Void, HostError> in
-      Result { () throws(HostError) in try self.run(request, since: linux_now_ns(), statistics) }
+    let outcome = await withTaskExecutorPreference(threads) { () async -> Result<Times, HostError> in
+      let started = linux_now_ns()
+      return Result { () throws(HostError) in
+        Times(queueNs: started - began, runNs: try self.run(request, since: started, statistics))
+      }
     }
     Deadlines.shared.remove(id: request.ticket.id)
     gate.leave()
-    try outcome.get()
+    return try outcome.get()
   }
 
   @inline(__always)
-  private func run(_ request: RunRequest, since start: UInt64, _ statistics: ModelStatistics) throws(HostError) {
+  private func run(
+    _ request: RunRequest, since start: UInt64, _ statistics: ModelStatistics
+  ) throws(HostError) -> UInt64 {
     if let error = cancellationError(request.ticket) { throw error }
     let code = plugin.table.pointee.run(pointer, request.arguments(), request.error)
     request.endRun()
     let duration = linux_now_ns() - start
     place.note(duration)
-    statistics.computeInfer.add(duration)
     guard code == Code.ok else {
       statistics.fail.add(duration)
       throw failure(code, request)
@@ -167,6 +179,9 @@ package final class LoadedModel: @unchecked Sendable {
       statistics.fail.add(duration)
       throw error
     }
+    // A runner that doesn't look at its ticket may be late, and nobody waits any more.
+    if request.ticket.deadlineNs != 0, let error = cancellationError(request.ticket) { throw error }
+    return duration
   }
 
   private func failure(_ code: stadion_code, _ request: RunRequest) -> HostError {

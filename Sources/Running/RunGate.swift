@@ -104,7 +104,7 @@ package final class RunGate: Sendable {
     waiter?.continuation.resume(returning: .cancelled)
   }
 
-  /// Lets nobody in any more and returns once all have left.
+  /// Lets nobody in any more, sends those who wait away to look for another version, and returns once all have left.
   func closeAndDrain() async {
     let refused = state.withLock { state -> [Waiter] in
       state.isClosed = true

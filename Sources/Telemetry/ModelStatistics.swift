@@ -32,8 +32,31 @@ package final class ModelStatistics: Sendable {
 
   package init() {}
 
-  /// - Parameter monotonicNs: CLOCK_MONOTONIC, which the caller has read anyway.
-  package func noteInference(monotonicNs: UInt64) { lastInferenceNs.store(monotonicNs, ordering: .relaxed) }
+  /// The times of one request that was answered; all in nanoseconds of CLOCK_MONOTONIC.
+  package struct Answer {
+    let startNs, inputNs, queueNs, runNs, outputNs, endNs: UInt64
+
+    package init(
+      startNs: UInt64, inputNs: UInt64, queueNs: UInt64, runNs: UInt64, outputNs: UInt64, endNs: UInt64
+    ) {
+      self.startNs = startNs
+      self.inputNs = inputNs
+      self.queueNs = queueNs
+      self.runNs = runNs
+      self.outputNs = outputNs
+      self.endNs = endNs
+    }
+  }
+
+  /// Counts an answered request everywhere at once, so that the counts agree.
+  package func add(_ answer: Answer) {
+    computeInput.add(answer.inputNs)
+    queue.add(answer.queueNs)
+    computeInfer.add(answer.runNs)
+    computeOutput.add(answer.outputNs)
+    success.add(answer.endNs - answer.startNs)
+    lastInferenceNs.store(answer.endNs, ordering: .relaxed)
+  }
 
   /// CLOCK_MONOTONIC nanoseconds of the last answer; 0 before the first.
   package var lastInference: UInt64 { lastInferenceNs.load(ordering: .relaxed) }

@@ -66,14 +66,15 @@ enum Serve {
       let bound = try server.listen(on: address)
       Log.info("listening", ("address", bound.description))
     }
+    // Watched before it is scanned: nothing falls between.
+    var watch: FolderWatch?
+    if let root = router.modelRoot, !arguments.has("--no-watch") {
+      watch = FolderWatch(root: root) { Task(executorPreference: loops[0]) { await router.rescan() } }
+    }
     // Serving begins at once; readiness says when the models that were there are loaded.
     Task(executorPreference: loops[0]) {
       await router.start()
       Log.info("ready", ("models", String(router.table.models.count)))
-    }
-    var watch: FolderWatch?
-    if let root = router.modelRoot, !arguments.has("--no-watch") {
-      watch = FolderWatch(root: root) { Task(executorPreference: loops[0]) { await router.rescan() } }
     }
     signals.waitForFirst()
     Log.info("draining", ("connections", String(server.connectionCount)))

@@ -65,11 +65,9 @@ final class Host {
     }
   }
 
-  /// Runs of a model that are under way: those that have entered less those that have ended.
+  /// Runs of a model that are under way.
   func running(_ model: String) throws -> Int {
-    let statistics = try json("GET", "/v2/models/\(model)/stats")["model_stats"]?.array?.first?["inference_stats"]
-    func count(_ key: String) -> Int { statistics?[key]?["count"]?.int ?? 0 }
-    return count("queue") - count("compute_infer")
+    try json("GET", "/v1/models/\(model)")["versions"]?.array?.first?["running"]?.int ?? -1
   }
 
   /// The index for a failing test to print.
