@@ -295,12 +295,12 @@ import Testing
     #expect(loopTicks() - before <= 3, "clock ticks of 10 ms in half a second")
   }
 
-  /// Clock ticks that threads called `test-loop` have used so far.
+  /// Clock ticks that threads called `serving-loop` have used so far.
   private func loopTicks() -> Int {
     let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
     return tasks.reduce(0) { sum, task in
       guard let line = try? String(contentsOfFile: "/proc/self/task/\(task)/stat", encoding: .utf8),
-        line.contains("(test-loop)"), let end = line.lastIndex(of: ")")
+        line.contains("(serving-loop)"), let end = line.lastIndex(of: ")")
       else { return sum }
       let fields = line[end...].split(separator: " ")
       // Behind the name: field 14 is user time, 15 system time.

@@ -96,7 +96,7 @@ final class TestServer {
     var limits = ServingLimits()
     change(&limits)
     loops = (0..<count).map { _ in EventLoop(busyPollMicros: 0) }
-    for loop in loops { loop.start(name: "test-loop") }
+    for loop in loops { loop.start(name: "serving-loop") }
     server = HTTPServer(handler: handler, limits: limits, loops: loops)
     path = TestServer.newPath()
     unix = try server.listen(on: .unix(path: path))
