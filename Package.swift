@@ -90,7 +90,8 @@ let package = Package(
       ]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
-    .target(name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
+    .target(
+      name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
     tests("ServingTests", ["Serving", "Wire", "CLinux", "HTTPTestClient"]),
     tests(
       "EndpointsTests",

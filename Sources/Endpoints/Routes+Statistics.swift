@@ -16,7 +16,8 @@ extension Routes {
     return [
       "name": .string(served.model), "version": .string(served.version),
       "last_inference": .integer(wallClockMs(of: statistics.lastInference)),
-      "inference_count": .integer(statistics.success.count), "execution_count": .integer(statistics.computeInfer.count + statistics.fail.count),
+      "inference_count": .integer(statistics.success.count),
+      "execution_count": .integer(statistics.computeInfer.count + statistics.fail.count),
       "inference_stats": [
         "success": duration(statistics.success), "fail": duration(statistics.fail),
         "queue": duration(statistics.queue), "compute_input": duration(statistics.computeInput),

@@ -1,7 +1,7 @@
-internal import CLinux
-internal import Glibc
+import CLinux
+import Glibc
 package import Inference
-internal import Wire
+import Wire
 
 /// A blocking HTTP/1.1 connection to one server: one request at a time, opened on first use and kept for the next.
 ///

@@ -1,5 +1,5 @@
-internal import Inference
-internal import Wire
+import Inference
+import Wire
 
 /// One answer of a server, read to its end.
 package struct HTTPResponse: Sendable {

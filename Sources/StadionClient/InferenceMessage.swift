@@ -1,5 +1,5 @@
-internal import Inference
-internal import Wire
+import Inference
+import Wire
 
 /// The protocol's inference messages, in their binary form: a JSON head, then the tensors' bytes in order.
 enum InferenceMessage {

@@ -1,6 +1,6 @@
-internal import Inference
-internal import StadionClient
-internal import Wire
+import Inference
+import StadionClient
+import Wire
 
 /// Options that every verb that talks to a host shares.
 enum ClientOptions {

@@ -1,6 +1,6 @@
-internal import Inference
-internal import StadionClient
-internal import Wire
+import Inference
+import StadionClient
+import Wire
 
 /// `stadion infer`: files in, an answer for people out.
 enum Infer {

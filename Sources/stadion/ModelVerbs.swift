@@ -1,6 +1,6 @@
-internal import Inference
-internal import StadionClient
-internal import Wire
+import Inference
+import StadionClient
+import Wire
 
 /// `stadion model list`: the repository's models and how they are.
 enum ModelList {

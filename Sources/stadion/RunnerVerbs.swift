@@ -1,6 +1,6 @@
-internal import Inference
-internal import StadionClient
-internal import Wire
+import Inference
+import StadionClient
+import Wire
 
 /// `stadion runner list`: what can run models here.
 enum RunnerList {
@@ -52,7 +52,7 @@ enum RunnerShow {
     let runners = try ClientOptions.client(arguments).runners(all: true)["runners"]?.array ?? []
     guard let runner = runners.first(where: { $0["id"]?.string == id }) else {
       let known = runners.compactMap { $0["id"]?.string }
-      let nearest = Arguments.nearest(to: id, among: known).map { "did you mean \($0)?" }
+      let nearest = NearestWord.to(id, among: known).map { "did you mean \($0)?" }
       throw HostError(.notFound, "no runner \"\(id)\"; \(nearest ?? "known are \(known.joined(separator: ", "))")")
     }
     if arguments.has("--json") { return print(runner.text) }

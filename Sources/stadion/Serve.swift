@@ -1,13 +1,13 @@
-internal import CLinux
-internal import Endpoints
-internal import Glibc
-internal import Manifests
-internal import Registry
-internal import Routing
-internal import Running
-internal import Serving
-internal import StadionClient
-internal import Telemetry
+import CLinux
+import Endpoints
+import Glibc
+import Manifests
+import Registry
+import Routing
+import Running
+import Serving
+import StadionClient
+import Telemetry
 
 /// `stadion serve`: the host, put together.
 enum Serve {

@@ -1,5 +1,5 @@
-internal import Serving
-internal import Synchronization
+import Serving
+import Synchronization
 
 /// Ties the knot between the handler, which is made first, and the server that it answers for.
 final class ServerState: Sendable {

@@ -1,5 +1,5 @@
-internal import CLinux
-internal import Glibc
+import CLinux
+import Glibc
 
 /// SIGTERM and SIGINT as something the main thread waits for.
 struct Signals {

@@ -1,6 +1,7 @@
-internal import Glibc
-internal import Inference
-internal import StadionClient
+import Glibc
+import Inference
+import StadionClient
+import Wire
 
 /// One thing that `stadion` does.
 struct Verb: Sendable {
@@ -60,7 +61,7 @@ struct Stadion {
     let group = verbs.filter { $0.words[0] == words[0] }
     if group.isEmpty {
       let known = Set(verbs.map { $0.words[0] }).sorted()
-      let advice = Arguments.nearest(to: words[0], among: known).map { "did you mean \($0)?" } ?? "see `stadion --help`"
+      let advice = NearestWord.to(words[0], among: known).map { "did you mean \($0)?" } ?? "see `stadion --help`"
       throw UsageError("unknown verb \"\(words[0])\"; \(advice)")
     }
     if words.dropFirst().contains(where: { $0 == "--help" || $0 == "-h" }) { return print(help(group)) }

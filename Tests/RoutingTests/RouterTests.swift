@@ -233,7 +233,10 @@ import Testing
     try fixture.write("m", 1, "load_code=9\nbias=1000")
     await fixture.router.rescan()
     #expect(try await fixture.answer("m") == 2)
-    #expect(await fixture.states("m") == ["1 READY: changed on disk, still served as it was: runner org.a failed to load the model: the file smells"])
+    #expect(
+      await fixture.states("m") == [
+        "1 READY: changed on disk, still served as it was: runner org.a failed to load the model: the file smells"
+      ])
     #expect(await failure { try await fixture.router.load("m") }?.code == .invalidRequest)
     #expect(try await fixture.answer("m") == 2)
   }

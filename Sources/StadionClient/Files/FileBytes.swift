@@ -1,5 +1,5 @@
-internal import CLinux
-internal import Glibc
+import CLinux
+import Glibc
 package import Inference
 
 /// Whole files, for command lines.

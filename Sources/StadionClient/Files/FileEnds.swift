@@ -1,4 +1,4 @@
-internal import Inference
+import Inference
 
 /// Both ends of a file as integers, for models that know content by its bytes (Google's magika).
 ///

@@ -1,4 +1,4 @@
-internal import Inference
+import Inference
 package import Wire
 
 /// Turns `--input` arguments into a model's inputs.
@@ -68,7 +68,7 @@ package struct InputArguments {
     let list = names.joined(separator: ", ")
     if isValue { throw UsageError("\(metadata.name) has inputs \(list); write --input NAME=\(argument)") }
     let wrong = String(argument.prefix { $0 != "=" })
-    let nearest = Arguments.nearest(to: wrong, among: names).map { "did you mean \($0)?" }
+    let nearest = NearestWord.to(wrong, among: names).map { "did you mean \($0)?" }
     throw UsageError("\(metadata.name) has no input \"\(wrong)\"; \(nearest ?? "its inputs are \(list)")")
   }
 }

@@ -1,4 +1,4 @@
-internal import CImages
+import CImages
 package import Inference
 
 /// A decoded PNG or JPEG: 8-bit samples, row-major, channels together.

@@ -1,4 +1,4 @@
-internal import Inference
+import Inference
 
 /// Turns a picture into what a model's input takes.
 enum PictureTensor {

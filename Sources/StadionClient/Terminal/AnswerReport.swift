@@ -1,4 +1,4 @@
-internal import Inference
+import Inference
 package import Wire
 
 /// An inference answer for people: scores as words, tensors as a line each.

@@ -1,3 +1,5 @@
+import Wire
+
 /// A mistake on the command line: exit code 2. The message says what to do instead.
 package struct UsageError: Error, Sendable, Equatable, CustomStringConvertible {
   package let description: String
@@ -110,29 +112,6 @@ package struct Arguments: Sendable {
   }
 
   private static func suggestion(for name: String, among known: [String], _ spec: CommandSpec) -> String {
-    nearest(to: name, among: known).map { "; did you mean \($0)?" } ?? "; see `\(spec.name) --help`"
-  }
-
-  /// The word that fewest edits turn `word` into, if they are few.
-  package static func nearest(to word: String, among known: [String]) -> String? {
-    let scored = known.map { (distance(word, $0), $0) }
-    guard let best = scored.min(by: { $0 < $1 }), best.0 <= max(1, word.count / 3) else { return nil }
-    return best.1
-  }
-
-  /// Insertions, deletions and replacements between two words.
-  private static func distance(_ a: String, _ b: String) -> Int {
-    let b = Array(b)
-    var row = Array(0...b.count)
-    for (i, character) in a.prefix(100).enumerated() {  // enough for every option there is
-      var diagonal = row[0]
-      row[0] = i + 1
-      for j in b.indices {
-        let replaced = diagonal + (character == b[j] ? 0 : 1)
-        diagonal = row[j + 1]
-        row[j + 1] = min(replaced, row[j] + 1, diagonal + 1)
-      }
-    }
-    return row[b.count]
+    NearestWord.to(name, among: known).map { "; did you mean \($0)?" } ?? "; see `\(spec.name) --help`"
   }
 }

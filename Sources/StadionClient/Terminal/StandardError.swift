@@ -1,4 +1,4 @@
-internal import Glibc
+import Glibc
 
 /// Where problems and notes go, so that a pipe carries facts alone.
 package enum StandardError {
