@@ -14,10 +14,14 @@ package final class HostHandler: HTTPHandler {
 
   /// - Parameters:
   ///   - name: The server's name in its metadata.
+  ///   - outputByteLimit: Largest sum of one answer's outputs.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
-  package init(router: Router, name: String, version: String, isDraining: @escaping @Sendable () -> Bool) {
+  package init(
+    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30,
+    isDraining: @escaping @Sendable () -> Bool
+  ) {
     self.router = router
-    infer = InferEndpoint(router)
+    infer = InferEndpoint(router, outputByteLimit: outputByteLimit)
     routes = Routes(router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining)
   }
 

@@ -9,8 +9,13 @@ import Telemetry
 /// `POST /v2/models/<m>[/versions/<v>]/infer`: the hot path.
 struct InferEndpoint: Sendable {
   private let router: Router
+  /// Largest sum of one answer's outputs, in bytes.
+  private let outputByteLimit: Int
 
-  init(_ router: Router) { self.router = router }
+  init(_ router: Router, outputByteLimit: Int = 1 << 30) {
+    self.router = router
+    self.outputByteLimit = outputByteLimit
+  }
 
   /// - Parameter name: The model's name, decoded.
   func respond(to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?) async throws(HostError) {
@@ -55,6 +60,7 @@ struct InferEndpoint: Sendable {
   private func scratch(of exchange: Exchange) -> InferScratch {
     if let known = exchange.scratch { return unsafeDowncast(known, to: InferScratch.self) }
     let fresh = InferScratch()
+    fresh.run.outputByteLimit = outputByteLimit
     exchange.scratch = fresh
     return fresh
   }

@@ -29,6 +29,7 @@ enum Serve {
       .init("--max-connections", value: "N", help: "Further connections get 503 (default: 20000)."),
       .init("--max-body-bytes", value: "N", help: "Larger bodies get 413 (default: 268435456)."),
       .init("--max-total-body-bytes", value: "N", help: "Large bodies under way together; then 503 (default: 2 GiB)."),
+      .init("--max-output-bytes", value: "N", help: "Larger outputs of one answer get 503 (default: 1073741824)."),
       .init("--max-header-bytes", value: "N", help: "Larger header sections get 431 (default: 65536)."),
       .init("--max-header-fields", value: "N", help: "More header fields get 431 (default: 200)."),
       .init("--max-request-line-bytes", value: "N", help: "Longer request lines get 414 (default: 16384)."),
@@ -59,7 +60,10 @@ enum Serve {
 
     let router = Router(manifests: try manifests(arguments), options: try routerOptions(arguments))
     let state = ServerState()
-    let handler = HostHandler(router: router, name: "stadion", version: Stadion.version) { state.isDraining }
+    let outputBytes = try arguments.integer("--max-output-bytes", in: 1...(1 << 40)) ?? 1 << 30
+    let handler = HostHandler(
+      router: router, name: "stadion", version: Stadion.version, outputByteLimit: outputBytes
+    ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: limits, loops: loops)
     state.attach(server)
     for address in addresses {

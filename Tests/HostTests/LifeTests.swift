@@ -111,6 +111,15 @@ import Wire
     #expect(!Setup.isThere("\(folder.path)/s"), "the socket is left behind")
   }
 
+  @Test func `an answer larger than allowed is refused`() throws {
+    let host = try Host(["--max-output-bytes", "8"]) { try $0.addEcho("echo", "X:f32[-1]") }
+    #expect(try host.infer("echo", DenseTensor(name: "X", shape: [2], elements: [Float(1), 2]))[0].shape == [2])
+    let question = #"{"inputs":[{"name":"X","datatype":"FP32","shape":[3],"data":[1,2,3]}]}"#
+    let answer = try host.send("POST", "/v2/models/echo/infer", question)
+    #expect(answer.status == 503)
+    #expect(String(decoding: answer.body, as: UTF8.self).contains("the limit of 8 bytes"))
+  }
+
   @Test func `requests are in the log at debug only`() throws {
     let plain = try Host { try $0.addEcho("echo", "X:f32[-1]") }
     let verbose = try Host(["--log-level", "debug"]) { try $0.addEcho("echo", "X:f32[-1]") }
