@@ -100,13 +100,13 @@ extension Router {
     let present = Set(entry.versions.map(\.number))
     var isComplete = true
     for version in wanted.reversed() {
-      let isServed = await bring(version, of: entry, again: settingsChanged || retriesFailures)
+      let isServed = await bring(version, of: entry, reloads: settingsChanged, retries: retriesFailures)
       isComplete = isComplete && isServed
     }
     if !wanted.isEmpty && !isComplete && !hasServed(name, among: present) {
       // What is wanted doesn't work and nothing is left from before: an older version is better than none.
       for version in entry.versions.reversed() where !wanted.contains(where: { $0.number == version.number }) {
-        if await bring(version, of: entry, again: false) { break }
+        if await bring(version, of: entry, reloads: false, retries: retriesFailures) { break }
       }
     }
     let keep = Set(wanted.map(\.number))
@@ -149,14 +149,18 @@ extension Router {
 
   /// Has `version` served in its present form. What was served before stays until the new one is ready.
   ///
+  /// - Parameters:
+  ///   - reloads: Even if it is served as it is.
+  ///   - retries: Even if the same bytes have failed before.
   /// - Returns: Whether it is served, be it in an older form.
-  private func bring(_ version: VersionEntry, of entry: ModelEntry, again: Bool) async -> Bool {
+  private func bring(_ version: VersionEntry, of entry: ModelEntry, reloads: Bool, retries: Bool) async -> Bool {
     let name = entry.name
     guard models[name]?.isHeld == false else { return false }
     let known = models[name]?.versions[version.number]
-    if let known, known.entry == version, !again {
-      if known.served != nil { return true }
-      if case .unavailable(let reason) = known.phase, reason != "superseded", reason != "unloaded" { return false }
+    if let known, known.entry == version, !reloads {
+      if known.served != nil && (known.problem == nil || !retries) { return true }
+      let mayHelp = retries || known.reason == "superseded" || known.reason == "unloaded"
+      if case .unavailable = known.phase, !mayHelp { return false }
     }
     if known?.served == nil {
       models[name]?.versions[version.number] = VersionState(entry: version, phase: .loading)

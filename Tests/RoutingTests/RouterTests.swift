@@ -295,6 +295,15 @@ import Testing
     #expect(fixture.served("m") == ["2"])
   }
 
+  @Test func `loading what is served already changes nothing`() async throws {
+    let fixture = try RouterFixture()
+    try fixture.write("m", 1, "bias=1")
+    await fixture.router.start()
+    let before = try fixture.version("m")
+    try await fixture.router.load("m")
+    #expect(try fixture.version("m") === before)
+  }
+
   @Test func `a model that is unknown can't be loaded and may be unloaded`() async throws {
     let fixture = try RouterFixture()
     await fixture.router.start()
