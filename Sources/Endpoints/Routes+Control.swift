@@ -53,7 +53,7 @@ extension Routes {
       .init("engine", .string(report.plugin?.engine ?? "")),
       .init("state", .string(report.refusal == nil ? "ready" : "refused")),
     ]
-    if let refusal = report.refusal { members.append(.init("reason", .string(refusal))) }
+    if let reason = report.refusal ?? report.remark { members.append(.init("reason", .string(reason))) }
     let devices: [JSONValue] =
       report.plugin?.devices.map { device in
         [

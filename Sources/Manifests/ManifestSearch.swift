@@ -112,6 +112,18 @@ package struct ManifestSearch: Sendable {
       + standard.compactMap { $0.map { Place(path: "\($0)/stadion/runner-manifests", origin: nil) } }
   }
 
+  /// Folders in which a change may change what `run` finds; of a file, the one that it lies in. May not exist.
+  package var folders: [String] {
+    var folders: [String] = []
+    for place in places {
+      let isFile = place.path.hasSuffix(".runner.json")
+      let parent = place.path.lastIndex(of: "/").map { String(place.path[..<$0]) } ?? "."
+      let folder = isFile ? parent : place.path
+      if !folders.contains(folder) { folders.append(folder) }
+    }
+    return folders
+  }
+
   /// An empty part of the list is nothing, not the current directory.
   private static func places(_ list: String, _ origin: String) -> [Place] {
     list.split(separator: ":").map { Place(path: String($0), origin: origin) }

@@ -3,7 +3,7 @@ import Glibc
 import Synchronization
 import Telemetry
 
-/// Tells when anything in a model repository changes: new models, new versions, files written.
+/// Tells when anything in a folder changes, and in folders below it: files written, folders made, things gone.
 ///
 /// A thread of its own waits for inotify; the caller is told once a burst of changes has been quiet for a moment.
 package final class FolderWatch: Sendable {
@@ -13,13 +13,17 @@ package final class FolderWatch: Sendable {
     IN_CREATE | IN_DELETE | IN_CLOSE_WRITE | IN_MOVED_FROM | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF)
 
   private let root: String
+  private let levels: Int
   private let changed: @Sendable () -> Void
   private let inotify: CInt
   private let stopping: CInt
 
-  /// - Parameter changed: Called on the watch's thread.
-  package init(root: String, changed: @escaping @Sendable () -> Void) {
+  /// - Parameters:
+  ///   - levels: 1 watches `root` alone.
+  ///   - changed: Called on the watch's thread.
+  package init(root: String, levels: Int = repositoryLevels, changed: @escaping @Sendable () -> Void) {
     self.root = root
+    self.levels = levels
     self.changed = changed
     inotify = inotify_init1(CInt(IN_NONBLOCK) | CInt(IN_CLOEXEC))
     stopping = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
@@ -46,12 +50,12 @@ package final class FolderWatch: Sendable {
     write(stopping, &one, 8)
   }
 
-  /// Root, model, version, and what a SavedModel has below: `saved_model/variables`.
-  private static let levels = 5
+  /// Levels of a model repository: root, model, version, and what a SavedModel has below, `saved_model/variables`.
+  package static let repositoryLevels = 5
 
   /// Watches the root, each model, each version and what is in it. A folder that is watched already stays so.
   private func watchAll() {
-    watch(root, levels: Self.levels)
+    watch(root, levels: levels)
   }
 
   private func watch(_ folder: String, levels: Int) {

@@ -8,14 +8,20 @@ extension Router {
   // MARK: The model folder
 
   /// Looks at the model folder again and serves what it says: new versions come, gone ones go, failures leave what runs.
-  package func rescan() async {
+  ///
+  /// - Parameter retriesFailures: Tries again what has failed before, as after a new runner has come.
+  package func rescan(retriesFailures: Bool = false) async {
     guard let root = options.modelRoot else { return }
     let scan = ModelFolder.scan(root: root)
     for problem in scan.problems where problem != "" { Log.debug("skipped in the model folder", ("problem", problem)) }
     let names = Set(models.keys).union(scan.models.map(\.name)).sorted()
     // Beside each other: a model that takes long to load, or whose last run never ends, holds up no other.
     await withTaskGroup(of: Void.self) { group in
-      for name in names { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
+      for name in names {
+        group.addTask {
+          await self.serially(name) { await self.reconcile(name, retriesFailures: retriesFailures) }
+        }
+      }
     }
   }
 
@@ -63,7 +69,7 @@ extension Router {
   private func hold(_ name: String, _ isHeld: Bool) { models[name]?.isHeld = isHeld }
 
   /// Runs `change` after every earlier change of the same model.
-  private func serially(_ name: String, _ change: @escaping @Sendable () async -> Void) async {
+  func serially(_ name: String, _ change: @escaping @Sendable () async -> Void) async {
     let previous = changes[name]
     let task = Task {
       await previous?.value
@@ -125,7 +131,7 @@ extension Router {
   }
 
   /// Takes versions out of service; requests that hold them go on.
-  private func takeServed(_ name: String, reason: String, _ isChosen: (Int) -> Bool) -> [ServedVersion] {
+  func takeServed(_ name: String, reason: String, _ isChosen: (Int) -> Bool) -> [ServedVersion] {
     var taken: [ServedVersion] = []
     for (number, version) in models[name]?.versions ?? [:] where isChosen(number) {
       if let served = version.served { taken.append(served) }
@@ -135,7 +141,7 @@ extension Router {
   }
 
   /// Unloads after the last request has let go.
-  private func retire(_ versions: [ServedVersion]) async {
+  func retire(_ versions: [ServedVersion]) async {
     for version in versions {
       for instance in version.instances {
         guard let state = runners.first(where: { $0.runner.id == instance.runnerID }) else { continue }

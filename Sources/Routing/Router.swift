@@ -25,6 +25,23 @@ package actor Router {
     var plugin: Plugin?
     /// Why it can't be used.
     var refusal: String?
+    /// What an operator should know of it although it works.
+    var remark: String?
+    /// Its manifest has been taken away.
+    var isGone = false
+
+    init(_ manifest: RunnerManifest) {
+      runner = Runner(manifest)
+      // Outside the host's own process there is no way to run one yet; silently running it inside would break the
+      // promise that its manifest makes.
+      if manifest.isolation != .host {
+        refusal =
+          "asks for isolation \"process\", which this version can't give; \"isolation\": \"host\" runs it in the host"
+      }
+    }
+
+    /// Why no further model goes to it.
+    var reason: String? { isGone ? "its manifest is gone" : refusal }
   }
 
   /// One version, from the folder to the table.
@@ -67,12 +84,12 @@ package actor Router {
 
   nonisolated let options: Options
   package nonisolated var modelRoot: String? { options.modelRoot }
-  package nonisolated let manifests: ManifestSearch.Result
   var runners: [RunnerState]
   var models: [String: ModelState] = [:]
   /// The last change of each model; the next one waits for it.
   var changes: [String: Task<Void, Never>] = [:]
 
+  nonisolated let found: Mutex<ManifestSearch.Result>
   private nonisolated let published = Mutex(RoutingTable())
   private nonisolated let isStarted = Mutex(false)
   private nonisolated let thread = RunThreads(name: "router", limit: 1)
@@ -80,18 +97,13 @@ package actor Router {
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
   package init(manifests: ManifestSearch.Result, options: Options) {
-    self.manifests = manifests
+    found = Mutex(manifests)
     self.options = options
-    runners = manifests.manifests.map { manifest in
-      // Outside the host's own process there is no way to run one yet; silently running it inside would break the
-      // promise that its manifest makes.
-      let refusal: String? =
-        manifest.isolation == .host
-        ? nil
-        : "asks for isolation \"process\", which this version can't give; \"isolation\": \"host\" runs it in the host"
-      return RunnerState(runner: Runner(manifest), refusal: refusal)
-    }
+    runners = manifests.manifests.map { RunnerState($0) }
   }
+
+  /// What the last search for manifests has found. Any thread.
+  package nonisolated var manifests: ManifestSearch.Result { found.withLock { $0 } }
 
   /// What requests may be sent to now. Any thread.
   package nonisolated var table: RoutingTable { published.withLock { $0 } }
@@ -121,24 +133,27 @@ package actor Router {
   /// Opens every runner that isn't yet, and says what is known of all.
   package func openedRunners() async -> [RunnerReport] {
     for index in runners.indices { await open(index) }
-    return runners.map { state in
+    return runners.filter { !$0.isGone }.map { state in
       let served = models.values.flatMap { model in
         model.versions.values.compactMap(\.served).filter { version in
           version.instances.contains { $0.runnerID == state.runner.id }
         }.map { "\($0.model):\($0.version)" }
       }
       return RunnerReport(
-        manifest: state.runner.manifest, plugin: state.plugin, refusal: state.refusal, models: served.sorted())
+        manifest: state.runner.manifest, plugin: state.plugin, refusal: state.refusal, remark: state.remark,
+        models: served.sorted())
     }
   }
 
   /// Opens runner `index`; a failure is kept as its refusal.
   func open(_ index: Int) async {
-    guard runners[index].plugin == nil, runners[index].refusal == nil else { return }
+    let runner = runners[index].runner
+    guard runners[index].plugin == nil, runners[index].reason == nil else { return }
     do throws(HostError) {
-      runners[index].plugin = try await runners[index].runner.open()
+      let plugin = try await runner.open()
+      if runners[index].runner === runner { runners[index].plugin = plugin }
     } catch {
-      runners[index].refusal = error.description
+      if runners[index].runner === runner { runners[index].refusal = error.description }
       Log.warning("refused a runner", ("runner", runners[index].runner.id), ("reason", error.description))
     }
   }
@@ -160,7 +175,7 @@ package actor Router {
         devices: state.plugin.map { $0.devices.map(\.kind) } ?? manifest.devices.map(\.kind),
         elementTypes: manifest.models.elementTypes, dynamicShapes: manifest.models.dynamicShapes,
         streams: manifest.models.streams, batching: manifest.models.batching,
-        health: state.refusal.map { .unavailable($0) } ?? .ready, priority: manifest.priority,
+        health: state.reason.map { .unavailable($0) } ?? .ready, priority: manifest.priority,
         score: state.plugin?.score ?? 100, load: load)
     }
   }
@@ -172,6 +187,8 @@ package struct RunnerReport: Sendable {
   /// Nil if it couldn't be opened.
   package let plugin: Plugin?
   package let refusal: String?
+  /// What else should be known of it.
+  package let remark: String?
   /// `name:version` of what it serves.
   package let models: [String]
 }

@@ -22,7 +22,7 @@ enum Serve {
       .init("--runners", value: "GLOBS", help: "Use only runners whose id matches one of these, as onnx*,echo."),
       .init("--no-runners", value: "GLOBS", help: "Leave these runners out."),
       .init("--allow-writable-runners", help: "Accept runner files that others may change; warns at each start."),
-      .init("--no-watch", help: "Don't watch the model repository; load and unload by request only."),
+      .init("--no-watch", help: "Don't watch models and manifests; load and unload by request only."),
       .init("--loops", value: "N", help: "Event loops (default: one per core)."),
       .init("--busy-poll-micros", value: "N", help: "Spin so long for the next request before sleeping (default: 0)."),
       .init("--inline-run-micros", value: "N", help: "Longest run that stays on an event loop (default: 200)."),
@@ -58,7 +58,8 @@ enum Serve {
     let loops = (0..<loopCount).map { _ in EventLoop(busyPollMicros: busyPoll) }
     for (index, loop) in loops.enumerated() { loop.start(name: "loop-\(index)") }
 
-    let router = Router(manifests: try manifests(arguments), options: try routerOptions(arguments))
+    let search = try manifestSearch(arguments)
+    let router = Router(manifests: find(search), options: try routerOptions(arguments))
     let state = ServerState()
     let outputBytes = try arguments.integer("--max-output-bytes", in: 1...(1 << 40)) ?? 1 << 30
     let handler = HostHandler(
@@ -71,10 +72,7 @@ enum Serve {
       Log.info("listening", ("address", bound.description))
     }
     // Watched before it is scanned: nothing falls between.
-    var watch: FolderWatch?
-    if let root = router.modelRoot, !arguments.has("--no-watch") {
-      watch = FolderWatch(root: root) { Task(executorPreference: loops[0]) { await router.rescan() } }
-    }
+    let watches = arguments.has("--no-watch") ? [] : watches(search, router, on: loops[0])
     // Serving begins at once; readiness says when the models that were there are loaded.
     Task(executorPreference: loops[0]) {
       await router.start()
@@ -82,7 +80,7 @@ enum Serve {
     }
     signals.waitForFirst()
     Log.info("draining", ("connections", String(server.connectionCount)))
-    watch?.stop()
+    for watch in watches { watch.stop() }
     server.drain()
     if !signals.waitForSecond(or: server.drainedDescriptor, timeoutMs: limits.drainTimeoutMs) {
       Log.warning("ended before every request was answered", ("connections", String(server.connectionCount)))
@@ -156,8 +154,23 @@ enum Serve {
     return options
   }
 
-  /// Finds manifests; what is wrong with any of them is logged, and listed by `runner list --all`.
-  private static func manifests(_ arguments: Arguments) throws -> ManifestSearch.Result {
+  /// Watches the model repository and the folders of manifests.
+  private static func watches(_ search: ManifestSearch, _ router: Router, on loop: EventLoop) -> [FolderWatch] {
+    var watches: [FolderWatch] = []
+    if let root = router.modelRoot {
+      watches.append(FolderWatch(root: root) { Task(executorPreference: loop) { await router.rescan() } })
+    }
+    for folder in search.folders where access(folder, F_OK) == 0 {
+      watches.append(
+        FolderWatch(root: folder, levels: 1) {
+          let found = search.run()
+          Task(executorPreference: loop) { await router.update(found) }
+        })
+    }
+    return watches
+  }
+
+  private static func manifestSearch(_ arguments: Arguments) throws -> ManifestSearch {
     var path = [CChar](repeating: 0, count: Int(PATH_MAX))
     guard linux_executable_path(&path, path.count) else { throw UsageError("can't tell where this executable lies") }
     let executable = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
@@ -170,6 +183,11 @@ enum Serve {
     search.wanted = arguments.value("--runners").map { $0.split(separator: ",").map(String.init) }
     search.unwanted = arguments.value("--no-runners").map { $0.split(separator: ",").map(String.init) } ?? []
     search.allowWritable = arguments.has("--allow-writable-runners")
+    return search
+  }
+
+  /// Finds manifests; what is wrong with any of them is logged, and listed by `runner list --all`.
+  private static func find(_ search: ManifestSearch) -> ManifestSearch.Result {
     let result = search.run()
     for problem in result.problems { Log.warning("refused a manifest", ("problem", problem.description)) }
     for remark in result.remarks {

@@ -21,6 +21,7 @@ import Wire
 
   private func start(_ manifests: [String: String], arguments: [String] = []) throws -> Host {
     let folder = TemporaryFolder()
+    folder.makeFolder("manifests")
     for (name, text) in manifests { try folder.write("manifests/\(name).runner.json", text) }
     return try Host(arguments, manifests: "\(folder.path)/manifests", folder: folder) {
       try $0.addEcho("echo", "X:f32[-1]")
@@ -134,5 +135,16 @@ import Wire
       environment: ["STADION_MANIFESTS": "\(folder.path)/config/stadion/runner-manifests"]
     ) { try $0.addEcho("echo", "X:f32[-1]") }
     #expect(try set.index() == ["echo:1 READY"])
+  }
+
+  @Test func `a runner that is dropped in serves without a restart, and is gone with its manifest`() throws {
+    let host = try start([:])
+    #expect(try host.index().first?.hasPrefix("echo:1 UNAVAILABLE") == true)
+    try host.folder.write("manifests/late.runner.json", Self.manifest())
+    #expect(try holds { try host.index() == ["echo:1 READY"] }, "\(host.state)")
+    #expect(try listed(host).runners.map { $0["id"]?.string } == ["org.stadion.echo"])
+    try FileManager.default.removeItem(atPath: "\(host.folder.path)/manifests/late.runner.json")
+    #expect(try holds { try host.index().first?.contains("its manifest is gone") == true }, "\(host.state)")
+    #expect(try listed(host).runners.isEmpty)
   }
 }
