@@ -1,7 +1,5 @@
-import Glibc
 import Inference
 package import Routing
-import Running
 package import Serving
 import Telemetry
 import Wire

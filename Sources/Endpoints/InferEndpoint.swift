@@ -1,5 +1,4 @@
 import CLinux
-import Glibc
 import Inference
 import Routing
 import Running

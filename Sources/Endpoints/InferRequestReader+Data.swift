@@ -1,4 +1,3 @@
-import Glibc
 import Inference
 import Routing
 import Running

@@ -1,8 +1,6 @@
-import Glibc
 import Inference
 import Routing
 import Running
-import Serving
 import Wire
 
 /// Reads the body of an infer request into a `RunRequest`: JSON, with tensors in it or in binary behind it.

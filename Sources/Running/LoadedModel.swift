@@ -1,6 +1,5 @@
 import CLinux
 import CStadionRunner
-import Glibc
 package import Inference
 package import Telemetry
 import Synchronization

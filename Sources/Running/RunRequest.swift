@@ -1,6 +1,4 @@
-import CLinux
 import CStadionRunner
-import Glibc
 package import Inference
 import Telemetry
 

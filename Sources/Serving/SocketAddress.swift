@@ -40,6 +40,11 @@ enum Listening {
     address.sun_family = sa_family_t(AF_UNIX)
     withUnsafeMutableBytes(of: &address.sun_path) { $0.copyBytes(from: path.utf8) }
     let length = socklen_t(MemoryLayout<sockaddr_un>.size)
+    // Two hosts that start at once must not both take the same socket for stale: one waits for the other here.
+    let slash = path.lastIndex(of: "/")
+    let lock = linux_open(slash.map { $0 == path.startIndex ? "/" : String(path[..<$0]) } ?? ".", O_RDONLY, 0)
+    if lock >= 0 { flock(lock, LOCK_EX) }
+    defer { if lock >= 0 { close(lock) } }
     let descriptor = try newSocket(AF_UNIX)
     try removeStale(path, address, length)
     // The mode is right from the first moment: nobody else can connect in between.
