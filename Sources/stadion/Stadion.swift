@@ -22,6 +22,7 @@ struct Stadion {
     Verb(spec: Infer.spec, run: Infer.run),
     Verb(spec: RunnerList.spec, run: RunnerList.run),
     Verb(spec: RunnerShow.spec, run: RunnerShow.run),
+    Verb(spec: RunnerNew.spec, run: RunnerNew.run),
     Verb(spec: ModelList.spec, run: ModelList.run),
     Verb(spec: ModelShow.spec, run: ModelShow.run),
     Verb(spec: ModelLoad.load.spec, run: ModelLoad.load.run),
