@@ -10,7 +10,7 @@ public struct Request {
 
   public var inputCount: Int { Int(raw.pointee.input_count) }
 
-  /// - Parameter index: 0..<`inputCount`, in the order of the request, which needn't be the signature's.
+  /// - Parameter index: 0..<`inputCount`, in the signature's order.
   public func input(_ index: Int) -> Input { Input(raw: raw.pointee.inputs[index]!) }
 
   /// The input of that name; `hint` is where it is likely to be.
