@@ -2,18 +2,24 @@ package import Wire
 
 /// The conformance kit: all checks of one subject, each in a process of its own.
 package struct Conformance {
+  /// Each rule at most once.
   package private(set) var findings: [Finding] = []
   /// What each check said: `name: note`.
   package private(set) var checks: [(name: String, title: String, result: String)] = []
   private let subject: Subject
 
-  /// Runs every check. Blocks for seconds up to minutes.
+  /// The names of all checks, in their order.
+  package static var names: [String] { Check.all.map(\.name) }
+
+  /// Runs the checks. Blocks for seconds up to minutes.
   ///
-  /// - Parameter progress: Called before each check with its title.
-  package init(_ subject: Subject, progress: (String) -> Void) {
+  /// - Parameters:
+  ///   - only: Names of checks; empty is all.
+  ///   - progress: Called before each check with its title.
+  package init(_ subject: Subject, only: [String], progress: (String) -> Void) {
     self.subject = subject
     var abandoned: String?
-    for check in Check.all {
+    for check in Check.all where only.isEmpty || only.contains(check.name) {
       if check.needsModel, !subject.hasModel {
         checks.append((check.name, check.title, "skipped: give --model FILE or --option KEY=VALUE"))
         continue

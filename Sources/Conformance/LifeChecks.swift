@@ -19,6 +19,8 @@ enum LifeChecks {
     }
     report.doing("close")
     library.table.pointee.close()
+    // A thread that has been joined is gone from /proc a moment later.
+    for _ in 0..<100 where LibraryChecks.threadCount() > threads { usleep(5000) }
     let after = LibraryChecks.threadCount()
     if after > threads { report.find(.closeThreads, "\(threads) threads before open, \(after) after close") }
   }

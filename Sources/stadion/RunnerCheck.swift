@@ -16,10 +16,13 @@ enum RunnerCheck {
 
   static let spec = CommandSpec(
     "stadion runner check", "Check a runner's library against the contract, for its author.", operands: ["PATH.so"],
-    options: subjectOptions + [CommandSpec.Option("--json", help: "Findings for programs.")],
+    options: subjectOptions + [
+      CommandSpec.Option("--only", value: "CHECK", isRepeated: true, help: "This check alone; --json names them."),
+      CommandSpec.Option("--json", help: "Findings for programs."),
+    ],
     details: """
-      Each check runs in a process of its own: a crash or a hang is a finding. Exit codes: 0 nothing found, 1 findings,
-      2 asked wrongly.
+      Each check runs in a process of its own: a crash or a hang is a finding. Exit codes: 0 nothing found or warnings
+      alone, 1 errors found, 2 asked wrongly.
       """)
 
   private struct Found: Error, CustomStringConvertible {
@@ -30,8 +33,13 @@ enum RunnerCheck {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     let subject = try subject(arguments, library: try realPath(arguments.operands[0]))
+    let only = arguments.values("--only")
+    if let unknown = only.first(where: { !Conformance.names.contains($0) }) {
+      throw UsageError("no check \"\(unknown)\"; there are \(Conformance.names.joined(separator: ", "))")
+    }
     let isQuiet = arguments.has("--json") || isatty(STDERR_FILENO) == 0
-    let outcome = Conformance(subject) { title in if !isQuiet { StandardError.print("checking \(title) …") } }
+    let outcome = Conformance(subject, only: only) { title in if !isQuiet { StandardError.print("checking \(title) …") }
+    }
     if arguments.has("--json") {
       print(outcome.json.text)
     } else {
@@ -43,7 +51,8 @@ enum RunnerCheck {
         print("\n" + lines.joined(separator: "\n"))
       }
     }
-    if !outcome.findings.isEmpty { throw Found(description: "\(outcome.findings.count) findings in \(subject.path)") }
+    let errors = outcome.findings.count { $0.severity == .error }
+    if errors > 0 { throw Found(description: "\(errors) errors in \(subject.path)") }
   }
 
   /// What the process of one check does; started by `run` alone.
