@@ -2,18 +2,19 @@ import Inference
 
 /// Inputs made from a signature.
 struct Inputs: Sendable {
+  enum Values: Sendable { case zeros, ones, zerosAndOnes }
+
   /// How they are made; the order is that in which they are tried.
   struct Recipe: Sendable {
     /// For each dimension that the signature leaves open.
     let openDimension: Int64
-    /// False: zero bytes.
-    let hasValues: Bool
+    let values: Values
 
-    var text: String { "open dimensions \(openDimension), \(hasValues ? "small values" : "zeros")" }
+    var text: String { "open dimensions \(openDimension), values \(values)" }
 
     static let all = [
-      Recipe(openDimension: 1, hasValues: false), Recipe(openDimension: 3, hasValues: true),
-      Recipe(openDimension: 3, hasValues: false), Recipe(openDimension: 1, hasValues: true),
+      Recipe(openDimension: 1, values: .zeros), Recipe(openDimension: 3, values: .zerosAndOnes),
+      Recipe(openDimension: 3, values: .zeros), Recipe(openDimension: 1, values: .ones),
     ]
   }
 
@@ -34,19 +35,19 @@ struct Inputs: Sendable {
       guard let count = TensorSize.elementCount(shape),
         count <= Self.byteLimit / (input.spec.elementType.byteCount ?? 8)
       else { return nil }
-      tensors.append(Tensor(shape: shape, bytes: Self.bytes(input.spec.elementType, count, recipe.hasValues)))
+      tensors.append(Tensor(shape: shape, bytes: Self.bytes(input.spec.elementType, count, recipe.values)))
     }
     self.tensors = tensors
   }
 
-  private static func bytes(_ type: ElementType, _ count: Int, _ hasValues: Bool) -> [UInt8] {
+  private static func bytes(_ type: ElementType, _ count: Int, _ values: Values) -> [UInt8] {
     guard let size = type.byteCount else {
       // A uint32 byte count and the bytes.
-      return (0..<count).flatMap { hasValues ? [1, 0, 0, 0, UInt8(97 + $0 % 26)] : [0, 0, 0, 0] }
+      return (0..<count).flatMap { values != .zeros ? [1, 0, 0, 0, UInt8(97 + $0 % 26)] : [0, 0, 0, 0] }
     }
     var bytes = [UInt8](repeating: 0, count: count * size)
-    guard hasValues else { return bytes }
-    for index in 0..<count where index % 2 == 1 {
+    if values == .zeros { return bytes }
+    for index in 0..<count where values == .ones || index % 2 == 1 {
       // 1 in each type, little-endian: high bytes for floating point.
       switch type {
       case .f32, .bf16: (bytes[index * size + size - 2], bytes[index * size + size - 1]) = (0x80, 0x3F)
