@@ -62,11 +62,12 @@ let package = Package(
       "Endpoints",
       ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
+    house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "Manifests", "StadionClient", "Telemetry",
-        "Inference", "Wire", "CLinux",
+        "Inference", "Wire", "CLinux", "Conformance",
       ],
       swiftSettings: swiftSettings),
 
@@ -97,6 +98,7 @@ let package = Package(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),
     tests("HostTests", ["Wire", "Inference", "StadionClient"], exclude: ["Fixtures"]),
+    tests("ConformanceTests", ["Wire"], exclude: ["Fixtures"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],
   swiftLanguageModes: [.v6]

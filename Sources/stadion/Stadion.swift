@@ -23,6 +23,7 @@ struct Stadion {
     Verb(spec: RunnerList.spec, run: RunnerList.run),
     Verb(spec: RunnerShow.spec, run: RunnerShow.run),
     Verb(spec: RunnerNew.spec, run: RunnerNew.run),
+    Verb(spec: RunnerCheck.spec, run: RunnerCheck.run),
     Verb(spec: ModelList.spec, run: ModelList.run),
     Verb(spec: ModelShow.spec, run: ModelShow.run),
     Verb(spec: ModelLoad.load.spec, run: ModelLoad.load.run),
@@ -47,6 +48,7 @@ struct Stadion {
 
   private static func dispatch(_ words: [String]) throws {
     if words.isEmpty { throw UsageError("a verb is missing; see `stadion --help`") }
+    if words.starts(with: ["runner", "check-process"]) { return try RunnerCheck.runProcess(Array(words.dropFirst(2))) }
     if let verb = verbs.first(where: { words.starts(with: $0.words) }) {
       return try verb.run(Array(words.dropFirst(verb.words.count)))
     }

@@ -1,0 +1,35 @@
+import Foundation
+import Wire
+
+/// `stadion runner check --json`, run as its users do.
+struct RunnerCheck {
+  let status: Int32
+  /// Ids of the findings.
+  let ids: [String]
+  let output: String
+
+  static let root = URL(fileURLWithPath: #filePath)
+    .deletingLastPathComponent().deletingLastPathComponent().deletingLastPathComponent().path
+
+  /// A product beside the test bundle.
+  static func product(_ name: String) -> String {
+    let executable = try! FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
+    return URL(fileURLWithPath: executable).deletingLastPathComponent().appendingPathComponent(name).path
+  }
+
+  init(_ library: String, _ words: [String]) throws {
+    let process = Process()
+    let pipe = Pipe()
+    process.executableURL = URL(fileURLWithPath: Self.product("stadion"))
+    process.arguments = ["runner", "check", library, "--json"] + words
+    process.standardOutput = pipe
+    process.standardError = FileHandle.nullDevice
+    try process.run()
+    let bytes = Array(pipe.fileHandleForReading.readDataToEndOfFile())
+    process.waitUntilExit()
+    status = process.terminationStatus
+    output = String(decoding: bytes, as: UTF8.self)
+    let findings = (try? JSONValue(parsing: bytes))?["findings"]?.array
+    ids = findings?.compactMap { $0["id"]?.string } ?? ["no JSON"]
+  }
+}
