@@ -138,12 +138,6 @@ package final class RunRequest: @unchecked Sendable {
     return false
   }
 
-  /// Bytes of all inputs.
-  package var inputByteCount: Int {
-    guard let model else { return 0 }
-    return (0..<model.inputs.count).reduce(0) { $0 + Int(tensors[$1].byte_size) }
-  }
-
   // MARK: The run, on its thread
 
   func arguments() -> UnsafePointer<stadion_request> {

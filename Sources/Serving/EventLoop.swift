@@ -226,7 +226,5 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     if let known = targets.removeValue(forKey: ObjectIdentifier(target)) { leaving.append(known) }
   }
 
-  var targetCount: Int { targets.count }
-
   func forEachTarget(_ body: (EventTarget) -> Void) { for target in Array(targets.values) { body(target) } }
 }
