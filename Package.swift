@@ -46,6 +46,7 @@ let package = Package(
     .target(name: "CStadionRunner", cSettings: cSettings),
     .target(name: "CLinux", cSettings: cSettings),
     .target(name: "CImages", cSettings: cSettings),
+    .target(name: "CRunning", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -54,7 +55,8 @@ let package = Package(
     house("Inference", ["CStadionRunner"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
-    house("Running", ["CStadionRunner", "CLinux", "Manifests", "Inference", "Telemetry"]),
+    house("Running", ["CStadionRunner", "CLinux", "CRunning", "Manifests", "Inference", "Telemetry", "Wire"]),
+    house("RunnerProcess", ["Running", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
@@ -66,8 +68,8 @@ let package = Package(
     .executableTarget(
       name: "stadion",
       dependencies: [
-        "Serving", "Endpoints", "Registry", "Routing", "Running", "Manifests", "StadionClient", "Telemetry",
-        "Inference", "Wire", "CLinux", "Conformance",
+        "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
+        "Telemetry", "Inference", "Wire", "CLinux", "Conformance",
       ],
       swiftSettings: swiftSettings),
 

@@ -1,5 +1,6 @@
 import Glibc
 import Inference
+import RunnerProcess
 import StadionClient
 import Wire
 
@@ -49,6 +50,7 @@ struct Stadion {
   private static func dispatch(_ words: [String]) throws {
     if words.isEmpty { throw UsageError("a verb is missing; see `stadion --help`") }
     if words.starts(with: ["runner", "check-process"]) { return try RunnerCheck.runProcess(Array(words.dropFirst(2))) }
+    if words[0] == "runner-process" { ChildProcess.run() }
     if let verb = verbs.first(where: { words.starts(with: $0.words) }) {
       return try verb.run(Array(words.dropFirst(verb.words.count)))
     }
