@@ -10,6 +10,7 @@ extension Router {
   /// A runner in a process of its own whose manifest or library has changed is replaced while it serves. One in the host
   /// keeps what it was opened with: a library is opened once in a process.
   package func update(_ result: ManifestSearch.Result) async {
+    meetRunners()
     let before = manifests
     found.withLock { $0 = result }
     for problem in result.problems where !before.problems.contains(problem) {

@@ -144,7 +144,9 @@ extension Router {
       facts = try await fresh.open()
       for name in names {
         for (number, version) in models[name]?.versions ?? [:] {
-          guard let served = version.served, version.serves(old), let settings = models[name]?.settings else { continue }
+          guard let served = version.served, version.serves(old), let settings = models[name]?.settings else {
+            continue
+          }
           var instances: [LoadedModel] = []
           for instance in served.instances {
             guard instance.runner === old else {

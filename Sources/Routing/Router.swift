@@ -107,7 +107,6 @@ package actor Router {
 
   /// Loads what the model folder holds.
   package func start() async {
-    meetRunners()
     await rescan()
     isStarted.withLock { $0 = true }
   }
@@ -132,7 +131,7 @@ package actor Router {
   // MARK: Runners
 
   /// Makes the runners of the first manifests, once.
-  private func meetRunners() {
+  func meetRunners() {
     for manifest in manifests.manifests where !runners.contains(where: { $0.runner.id == manifest.id }) {
       runners.append(RunnerState(makeRunner(manifest)))
     }
@@ -200,6 +199,7 @@ package actor Router {
 
   /// Runners that may serve `format`, opened, as the choice wants them.
   func candidates(for format: String) async -> [RunnerCandidate] {
+    meetRunners()
     for index in runners.indices where runners[index].runner.manifest.models.formats.contains(format) {
       await open(index)
     }

@@ -26,7 +26,6 @@ package final class ModelSignature: Sendable {
 
   private static func check(_ specs: [TensorSpec], _ side: String, _ runnerID: String) throws(HostError) {
     func refuse(_ reason: String) -> HostError { HostError(.runnerFailed, "runner \(runnerID): \(reason)") }
-    guard specs.count <= maxTensors else { throw refuse("more than \(maxTensors) \(side)s") }
     var names: Set<String> = []
     for spec in specs {
       guard !spec.name.isEmpty, names.insert(spec.name).inserted else {
@@ -41,6 +40,7 @@ package final class ModelSignature: Sendable {
         throw refuse("\(side) '\(spec.name)' has shape \(spec.shape)")
       }
     }
+    guard specs.count <= maxTensors else { throw refuse("more than \(maxTensors) \(side)s") }
   }
 
   /// Bytes of all outputs together, where their shapes are fixed; what can't be told counts as none.

@@ -41,8 +41,10 @@ extension RunRequest {
         .assumingMemoryBound(to: UInt64.self))
     let error = word(MemoryLayout<shared_run>.offset(of: \.error)!)
     if error != 0 {
-      let byteCount = min(
-        Int(word(MemoryLayout<shared_run>.offset(of: \.message_bytes)!)), Int(SHARED_RUN_MESSAGE_BYTES))
+      let byteCount = Int(word(MemoryLayout<shared_run>.offset(of: \.message_bytes)!))
+      guard error <= HostError.Code.allCases.count, byteCount <= Int(SHARED_RUN_MESSAGE_BYTES) else {
+        throw Self.lie("error \(error) in \(byteCount) bytes")
+      }
       let start = UnsafeRawPointer(shared.run) + MemoryLayout<shared_run>.offset(of: \.message)!
       let text = Array(UnsafeRawBufferPointer(start: start, count: byteCount))
       throw HostError(Self.sayable(ControlMessages.code(error)), String(decoding: text, as: UTF8.self))
@@ -80,7 +82,9 @@ extension RunRequest {
       throw Self.lie("output \(index)")
     }
     let spec = signature.outputs[index]
-    guard type == spec.elementType, rank <= Self.maxRank else { throw Self.lie("another type or rank of '\(spec.name)'") }
+    guard type == spec.elementType, rank <= Self.maxRank else {
+      throw Self.lie("another type or rank of '\(spec.name)'")
+    }
     let shape = RunLayout.shape(output)
     let room = shapeRoom(ofOutput: index)
     for axis in 0..<rank {

@@ -309,7 +309,9 @@ package final class RunRequest: @unchecked Sendable {
 
   private func misuse(_ what: String, release buffer: UnsafeMutablePointer<stadion_buffer>?) -> stadion_code {
     release(buffer)
-    if fault == nil { fault = HostError(.runnerFailed, "runner \(signature?.runnerID ?? "unknown") misbehaves: \(what)") }
+    if fault == nil {
+      fault = HostError(.runnerFailed, "runner \(signature?.runnerID ?? "unknown") misbehaves: \(what)")
+    }
     return Code.internalError
   }
 

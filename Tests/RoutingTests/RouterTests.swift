@@ -58,7 +58,7 @@ import Testing
     #expect(refusal(fixture, "m") == #"served by ["org.b cpu"]"#)
     let reports = await fixture.router.openedRunners()
     #expect(
-      reports.map { $0.refusal ?? "" } == ["org.a: speaks ABI 0.7, host speaks 0.1; rebuild the runner", ""])
+      reports.map { $0.reason ?? "" } == ["org.a: speaks ABI 0.7, host speaks 0.1; rebuild the runner", ""])
     #expect(reports.map(\.models) == [[], ["m:1"]])
   }
 

@@ -54,6 +54,7 @@ struct Faulty {
       id: "org.stadion.test.faulty", abi: .init(major: 0, minor: 1), libraryPath: path,
       devices: [.init(kind: .cpu)],
       models: .init(formats: ["faulty"], elementTypes: [.f32], dynamicShapes: true))
+    manifest.isolation = .host
     change(&manifest)
     return manifest
   }
@@ -112,7 +113,7 @@ struct FaultyModel: Sendable {
     _ values: [Float] = [1, 2, 3, 4], _ request: RunRequest = RunRequest(), deadlineNs: UInt64 = 0,
     wanted: [Int] = [], _ prepareToWait: @Sendable () -> Void = {}
   ) async throws -> [[Float]] {
-    request.begin(model)
+    try request.begin(model)
     let bytes = values.count * 4
     let memory = request.arena.allocate(bytes)!
     values.withUnsafeBytes { if bytes > 0 { memory.copyMemory(from: $0.baseAddress!, byteCount: bytes) } }

@@ -146,7 +146,7 @@ import Testing
     #expect(loaded.count(.late) == 1 + 9)
     #expect(loaded.count(.released) == loaded.count(.made))
     // The next request isn't blamed for it.
-    request.begin(healthy.model)
+    try request.begin(healthy.model)
     #expect(request.takeFault()?.message == nil)
     #expect(try await healthy.run([2], request) == [[2]])
     await loaded.unload()

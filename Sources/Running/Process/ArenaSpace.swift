@@ -1,7 +1,7 @@
 /// Hands out ranges of an arena and takes them back. Pure bookkeeping: it touches no memory.
 ///
 /// Ranges that came back are kept warm, by size, for the next of that size: their pages are mapped on both sides.
-struct ArenaSpace: ~Copyable {
+struct ArenaSpace {
   /// Smallest range, and the step of all offsets.
   static let smallest = 16 * 1024
   private static let classesPerDoubling = 4
@@ -79,7 +79,8 @@ struct ArenaSpace: ~Copyable {
     var cold: [Range<Int>] = []
     for sizeClass in warm.indices where !warm[sizeClass].isEmpty {
       let doubling = sizeClass / Self.classesPerDoubling + 14
-      let size = (1 << doubling) / Self.classesPerDoubling * (Self.classesPerDoubling + sizeClass % Self.classesPerDoubling)
+      let size =
+        (1 << doubling) / Self.classesPerDoubling * (Self.classesPerDoubling + sizeClass % Self.classesPerDoubling)
       for offset in warm[sizeClass] {
         cold.append(offset..<offset + size)
         insert(offset..<offset + size)

@@ -155,5 +155,7 @@ package enum ControlMessages {
 
 extension String {
   /// Bounds what a process can make the host keep and show.
-  fileprivate var excerptOfReason: String { utf8.count <= 4096 ? self : String(decoding: utf8.prefix(4096), as: UTF8.self) }
+  fileprivate var excerptOfReason: String {
+    utf8.count <= 4096 ? self : String(decoding: utf8.prefix(4096), as: UTF8.self)
+  }
 }

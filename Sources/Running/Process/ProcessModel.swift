@@ -17,6 +17,8 @@ final class ProcessModel: ModelHome {
 
   /// Room for small tensors behind a run's description.
   private static let smallBytes = 4096
+  /// A process that spoils the state of a run may also forget to wake who waits for it.
+  private static let longestSleepNs: UInt64 = 1_000_000_000
   /// Times that one run may ask for memory; more is a fault.
   private static let neediestRun = 1000
 
@@ -36,7 +38,8 @@ final class ProcessModel: ModelHome {
     guard let start = request.arena.share(process.arena, headerBytes: layout.byteCount, byteCount: size) else {
       throw .outOfMemory
     }
-    request.shared = SharedRun(arena: process.arena, run: start.assumingMemoryBound(to: shared_run.self), layout: layout)
+    request.shared = SharedRun(
+      arena: process.arena, run: start.assumingMemoryBound(to: shared_run.self), layout: layout)
   }
 
   // MARK: A run
@@ -119,11 +122,11 @@ final class ProcessModel: ModelHome {
       if now == UInt32(SHARED_RUN_SUBMITTED) {
         guard shared_replace(state, now, UInt32(SHARED_RUN_SLEEPING)) else { continue }
       }
-      var limit: UInt64 = 0
+      var limit = Self.longestSleepNs
       if deadline != .max {
         let clock = linux_now_ns()
         if clock >= deadline { return now }
-        limit = deadline - clock
+        limit = min(limit, deadline - clock)
       }
       shared_wait(state, UInt32(SHARED_RUN_SLEEPING), limit)
     }

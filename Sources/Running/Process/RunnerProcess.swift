@@ -89,7 +89,9 @@ final class RunnerProcess: @unchecked Sendable {
   private static func spawn(
     _ executable: String, _ runnerID: String, output: CInt, control: CInt, memory: CInt
   ) -> Int32 {
-    let environment = passedOn.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
+    var environment = passedOn.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
+    // Swift's own crash handler would hold a crashed process up for 300 ms, and needs a process of its own.
+    environment.append("SWIFT_BACKTRACE=enable=no")
     let command: [String] = ["stadion", "runner-process", runnerID]
     let words = command.map { strdup($0) } + [nil]
     let variables = environment.map { strdup($0) } + [nil]
@@ -153,7 +155,8 @@ final class RunnerProcess: @unchecked Sendable {
     let signal = status & 0x7f
     let (end, lost, isWanted) = state.withLock { state -> (RunnerEnd, [InFlight], Bool) in
       let how =
-        signal != 0 ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
+        signal != 0
+        ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
       let reason = state.charge.map { "ended by the host: \($0)" } ?? how
       let end = RunnerEnd(reason: reason, signal: signal == 0 ? nil : signal)
       state.end = end

@@ -51,6 +51,8 @@ extern const stadion_host *faulty_host;
 
 bool faulty_is(const stadion_model *model, const char *fault);
 stadion_code faulty_fail(stadion_error *error, stadion_code code, const char *message);
+void faulty_process_load(stadion_model *model);
+void faulty_process(stadion_model *model, const stadion_request *request);
 stadion_code faulty_run(stadion_model *model, const stadion_request *request, stadion_error *error);
 const stadion_plugin *faulty_entry(void);
 

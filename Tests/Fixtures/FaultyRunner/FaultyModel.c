@@ -91,6 +91,7 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
   read_file(model, path);
   _Atomic uint64_t *counters = faulty_counters[model->slot];
   counters[COUNT_LOADS]++;
+  faulty_process_load(model);
   stadion_code code = STADION_OK;
   if (runner->refuse[0]) code = faulty_fail(error, STADION_UNSUPPORTED, runner->refuse);
   if (model->load_code) code = faulty_fail(error, model->load_code, "the file smells");

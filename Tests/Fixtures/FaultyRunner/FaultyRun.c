@@ -149,6 +149,7 @@ static void log_as_told(stadion_model *model) {
 }
 
 static stadion_code answer(stadion_model *model, const stadion_request *request, stadion_error *error) {
+  faulty_process(model, request);
   stadion_code code = wait_as_told(model, request, error);
   if (code != STADION_OK) return code;
   log_as_told(model);
