@@ -45,6 +45,7 @@ let package = Package(
     // The contract and what Swift can't import from libc.
     .target(name: "CStadionRunner", cSettings: cSettings),
     .target(name: "CLinux", cSettings: cSettings),
+    .target(name: "CConfinement", cSettings: cSettings),
     .target(name: "CImages", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
@@ -54,6 +55,7 @@ let package = Package(
     house("Inference", ["CStadionRunner"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
+    house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
     house("Running", ["CStadionRunner", "CLinux", "Manifests", "Inference", "Telemetry"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
