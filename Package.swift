@@ -40,6 +40,7 @@ let package = Package(
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
     // For tests only.
     .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
+    .library(name: "EscapingRunner", type: .dynamic, targets: ["EscapingRunner"]),
   ],
   targets: [
     // The contract and what Swift can't import from libc.
@@ -81,6 +82,12 @@ let package = Package(
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
+
+    runner("EscapingRunner", ["CStadionRunner"], path: "Tests/Fixtures/EscapingRunner"),
+    .executableTarget(
+      name: "ConfinementProbe", dependencies: ["Confinement", "CStadionRunner", "Inference"],
+      path: "Tests/Fixtures/ConfinementProbe", swiftSettings: swiftSettings),
+    tests("ConfinementTests", ["Confinement", "CLinux", "Inference"]),
 
     tests(
       "RunningTests",

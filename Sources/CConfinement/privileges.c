@@ -1,6 +1,7 @@
-// Capabilities and process attributes.
+// Capabilities and attributes of the process.
 #include "confinement.h"
 
+#include <dlfcn.h>
 #include <errno.h>
 #include <linux/capability.h>
 #include <string.h>
@@ -27,3 +28,9 @@ int linux_drop_capabilities(void) {
 int linux_forbid_new_privileges(void) { return result(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0)); }
 
 int linux_forbid_dumps(void) { return result(prctl(PR_SET_DUMPABLE, 0, 0, 0, 0)); }
+
+const char *linux_library_with(const char *symbol) {
+  void *place = dlsym(RTLD_DEFAULT, symbol);
+  Dl_info info;
+  return place && dladdr(place, &info) ? info.dli_fname : NULL;
+}

@@ -1,14 +1,14 @@
-import Glibc
+import CConfinement
 import Wire
 
 /// What the kernel says of this process.
 enum ProcessFacts {
-  // A process maps some hundred files at most; a line has at most a path and 100 bytes.
-  private static let limit = 1 << 22
+  private static let limit = 1 << 20  // bytes; a machine with many containers has long lists of mounts
 
-  static func lines(_ path: String) -> [Substring] {
+  /// Empty where the file can't be read.
+  static func lines(_ path: String) -> [String] {
     guard let bytes = try? SmallFile.read(path, limit: limit) else { return [] }
-    return String(decoding: bytes, as: UTF8.self).split(separator: "\n")
+    return bytes.split(separator: UInt8(ascii: "\n")).map { String(decoding: $0, as: UTF8.self) }
   }
 
   /// A number of /proc/self/status: `status("VmData:")` in KiB.
@@ -17,12 +17,10 @@ enum ProcessFacts {
     return line?.dropFirst(key.count).split(whereSeparator: { $0 == " " || $0 == "\t" }).first.flatMap { Int($0) }
   }
 
-  /// The folder of the mapped library with this file name; nil if none is mapped.
-  static func folder(ofMapped library: String) -> String? {
-    for line in lines("/proc/self/maps") where line.hasSuffix("/" + library) {
-      guard let start = line.firstIndex(of: "/") else { continue }
-      return String(line[start...].dropLast(library.count + 1))
-    }
-    return nil
+  /// Where the process's Swift runtime lies; nil if it is part of the executable.
+  static var swiftRuntimeFolder: String? {
+    guard let path = linux_library_with("swift_retain").map({ String(cString: $0) }) else { return nil }
+    let library = "/libswiftCore.so"
+    return path.hasSuffix(library) ? String(path.dropLast(library.count)) : nil
   }
 }

@@ -5,8 +5,7 @@ enum SystemPaths {
   /// Libraries, and data that they read; facts on the processor that engines choose their threads by.
   static var readable: [String] {
     // A Swift plugin shares the host's runtime, and may need libraries of it that the host has not.
-    let swiftRuntime = ProcessFacts.folder(ofMapped: "libswiftCore.so").map { [$0] } ?? []
-    return libraries + data + processor + swiftRuntime
+    libraries + data + processor + pciDevices + (ProcessFacts.swiftRuntimeFolder.map { [$0] } ?? [])
   }
 
   private static let libraries = [
@@ -18,6 +17,19 @@ enum SystemPaths {
   private static let processor = [
     "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm/hugepages", "/sys/kernel/mm/transparent_hugepage",
   ]
+
+  /// Engines look for accelerators, and complain when they can't. The names are links: each leads to a folder elsewhere.
+  private static var pciDevices: [String] {
+    let list = "/sys/bus/pci/devices"
+    guard let folder = opendir(list) else { return [] }
+    defer { closedir(folder) }
+    var paths = [list]
+    while let entry = readdir(folder) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      if !name.hasPrefix(".") { paths.append("\(list)/\(name)") }
+    }
+    return paths
+  }
 
   static let writableDevices = ["/dev/null", "/dev/zero"]
 
