@@ -2,19 +2,21 @@ import CConfinement
 import Glibc
 package import Inference
 
-/// What a runner's process may still do. Each layer holds where another one is missing or fails:
+/// What a runner's process may still do. Each layer holds where another is missing or fails:
 ///
-/// | layer | keeps the runner from | but not from |
-/// |---|---|---|
-/// | limits of the process | core dumps; more private memory and open files than given | shared memory (memfd), threads, CPU time: a `ControlGroup` counts those |
-/// | no dumps | being traced by others of the same user | |
-/// | no capabilities, no new privileges | acting as root when the host runs as root; setuid programs | owning files: Landlock and the filter cover that |
-/// | Landlock | opening any other file, device or folder; changing files; TCP ports; signals and abstract sockets of others | seeing that a path exists, its size and owner (stat) |
-/// | system call filter | processes (fork, exec), sockets of every kind, changing modes and owners, tracing, namespaces, io_uring, BPF, keys; and a large part of the kernel's surface | what memory and open descriptors allow |
+/// - Limits of the process keep the runner from core dumps, and from more private memory and open files than it was
+///   given. Not from shared memory (memfd), threads and CPU time: a `ControlGroup` counts those.
+/// - Not being dumpable keeps other processes of the same user from tracing it.
+/// - Without capabilities and new privileges it isn't root, even where the host is, and becomes nobody else. It still
+///   owns what its user owns: that is for the next two.
+/// - Landlock keeps it from opening any file, folder or device that isn't named, from changing files, and from TCP
+///   ports, signals and abstract sockets of others. Not from seeing (stat) that a path exists, its size and its owner.
+/// - The system call filter keeps it from processes (fork, exec), new sockets of every kind, changing modes and owners,
+///   tracing, namespaces, io_uring, BPF and keys, and from what else of the kernel inference has no use for.
 ///
-/// What the runner gets is the runner's: it reads all models in `readablePaths`, every descriptor it inherits, and the
-/// environment. It can compile and run code of its own, use all CPU time it is given, and learn what side channels of
-/// the processor tell. The kernel itself is trusted.
+/// What the runner gets is the runner's: it reads all models in `readablePaths`, its environment, and uses every
+/// descriptor that it inherits. It compiles and runs code of its own, takes what CPU time it is given, and learns what
+/// the processor's side channels tell. The kernel itself is trusted.
 package struct Confinement: Sendable, Equatable {
   /// Files, or folders with all in them, now and later: read and listed. What isn't there is skipped.
   package var readablePaths: [String]

@@ -18,7 +18,7 @@ enum SystemPaths {
     "/sys/devices/system", "/sys/fs/cgroup", "/sys/kernel/mm/hugepages", "/sys/kernel/mm/transparent_hugepage",
   ]
 
-  /// Engines look for accelerators, and complain when they can't. The names are links: each leads to a folder elsewhere.
+  /// Engines look for accelerators, and complain when they can't. The names are links to folders elsewhere.
   private static var pciDevices: [String] {
     let list = "/sys/bus/pci/devices"
     guard let folder = opendir(list) else { return [] }

@@ -40,7 +40,9 @@ struct Escape: Sendable, CustomTestStringConvertible {
     Escape("read-parent-memory", EPERM, needsRoot: true), Escape("read-parent-environment", EACCES),
     Escape("slow-parent", EPERM), Escape("list-proc", EACCES), Escape("list-connections", EACCES),
     // Privileges, and parts of the kernel that runners have no use for.
-    Escape("raise-limits", EPERM, needsRoot: true), Escape("allow-dumps", EPERM),
+    Escape("raise-limits", EPERM) { _ in "300" }, Escape("allow-dumps", EPERM), Escape("dumpable", EPERM),
+    Escape("cores", EPERM), Escape("gain-privileges", EPERM),
+    Escape("capabilities", EPERM, needsRoot: true),
     Escape("namespace", EPERM, needsRoot: true), Escape("mount", EPERM, needsRoot: true) { $0.cache },
     Escape("become-nobody", EPERM, needsRoot: true), Escape("change-root", EPERM, needsRoot: true),
     Escape("io-uring", EPERM, needsRoot: true), Escape("perf", EPERM, needsRoot: true),
@@ -55,7 +57,7 @@ struct Escape: Sendable, CustomTestStringConvertible {
     try Probe(["read=\(surroundings.folder)/own"] + words, input: surroundings.input)
   }
 
-  /// Says nothing where the attempt fails without confinement too: then it proves nothing.
+  /// And would without confinement: else its failure proved nothing.
   @Test(arguments: Escape.all)
   func `doesn't escape`(by escape: Escape) throws {
     let argument = escape.argument(surroundings)

@@ -184,12 +184,32 @@ static int slow_parent(const char *nothing) {
 
 // -- Privileges
 
-static int raise_limits(const char *nothing) {
+// To a number of open files that the process wasn't given.
+static int raise_limits(const char *count) {
+  struct rlimit limit = {strtoull(count, NULL, 10), strtoull(count, NULL, 10)};
+  return setrlimit(RLIMIT_NOFILE, &limit);
+}
+static int refused(bool is_free) {
+  errno = EPERM;
+  return is_free ? 0 : -1;
+}
+static int have_capabilities(const char *nothing) {
+  (void)nothing;
+  char line[256];
+  bool any = false;
+  FILE *file = fopen("/proc/self/status", "r");
+  while (file && fgets(line, sizeof line, file))
+    if (!strncmp(line, "Cap", 3)) any |= strspn(line + 7, "\t0\n") < strlen(line + 7);
+  return file ? fclose(file), refused(any) : -1;
+}
+static int keep_cores(const char *nothing) {
   (void)nothing;
   struct rlimit limit;
-  if (getrlimit(RLIMIT_SIGPENDING, &limit) != 0) return -1;
-  limit.rlim_max++;
-  return setrlimit(RLIMIT_SIGPENDING, &limit);
+  return getrlimit(RLIMIT_CORE, &limit) == 0 ? refused(limit.rlim_max > 0) : -1;
+}
+static int keep_dumpable(const char *nothing) { return (void)nothing, refused(prctl(PR_GET_DUMPABLE) == 1); }
+static int gain_privileges(const char *nothing) {
+  return (void)nothing, refused(!prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0));
 }
 static int allow_dumps(const char *nothing) { return (void)nothing, prctl(PR_SET_DUMPABLE, 1, 0, 0, 0); }
 static int make_namespace(const char *nothing) { return (void)nothing, unshare(CLONE_NEWUSER); }
@@ -348,6 +368,10 @@ static const struct {
     {"list-proc", list_processes},
     {"list-connections", list_connections},
     {"raise-limits", raise_limits},
+    {"capabilities", have_capabilities},
+    {"cores", keep_cores},
+    {"dumpable", keep_dumpable},
+    {"gain-privileges", gain_privileges},
     {"allow-dumps", allow_dumps},
     {"namespace", make_namespace},
     {"mount", mount_files},
