@@ -129,7 +129,7 @@ private func refusal<Value>(_ body: () throws -> Value) -> String {
     defer { group.remove() }
     let process = Process()
     process.executableURL = URL(fileURLWithPath: "/bin/sleep")
-    process.arguments = ["600"]
+    process.arguments = ["20"]
     try process.run()
     try group.add(process.processIdentifier)
     let place = try String(contentsOfFile: "/proc/\(process.processIdentifier)/cgroup", encoding: .utf8)
