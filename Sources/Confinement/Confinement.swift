@@ -26,7 +26,7 @@ package struct Confinement: Sendable, Equatable {
   package var devicePaths: [String]
   /// Private memory beyond what the process has already, as it is reserved, not as it is touched. Nil: no limit.
   package var memoryBytes: Int?
-  /// The highest number of a descriptor, plus one.
+  /// The highest number of a descriptor, plus one. About 25 are taken by `apply`.
   package var openFiles: Int
 
   package init(

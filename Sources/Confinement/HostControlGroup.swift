@@ -14,7 +14,7 @@ package struct HostControlGroup: Sendable, Equatable {
   /// Once per process, when the host starts. Blocks shortly.
   ///
   /// - Parameter root: Where /proc and the mounts are; tests bring their own.
-  /// - Throws: `HostError` `.unsupported` with the reason, and what an operator can do. Nothing is changed then.
+  /// - Throws: `HostError` `.unsupported` with the reason, and what an operator can do.
   package static func prepare(root: String = "") throws(HostError) -> HostControlGroup {
     let path = try find(root)
     let files = ControlFiles(path)
