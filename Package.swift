@@ -40,11 +40,13 @@ let package = Package(
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
     // For tests only.
     .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
+    .library(name: "EscapingRunner", type: .dynamic, targets: ["EscapingRunner"]),
   ],
   targets: [
     // The contract and what Swift can't import from libc.
     .target(name: "CStadionRunner", cSettings: cSettings),
     .target(name: "CLinux", cSettings: cSettings),
+    .target(name: "CConfinement", cSettings: cSettings),
     .target(name: "CImages", cSettings: cSettings),
     .target(name: "CRunning", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
@@ -55,8 +57,13 @@ let package = Package(
     house("Inference", ["CStadionRunner"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
-    house("Running", ["CStadionRunner", "CLinux", "CRunning", "Manifests", "Inference", "Telemetry", "Wire"]),
-    house("RunnerProcess", ["Running", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
+    house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
+    house(
+      "Running",
+      ["CStadionRunner", "CLinux", "CRunning", "Confinement", "Manifests", "Inference", "Telemetry", "Wire"]),
+    house(
+      "RunnerProcess",
+      ["Running", "Confinement", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
@@ -81,6 +88,12 @@ let package = Package(
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
+
+    runner("EscapingRunner", ["CStadionRunner"], path: "Tests/Fixtures/EscapingRunner"),
+    .executableTarget(
+      name: "ConfinementProbe", dependencies: ["Confinement", "CStadionRunner", "Inference"],
+      path: "Tests/Fixtures/ConfinementProbe", swiftSettings: swiftSettings),
+    tests("ConfinementTests", ["Confinement", "CLinux", "Inference"]),
 
     tests(
       "RunningTests",
