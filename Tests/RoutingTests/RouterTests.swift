@@ -383,8 +383,7 @@ import Testing
     try fixture.write("a", 2, "bias=2")
     try fixture.write("b", 1, "bias=3")
     async let rescanned: Void = fixture.router.rescan()
-    try await wait(for: "the other model") { fixture.served("b") == ["1"] }
-    #expect(fixture.served("a") == ["2"])
+    try await wait(for: "both models") { fixture.served("a") == ["2"] && fixture.served("b") == ["1"] }
     #expect(try await fixture.answer("a") == 3)
     fixture.go()
     _ = try await answer
