@@ -101,4 +101,15 @@ import Testing
     try await wait(for: "the deadline") { acted.load(ordering: .relaxed) == 1 }
     deadlines.remove(id: UInt64.max - 200)
   }
+
+  @Test func `one that comes from another's action isn't forgotten`() async throws {
+    let deadlines = Deadlines.shared
+    let acted = Atomic<Int>(0)
+    for number in 0..<50 as Range<UInt64> {
+      deadlines.add(id: UInt64.max - 300 - number, deadlineNs: linux_now_ns() + number * 100_000) {
+        deadlines.add(id: UInt64.max - 400 - number, deadlineNs: 1) { acted.add(1, ordering: .relaxed) }
+      }
+    }
+    try await wait(for: "the deadlines") { acted.load(ordering: .relaxed) == 50 }
+  }
 }
