@@ -102,6 +102,8 @@ package actor Router {
     runners = manifests.manifests.map { RunnerState($0) }
   }
 
+  deinit { thread.end() }
+
   /// What the last search for manifests has found. Any thread.
   package nonisolated var manifests: ManifestSearch.Result { found.withLock { $0 } }
 

@@ -25,6 +25,8 @@ package actor Runner {
     control = RunThreads(name: "ctl-\(manifest.id.split(separator: ".").last ?? "")", limit: 1)
   }
 
+  deinit { control.end() }
+
   /// Opens the library if it isn't yet.
   ///
   /// - Throws: `.incompatibleRunner`; the runner then serves nothing.

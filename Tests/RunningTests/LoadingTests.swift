@@ -80,6 +80,16 @@ import Testing
     #expect(loaded.count(.models) == 0)
   }
 
+  @Test func `a runner that nobody holds leaves no thread`() async throws {
+    do {
+      let runner = Runner(try Faulty.manifest { $0.id = "org.stadion.test.nobody" })
+      // Refused by the plugin, whose id is another; the runner's thread has started.
+      await #expect(throws: HostError.self) { try await runner.open() }
+      #expect(threadCount(named: "ctl-nobody") == 1)
+    }
+    try await wait(for: "the thread to end") { threadCount(named: "ctl-nobody") == 0 }
+  }
+
   @Test func `no test hangs on what it has failed to let go on`() async throws {
     let faulty = try Faulty.shared.get()
     let words = "nobody told it to go on"
