@@ -85,8 +85,8 @@ import Testing
     let deadlines = Deadlines.shared
     let acted = Locked<[String]>([])
     let now = linux_now_ns()
-    deadlines.add(id: UInt64.max - 100, deadlineNs: now + 20_000_000) { acted.withLock { $0.append("removed") } }
-    deadlines.add(id: UInt64.max - 101, deadlineNs: now + 40_000_000) { acted.withLock { $0.append("kept") } }
+    deadlines.add(id: UInt64.max - 100, deadlineNs: now + 500_000_000) { acted.withLock { $0.append("removed") } }
+    deadlines.add(id: UInt64.max - 101, deadlineNs: now + 520_000_000) { acted.withLock { $0.append("kept") } }
     deadlines.remove(id: UInt64.max - 100)
     deadlines.remove(id: UInt64.max - 102)
     try await wait(for: "the deadline") { acted.withLock { !$0.isEmpty } }
