@@ -112,8 +112,10 @@ let package = Package(
     tests(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),
-    tests("HostTests", ["Wire", "Inference", "StadionClient"], exclude: ["Fixtures"]),
-    tests("ConformanceTests", ["Wire"], exclude: ["Fixtures"]),
+    .target(
+      name: "BlockingTests", dependencies: ["Running"], path: "Tests/BlockingTests", swiftSettings: swiftSettings),
+    tests("HostTests", ["Wire", "Inference", "StadionClient", "BlockingTests"], exclude: ["Fixtures"]),
+    tests("ConformanceTests", ["Wire", "BlockingTests"], exclude: ["Fixtures"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],
   swiftLanguageModes: [.v6]

@@ -22,7 +22,6 @@ struct InferEndpoint: Sendable {
     var served = try router.table.version(name, version)
     let parts = try parts(exchange)
     let scratch = scratch(of: exchange)
-    var isSecondTry = false
     while true {
       scratch.begin(outputCount: served.outputs.count)
       try scratch.run.begin(served.instances[0])
@@ -39,10 +38,11 @@ struct InferEndpoint: Sendable {
         times = try await run(model, served, scratch, exchange)
       } catch {
         // Replaced since the lookup: the version that took its place is there by now.
-        guard error.isModelClosed, !isSecondTry else { throw error }
-        isSecondTry = true
+        guard error.isModelClosed else { throw error }
+        let next = try router.table.version(name, version)
+        guard next !== served else { throw error }
         scratch.run.reset()
-        served = try router.table.version(name, version)
+        served = next
         continue
       }
       let ran = linux_now_ns()

@@ -96,6 +96,8 @@ package actor Router {
     self.options = options
   }
 
+  deinit { thread.end() }
+
   /// What the last search for manifests has found. Any thread.
   package nonisolated var manifests: ManifestSearch.Result { found.withLock { $0 } }
 

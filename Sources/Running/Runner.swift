@@ -33,6 +33,8 @@ package actor Runner {
     control = RunThreads(name: "ctl-\(manifest.id.split(separator: ".").last ?? "")", limit: 1)
   }
 
+  deinit { control.end() }
+
   /// Opens the runner if it isn't open: in a new process, or in the host, as its manifest says.
   ///
   /// - Throws: `.incompatibleRunner` for what can't be used; `.runnerFailed` when its process ended meanwhile.

@@ -1,7 +1,8 @@
+import BlockingTests
 import Foundation
 import Testing
 
-@Suite struct `The conformance kit passes` {
+@Suite(.blocking) struct `The conformance kit passes` {
   @Test func `the echo runner`() throws {
     let check = try RunnerCheck(
       RunnerCheck.product("libEchoRunner.so"), ["--option", "inputs=x:f32[-1,4] t:utf8[-1] b:bool[2]"])
@@ -22,7 +23,7 @@ import Testing
   }
 }
 
-@Suite struct `The conformance kit finds` {
+@Suite(.blocking) struct `The conformance kit finds` {
   static let libraryFaults: [(fault: String, check: String, id: String)] = [
     ("null_table", "table", "ENTRY-NULL"), ("size_0", "table", "TABLE-SIZE"), ("size_small", "table", "TABLE-SIZE"),
     ("size_1mb", "table", "TABLE-SIZE"), ("wrong_abi", "table", "TABLE-ABI"),

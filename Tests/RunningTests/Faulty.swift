@@ -156,6 +156,19 @@ func wait(for what: String, _ condition: () -> Bool) async throws {
   }
 }
 
+/// SplitMix64: the same numbers for the same seed.
+struct Dice {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
+  }
+}
+
 /// A value that tasks share: a `Mutex` itself can't be captured by several.
 final class Locked<Value: Sendable>: Sendable {
   private let mutex: Mutex<Value>

@@ -5,7 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 
 bool faulty_is(const stadion_model *model, const char *fault) { return !strcmp(model->fault, fault); }
 
@@ -20,6 +19,7 @@ static void set_option(stadion_model *model, const char *key, const char *value)
   if (!strcmp(key, "outputs")) model->output_count = (uint32_t)atoi(value);
   if (!strcmp(key, "code")) model->code = atoi(value);
   if (!strcmp(key, "load_code")) model->load_code = atoi(value);
+  if (!strcmp(key, "patience_ms")) model->patience_ms = (uint32_t)atoi(value);
   if (!strcmp(key, "ms")) model->ms = (uint32_t)atoi(value);
   if (!strcmp(key, "bias")) model->bias = (float)atof(value);
 }
@@ -81,6 +81,7 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
                          const stadion_option *options, size_t count, stadion_model **out, stadion_error *error) {
   stadion_model *model = calloc(1, sizeof *model);
   model->output_count = 1;
+  model->patience_ms = PATIENCE_MS;
   model->device = runner->device;
   for (size_t i = 0; i < count; i++) {
     char key[64], value[128];
@@ -92,14 +93,9 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
   _Atomic uint64_t *counters = faulty_counters[model->slot];
   counters[COUNT_LOADS]++;
   faulty_process_load(model);
-  stadion_code code = STADION_OK;
+  stadion_code code = faulty_is(model, "load_waits") ? faulty_wait(model, ticket, error) : STADION_OK;
   if (runner->refuse[0]) code = faulty_fail(error, STADION_UNSUPPORTED, runner->refuse);
-  if (model->load_code) code = faulty_fail(error, model->load_code, "the file smells");
-  if (faulty_is(model, "load_waits")) {
-    const struct timespec millisecond = {.tv_nsec = 1000000};
-    while (!counters[COUNT_GO] && !ticket->is_cancelled(ticket)) nanosleep(&millisecond, NULL);
-    if (!counters[COUNT_GO]) code = faulty_fail(error, STADION_CANCELLED, "cancelled while loading");
-  }
+  if (model->load_code && code == STADION_OK) code = faulty_fail(error, model->load_code, "the file smells");
   bool gives = !faulty_is(model, "load_null");
   if (code != STADION_OK || !gives) {
     free(model);

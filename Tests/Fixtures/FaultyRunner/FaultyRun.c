@@ -17,6 +17,17 @@ static void pause_millisecond(void) {
   nanosleep(&millisecond, NULL);
 }
 
+stadion_code faulty_wait(const stadion_model *model, const stadion_ticket *ticket, stadion_error *error) {
+  stadion_error nowhere;
+  if (!error) error = &nowhere;
+  for (uint32_t waited = 0; !faulty_counters[model->slot][COUNT_GO]; waited++) {
+    if (ticket && ticket->is_cancelled(ticket)) return faulty_fail(error, STADION_CANCELLED, "cancelled as asked");
+    if (waited >= model->patience_ms) return faulty_fail(error, STADION_INTERNAL, "nobody told it to go on");
+    pause_millisecond();
+  }
+  return STADION_OK;
+}
+
 // -- Buffers of the runner's own ----------------------------------------------
 
 static void release(stadion_buffer *buffer) {
@@ -42,7 +53,7 @@ static stadion_buffer *make_buffer(_Atomic uint64_t *counters, uint64_t size) {
 static void *emit_late(void *argument) {
   stadion_model *model = argument;
   _Atomic uint64_t *counters = faulty_counters[model->slot];
-  while (!counters[COUNT_GO]) pause_millisecond();
+  if (faulty_wait(model, NULL, NULL) != STADION_OK) return NULL;
   const int64_t shape[1] = {1};
   stadion_buffer *buffer = make_buffer(counters, 4);
   stadion_tensor late = {.struct_size = sizeof late,
@@ -61,13 +72,11 @@ static void *emit_late(void *argument) {
 
 static stadion_code wait_as_told(stadion_model *model, const stadion_request *request, stadion_error *error) {
   _Atomic uint64_t *counters = faulty_counters[model->slot];
-  bool polls = faulty_is(model, "polls_cancel"), waits = polls || faulty_is(model, "ignores_cancel");
-  while (waits && !counters[COUNT_GO]) {
-    if (polls && request->ticket->is_cancelled(request->ticket)) {
-      counters[COUNT_CANCELLED]++;
-      return faulty_fail(error, STADION_CANCELLED, "cancelled as asked");
-    }
-    pause_millisecond();
+  bool polls = faulty_is(model, "polls_cancel");
+  if (polls || faulty_is(model, "ignores_cancel")) {
+    stadion_code code = faulty_wait(model, polls ? request->ticket : NULL, error);
+    if (code == STADION_CANCELLED) counters[COUNT_CANCELLED]++;
+    if (code != STADION_OK) return code;
   }
   for (uint32_t i = 0; i < model->ms; i++) pause_millisecond();
   return STADION_OK;
