@@ -103,6 +103,45 @@ int linux_wait(int process) {
   return status;
 }
 
+// A library as it was when it was opened; larger ones would take too much private memory.
+enum { DETACH_LIMIT = 64 << 20, DETACH_MAPPINGS = 32 };
+
+static void detach(char *start, size_t size, int rights) {
+  char *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (copy == MAP_FAILED) return;
+  memcpy(copy, start, size);
+  if (mprotect(copy, size, rights) != 0 ||
+      mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, start) == MAP_FAILED)
+    munmap(copy, size);
+}
+
+void linux_detach_library(const char *path) {
+  struct {
+    unsigned long start, end;
+    int rights;
+  } found[DETACH_MAPPINGS];
+  int count = 0;
+  size_t total = 0;
+  FILE *maps = fopen("/proc/self/maps", "re");
+  if (!maps) return;
+  char line[4608];
+  while (count < DETACH_MAPPINGS && fgets(line, sizeof line, maps)) {
+    char flags[8];
+    int name = 0;
+    if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %n", &found[count].start, &found[count].end, flags, &name) < 3) continue;
+    line[strcspn(line, "\n")] = 0;
+    // What can't be read can't be copied: a gap between two parts.
+    if (name == 0 || strcmp(line + name, path) != 0 || flags[0] != 'r') continue;
+    found[count].rights =
+        PROT_READ | (flags[1] == 'w' ? PROT_WRITE : 0) | (flags[2] == 'x' ? PROT_EXEC : 0);
+    total += found[count].end - found[count].start;
+    count++;
+  }
+  fclose(maps);
+  if (total > DETACH_LIMIT) return;
+  for (int i = 0; i < count; i++) detach((char *)found[i].start, found[i].end - found[i].start, found[i].rights);
+}
+
 uint64_t linux_resident_bytes(void) {
   FILE *file = fopen("/proc/self/statm", "re");
   if (!file) return 0;

@@ -1,5 +1,6 @@
 import CLinux
 import CRunning
+import Confinement
 import Glibc
 import Inference
 import Manifests
@@ -22,12 +23,21 @@ final class Child: Sendable {
   /// - Returns: Nil for an order that no host gives.
   init?(_ order: JSONValue, _ channel: ControlChannel, _ arena: CInt) {
     guard let manifest = order["open"].flatMap({ ControlMessages.manifest($0) }),
+      let confinement = order["confinement"].flatMap({ RunnerAccess.confinement($0) }),
       let byteCount = order["arenaBytes"]?.int, let base = SharedArena.map(arena, byteCount)
     else { return nil }
     close(arena)
     self.channel = channel
     self.manifest = manifest
     let spinNs = linux_cpu_count() > 1 ? UInt64(order["spinMicros"]?.int ?? 0) * 1000 : 0
+    do throws(HostError) {
+      for remark in try confinement.apply() {
+        channel.send(["log": [.integer(Log.Level.warning.rawValue), .string("not confined in full: \(remark)")]])
+      }
+    } catch {
+      channel.send(ControlMessages.encode(error))
+      return nil
+    }
     workers = RunWorkers(base: base, arenaBytes: byteCount, spinNs: spinNs)
   }
 
@@ -70,7 +80,7 @@ final class Child: Sendable {
     let runner: LocalRunner
     do throws(HostError) {
       let channel = channel
-      runner = try LocalRunner(manifest) { level, text in
+      runner = try LocalRunner(manifest, detachesLibrary: true) { level, text in
         channel.send(["log": [.integer(level.rawValue), .string(text)]])
       }
     } catch {

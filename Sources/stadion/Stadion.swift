@@ -23,6 +23,7 @@ struct Stadion {
     Verb(spec: Infer.spec, run: Infer.run),
     Verb(spec: RunnerList.spec, run: RunnerList.run),
     Verb(spec: RunnerShow.spec, run: RunnerShow.run),
+    Verb(spec: RunnerRestart.spec, run: RunnerRestart.run),
     Verb(spec: RunnerNew.spec, run: RunnerNew.run),
     Verb(spec: RunnerCheck.spec, run: RunnerCheck.run),
     Verb(spec: ModelList.spec, run: ModelList.run),

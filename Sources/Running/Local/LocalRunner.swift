@@ -15,10 +15,15 @@ package final class LocalRunner: RunnerHome, @unchecked Sendable {
 
   /// Opens the library.
   ///
+  /// - Parameters:
+  ///   - detachesLibrary: Whatever becomes of the library's file, this process keeps what it opened.
+  ///   - sink: Takes what the runner logs; nil for the host's own log.
   /// - Throws: `.incompatibleRunner`; the runner then serves nothing.
-  package init(_ manifest: RunnerManifest, logTo sink: HostTable.Sink? = nil) throws(HostError) {
+  package init(
+    _ manifest: RunnerManifest, detachesLibrary: Bool = false, logTo sink: HostTable.Sink? = nil
+  ) throws(HostError) {
     self.manifest = manifest
-    plugin = try Plugin(manifest, logTo: sink)
+    plugin = try Plugin(manifest, detachesLibrary: detachesLibrary, logTo: sink)
   }
 
   package var facts: RunnerFacts {

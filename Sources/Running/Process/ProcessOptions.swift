@@ -1,9 +1,13 @@
+package import Confinement
+
 /// How runners' processes are started and ended. Every limit is an option of `stadion serve`.
 package struct ProcessOptions: Sendable {
   /// The program that has the verb `runner-process`.
   package var executable = "/proc/self/exe"
   /// Folders of models that runners may read.
   package var modelRoots: [String] = []
+  /// Where each process gets a group of its own, for its manifest's limits; nil where the system gives none.
+  package var controlGroup: HostControlGroup?
   /// Address space for tensors of requests in flight, per process; pages are taken as they are used.
   package var arenaBytes = SharedArena.standardBytes
   /// How long a run may go on after its deadline, or after its caller has left, before its process is ended.

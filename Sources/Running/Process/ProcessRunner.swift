@@ -18,14 +18,16 @@ final class ProcessRunner: RunnerHome, @unchecked Sendable {
     _ manifest: RunnerManifest, _ options: ProcessOptions, onEnd: @escaping @Sendable (RunnerEnd) -> Void
   ) throws(HostError) {
     self.manifest = manifest
-    process = try RunnerProcess(manifest.id, options, onEnd: onEnd)
+    var options = options
+    if let limit = manifest.limits.killAfterMs { options.killAfterMs = limit }
+    process = try RunnerProcess(manifest.id, options, manifest.limits, onEnd: onEnd)
     do throws(HostError) {
       let answer = try process.call(
         [
           "open": ControlMessages.encode(manifest), "arenaBytes": .integer(options.arenaBytes),
           "spinMicros": .integer(options.spinMicros),
-          "modelRoots": .array(options.modelRoots.map { .string($0) }),
-          "memoryBytes": .integer(manifest.limits.memoryBytes ?? 0),
+          "confinement": RunnerAccess.encode(
+            RunnerAccess.confinement(for: manifest, modelRoots: options.modelRoots)),
         ], timeoutMs: options.openTimeoutMs, doing: "open its library")
       guard let facts = ControlMessages.facts(answer) else {
         throw HostError(.runnerFailed, "runner \(manifest.id): its process didn't say what it has opened")

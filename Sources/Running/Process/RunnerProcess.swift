@@ -1,5 +1,6 @@
 import CLinux
 import CRunning
+import Confinement
 import Glibc
 package import Inference
 import Manifests
@@ -23,11 +24,15 @@ final class RunnerProcess: @unchecked Sendable {
   /// What the process writes to its standard output and error.
   private let output: CInt
   private let onEnd: @Sendable (RunnerEnd) -> Void
+  /// What limits its memory and CPU time, where the system lets the host do that.
+  private let group: ControlGroup?
 
   private struct InFlight: @unchecked Sendable {
     // @unchecked: of what `run` points at, only words that both sides share are touched.
     let ticket: UInt64
     let model: UInt32
+    /// The deadline by which a cancelled run must have ended; 0 before it is cancelled.
+    var killID: UInt64 = 0
     let run: UnsafeMutablePointer<shared_run>
   }
   private struct State: ~Copyable {
@@ -53,7 +58,8 @@ final class RunnerProcess: @unchecked Sendable {
   ///
   /// - Parameter onEnd: Told on a thread of its own when the process has ended, unless `stop` was called.
   init(
-    _ runnerID: String, _ options: ProcessOptions, onEnd: @escaping @Sendable (RunnerEnd) -> Void
+    _ runnerID: String, _ options: ProcessOptions, _ limits: RunnerManifest.Limits,
+    onEnd: @escaping @Sendable (RunnerEnd) -> Void
   ) throws(HostError) {
     self.runnerID = runnerID
     self.options = options
@@ -74,6 +80,7 @@ final class RunnerProcess: @unchecked Sendable {
       close(output)
       throw Self.failure(runnerID)
     }
+    group = Self.group(processID, runnerID, options, limits)
     watch()
   }
 
@@ -97,6 +104,28 @@ final class RunnerProcess: @unchecked Sendable {
     let variables = environment.map { strdup($0) } + [nil]
     defer { for text in words + variables { free(text) } }
     return linux_spawn(executable, words, variables, output, control, memory)
+  }
+
+  /// A group for the manifest's limits, with the process in it; nil without limits, and where it can't be had.
+  private static func group(
+    _ processID: Int32, _ runnerID: String, _ options: ProcessOptions, _ limits: RunnerManifest.Limits
+  ) -> ControlGroup? {
+    guard limits.memoryBytes != nil || limits.cpuPercent != nil, let host = options.controlGroup else { return nil }
+    let wanted = ControlGroup.Limits(
+      memoryBytes: limits.memoryBytes, cpus: limits.cpuPercent.map { Double($0) / 100 })
+    do throws(HostError) {
+      let group = try ControlGroup(named: "\(runnerID)-\(processID)", in: host, wanted)
+      do throws(HostError) {
+        try group.add(processID)
+      } catch {
+        group.remove()
+        throw error
+      }
+      return group
+    } catch {
+      Log.warning("a runner has no group of its own", ("runner", runnerID), ("reason", error.description))
+      return nil
+    }
   }
 
   // MARK: Watching
@@ -134,7 +163,9 @@ final class RunnerProcess: @unchecked Sendable {
     let status = linux_wait(processID)
     if polled[1].fd >= 0 { while lines.read(output) {} }
     close(output)
-    ended(status)
+    let wasOutOfMemory = (group?.outOfMemoryKills ?? 0) > 0
+    group?.remove()
+    ended(status, wasOutOfMemory)
   }
 
   private func take(_ message: JSONValue) {
@@ -151,12 +182,13 @@ final class RunnerProcess: @unchecked Sendable {
     shared_wake(news, 1)
   }
 
-  private func ended(_ status: CInt) {
+  private func ended(_ status: CInt, _ wasOutOfMemory: Bool) {
     let signal = status & 0x7f
     let (end, lost, isWanted) = state.withLock { state -> (RunnerEnd, [InFlight], Bool) in
       let how =
         signal != 0
         ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
+      if wasOutOfMemory && state.charge == nil { state.charge = "it took more memory than its manifest allows" }
       let reason = state.charge.map { "ended by the host: \($0)" } ?? how
       let end = RunnerEnd(reason: reason, signal: signal == 0 ? nil : signal)
       state.end = end
@@ -261,17 +293,21 @@ final class RunnerProcess: @unchecked Sendable {
 
   /// The run is over; nothing of it will be written any more.
   func forget(ticket: UInt64) {
-    state.withLock { state in
-      guard let index = state.inFlight.lastIndex(where: { $0.ticket == ticket }) else { return }
+    let killID = state.withLock { state -> UInt64 in
+      guard let index = state.inFlight.lastIndex(where: { $0.ticket == ticket }) else { return 0 }
       state.inFlight.swapAt(index, state.inFlight.count - 1)
-      state.inFlight.removeLast()
+      return state.inFlight.removeLast().killID
     }
+    if killID != 0 { Deadlines.shared.remove(id: killID) }
   }
 
   /// Asks a run to end, and ends the process if it hasn't after a while.
   func cancel(ticket: UInt64) {
+    let killID = Ticket.newID()
     let model = state.withLock { state -> UInt32? in
-      guard let found = state.inFlight.first(where: { $0.ticket == ticket }) else { return nil }
+      guard let index = state.inFlight.firstIndex(where: { $0.ticket == ticket && $0.killID == 0 }) else { return nil }
+      state.inFlight[index].killID = killID
+      let found = state.inFlight[index]
       let word = UnsafeMutableRawPointer(found.run) + MemoryLayout<shared_run>.offset(of: \.cancel)!
       shared_store(word.assumingMemoryBound(to: UInt32.self), 1)
       return found.model
@@ -279,8 +315,7 @@ final class RunnerProcess: @unchecked Sendable {
     guard let model else { return }
     channel.send(["interrupt": [.integer(model), .integer(ticket)]], mayBlock: false)
     let limit = options.killAfterMs
-    // Taken away with the ticket's own deadline once the run is over.
-    Deadlines.shared.add(id: ticket, deadlineNs: linux_now_ns() + UInt64(limit) * 1_000_000) { [weak self] in
+    Deadlines.shared.add(id: killID, deadlineNs: linux_now_ns() + UInt64(limit) * 1_000_000) { [weak self] in
       guard let self, self.state.withLock({ $0.inFlight.contains { $0.ticket == ticket } }) else { return }
       self.charge("a run went on for \(limit) ms after it was cancelled")
     }

@@ -34,6 +34,7 @@ package final class SharedArena: TensorSource, @unchecked Sendable {
     }
     self.base = base
     self.byteCount = byteCount
+    let byteCount = byteCount / ArenaSpace.smallest * ArenaSpace.smallest
     space = Mutex(ArenaSpace(Self.ringBytes..<byteCount, warmLimit: Self.warmBytes))
   }
 
