@@ -8,6 +8,9 @@ final class RunDesk {
   private let arenaBytes: Int
   private let request = RunRequest()
   private let outputs: OutputMemory
+  /// The last run's model.
+  private var number: UInt32 = 0
+  private var model: LocalModel?
 
   init(base: UnsafeMutableRawPointer, arenaBytes: Int) {
     self.base = base
@@ -18,7 +21,12 @@ final class RunDesk {
   }
 
   /// Makes the run that is written down at `run`, writes down what came out, and tells the host.
-  func serve(_ run: UnsafeMutablePointer<shared_run>, _ model: LocalModel?) {
+  func serve(_ run: UnsafeMutablePointer<shared_run>, _ find: (UInt32) -> LocalModel?) {
+    // Numbers are never used again, so the last one may be kept.
+    if run.pointee.model != number {
+      number = run.pointee.model
+      model = find(number)
+    }
     let ticket = request.ticket
     outputs.begin(run)
     ticket.renew(id: run.pointee.ticket, deadlineNs: run.pointee.deadline_ns)

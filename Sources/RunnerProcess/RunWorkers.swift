@@ -16,12 +16,11 @@ final class RunWorkers: @unchecked Sendable {
   /// Runs ever taken from the ring.
   private let head = Atomic<UInt32>(0)
 
-  private struct Crew: ~Copyable {
-    var threads = 0
-    var sleeping = 0
-    var isSpinning = false
-  }
-  private let crew = Mutex(Crew())
+  /// One idle thread at a time waits for the next run, so that it is always the same one while runs come one by one.
+  private let hasLeader = Atomic<Bool>(false)
+  /// Threads that wait to be called, and those that are being started.
+  private let reserve = Atomic<Int>(0)
+  private let threads = Mutex(0)
 
   /// The host's gates let in fewer for each model.
   private static let threadLimit = 256
@@ -50,34 +49,43 @@ final class RunWorkers: @unchecked Sendable {
 
   // MARK: Threads
 
-  /// Starts the first thread; each further one is started when all are busy.
-  func start() { crew.withLock { enlist(&$0) } }
+  /// Starts the first thread; a further one whenever a run is taken and nobody is left for the next.
+  func start() { enlist() }
 
-  private func enlist(_ crew: inout Crew) {
-    var handle = pthread_t()
-    let code = pthread_create(
-      &handle, nil,
-      { argument in
-        linux_name_thread("run")
-        Unmanaged<RunWorkers>.fromOpaque(argument!).takeRetainedValue().work()
-        return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    // Without a further thread the present ones go on; without any, the host sees that nothing is answered.
-    guard code == 0 else { return Unmanaged.passUnretained(self).release() }
-    pthread_detach(handle)
-    crew.threads += 1
+  private func enlist() {
+    threads.withLock { threads in
+      guard threads < Self.threadLimit else { return }
+      reserve.wrappingAdd(1, ordering: .relaxed)
+      var handle = pthread_t()
+      let code = pthread_create(
+        &handle, nil,
+        { argument in
+          linux_name_thread("run")
+          Unmanaged<RunWorkers>.fromOpaque(argument!).takeRetainedValue().work()
+          return nil
+        }, Unmanaged.passRetained(self).toOpaque())
+      guard code == 0 else {
+        // The present threads go on; without any, the host sees that nothing is answered.
+        reserve.wrappingSubtract(1, ordering: .relaxed)
+        return Unmanaged.passUnretained(self).release()
+      }
+      pthread_detach(handle)
+      threads += 1
+    }
   }
 
   private func work() {
     let desk = RunDesk(base: base, arenaBytes: arenaBytes)
+    reserve.wrappingSubtract(1, ordering: .relaxed)
     var lastRun: UInt64 = 0
     while true {
       if let offset = next() {
-        let run = (base + Int(offset)).assumingMemoryBound(to: shared_run.self)
-        desk.serve(run, models.withLock { $0[run.pointee.model] })
+        desk.serve((base + Int(offset)).assumingMemoryBound(to: shared_run.self)) { number in
+          models.withLock { $0[number] }
+        }
         if spinNs > 0 { lastRun = linux_now_ns() }
-      } else if spinNs == 0 || linux_now_ns() - lastRun > spinNs || !spin() {
-        sleep()
+      } else {
+        wait(spins: spinNs > 0 && linux_now_ns() - lastRun < spinNs)
       }
     }
   }
@@ -91,59 +99,55 @@ final class RunWorkers: @unchecked Sendable {
       guard head.compareExchange(expected: at, desired: at &+ 1, ordering: .acquiringAndReleasing).exchanged else {
         continue
       }
-      crew.withLock { crew in
-        if crew.sleeping == 0 && !crew.isSpinning && crew.threads < Self.threadLimit { enlist(&crew) }
-      }
-      // While one was spinning the host woke nobody for what came with this.
-      if at &+ 1 != shared_load(RingWords.tail(ring)) { shared_wake(RingWords.tail(ring), 1) }
+      if reserve.load(ordering: .relaxed) == 0 { enlist() }
+      // While the leader was looking the host called nobody for what came with this.
+      if at &+ 1 != shared_load(RingWords.tail(ring)) { RingWords.call(ring) }
       return offset
     }
   }
 
   private var isEmpty: Bool { head.load(ordering: .acquiring) == shared_load(RingWords.tail(ring)) }
 
-  /// Looks for the next run for as long as the last pause was short. One thread at a time.
-  ///
-  /// - Returns: False when nothing came, or another one is looking already.
-  private func spin() -> Bool {
-    let isFirst = crew.withLock { crew in
-      if crew.isSpinning { return false }
-      crew.isSpinning = true
-      tell(crew)
-      return true
+  /// Waits as the leader if there is none, else in reserve. May return early.
+  private func wait(spins: Bool) {
+    guard hasLeader.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged else {
+      return waitInReserve()
     }
-    guard isFirst else { return false }
+    let leader = RingWords.leader(ring)
+    if spins {
+      shared_store(leader, UInt32(SHARED_LEADER_LOOKING))
+      shared_fence()
+      look()
+    }
+    if isEmpty {
+      shared_store(leader, UInt32(SHARED_LEADER_ASLEEP))
+      shared_fence()
+      let seen = head.load(ordering: .acquiring)
+      if seen == shared_load(RingWords.tail(ring)) { shared_wait(RingWords.tail(ring), seen, 0) }
+    }
+    shared_store(leader, UInt32(SHARED_LEADER_BUSY))
+    // Before the ring is looked at again: the host either calls somebody, or has announced what will be found there.
+    shared_fence()
+    hasLeader.store(false, ordering: .releasing)
+  }
+
+  /// Looks for the next run, for as long as the last pause may well have been.
+  private func look() {
     let began = linux_now_ns()
-    var found = false
     repeat {
-      for _ in 0..<32 where !found {
-        found = !isEmpty
+      for _ in 0..<32 {
+        if !isEmpty { return }
         shared_pause()
       }
-    } while !found && linux_now_ns() - began < spinNs
-    crew.withLock { crew in
-      crew.isSpinning = false
-      tell(crew)
-    }
-    return found
+    } while linux_now_ns() - began < spinNs
   }
 
-  private func sleep() {
-    let seen = head.load(ordering: .acquiring)
-    crew.withLock { crew in
-      crew.sleeping += 1
-      tell(crew)
-    }
-    shared_fence()
-    if seen == shared_load(RingWords.tail(ring)) { shared_wait(RingWords.tail(ring), seen, 0) }
-    crew.withLock { crew in
-      crew.sleeping -= 1
-      tell(crew)
-    }
-  }
-
-  /// Tells the host whether it must wake somebody.
-  private func tell(_ crew: borrowing Crew) {
-    shared_store(RingWords.sleepers(ring), crew.isSpinning ? 0 : UInt32(crew.sleeping))
+  private func waitInReserve() {
+    let calls = RingWords.calls(ring)
+    let seen = shared_load(calls)
+    reserve.wrappingAdd(1, ordering: .sequentiallyConsistent)
+    // Who led may have begun a run meanwhile, and what came since would wait for its end.
+    if isEmpty && hasLeader.load(ordering: .sequentiallyConsistent) { shared_wait(calls, seen, 0) }
+    reserve.wrappingSubtract(1, ordering: .relaxed)
   }
 }

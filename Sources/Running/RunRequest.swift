@@ -1,3 +1,4 @@
+import CRunning
 import CStadionRunner
 package import Inference
 import Telemetry
@@ -36,7 +37,9 @@ package final class RunRequest: @unchecked Sendable {
   /// The model in this process that runs it; nil outside of `run`. Kept alive by its caller.
   private unowned(unsafe) var model: LocalModel?
   /// What the runner's process sees of this run; nil for a model in this process.
-  var shared: SharedRun?
+  private(set) var shared: SharedRun?
+  /// Kept for the next run in some process.
+  private var idleShared: SharedRun?
   private var capacity = 0
   private(set) var tensors = UnsafeMutablePointer<stadion_tensor>.allocate(capacity: 0)
   private var tensorPointers = UnsafeMutablePointer<UnsafePointer<stadion_tensor>?>.allocate(capacity: 0)
@@ -81,6 +84,17 @@ package final class RunRequest: @unchecked Sendable {
   package func begin(_ model: LoadedModel) throws(HostError) {
     begin(model.signature)
     try model.home.begin(self)
+  }
+
+  /// Makes this a run in the process that shares `arena`.
+  func share(_ arena: SharedArena, _ run: UnsafeMutablePointer<shared_run>, _ layout: RunLayout) {
+    if let idle = idleShared {
+      idle.begin(arena: arena, run: run, layout: layout)
+      shared = idle
+    } else {
+      shared = SharedRun(arena: arena, run: run, layout: layout)
+      idleShared = shared
+    }
   }
 
   /// The same for a model in this process.

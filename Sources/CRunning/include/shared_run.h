@@ -58,12 +58,21 @@ _Static_assert(sizeof(shared_run) == 88 + SHARED_RUN_MESSAGE_BYTES, "shared_run 
 // -- The ring -----------------------------------------------------------------
 enum { SHARED_RING_ENTRIES = 4096 };  // runs that may be with one process at once
 
+// `shared_ring.leader`.
+enum {
+  SHARED_LEADER_BUSY = 0,    // there is none: whoever becomes idle takes what is there, but a run shouldn't wait for that
+  SHARED_LEADER_ASLEEP = 1,  // on `tail`
+  SHARED_LEADER_LOOKING = 2,
+};
+
 // At the arena's start. Each writer has cache lines of its own.
 typedef struct shared_ring {
-  uint32_t tail;  // host: runs ever announced; the child sleeps on it
+  uint32_t tail;  // host: runs ever announced; the leader sleeps on it
   uint32_t pad0[15];
-  uint32_t sleepers;  // child: threads that sleep on `tail`; 0 while one spins, since that one will see it
+  uint32_t leader;  // child: what the thread that takes the next run does, one of the states below
   uint32_t pad1[15];
+  uint32_t calls;  // host: grows when a further thread is needed; idle threads but the leader sleep on it
+  uint32_t pad2[15];
   uint64_t entries[SHARED_RING_ENTRIES];  // host: offsets of `shared_run`
 } shared_ring;
 

@@ -38,8 +38,7 @@ final class ProcessModel: ModelHome {
     guard let start = request.arena.share(process.arena, headerBytes: layout.byteCount, byteCount: size) else {
       throw .outOfMemory
     }
-    request.shared = SharedRun(
-      arena: process.arena, run: start.assumingMemoryBound(to: shared_run.self), layout: layout)
+    request.share(process.arena, start.assumingMemoryBound(to: shared_run.self), layout)
   }
 
   // MARK: A run
@@ -64,21 +63,16 @@ final class ProcessModel: ModelHome {
 
   /// Gives a run memory for outputs; none when the limit is reached, or the arena is full.
   private func give(_ request: RunRequest, _ byteCount: Int) {
-    guard var shared = request.shared else { return }
+    guard let shared = request.shared else { return }
     // At least what small outputs take, since asking again costs two wake-ups.
     let wanted = max(byteCount, 1024)
     var memory: UnsafeMutableRawPointer?
     if wanted <= request.outputByteLimit + 1024 - min(shared.givenBytes, request.outputByteLimit) {
       memory = request.arena.allocate(wanted)
     }
-    if let memory {
-      let offset = Int(shared.offset(of: memory))
-      shared.given.append(offset..<offset + wanted)
-      shared.givenBytes += wanted
-    }
+    if let memory { shared.give(Int(shared.offset(of: memory)), wanted) }
     shared.run.pointee.given_offset = memory.map { shared.offset(of: $0) } ?? 0
     shared.run.pointee.given_bytes = memory == nil ? 0 : UInt64(wanted)
-    request.shared = shared
   }
 
   func finish(_ request: RunRequest, patienceNs: UInt64) throws(HostError) -> UInt64? {

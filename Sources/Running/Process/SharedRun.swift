@@ -39,15 +39,16 @@ package struct RunLayout: Sendable {
   }
 }
 
-/// The host's side of a run in a runner's process.
-struct SharedRun {
-  let arena: SharedArena
-  let run: UnsafeMutablePointer<shared_run>
-  let layout: RunLayout
-  /// Memory that the run was given for its outputs; nothing outside of it is an output.
-  var given: [Range<Int>] = []
-  var givenBytes = 0
-  /// Why it couldn't be handed over, or couldn't go on.
+/// The host's side of a run in a runner's process. Used again and again by its request.
+final class SharedRun {
+  private(set) var arena: SharedArena
+  private(set) var run: UnsafeMutablePointer<shared_run>
+  private(set) var layout: RunLayout
+  /// Memory that the run was given for its outputs; nothing outside of it is an output. The first is nearly always all.
+  private var firstGiven = 0..<0
+  private var moreGiven: [Range<Int>] = []
+  private(set) var givenBytes = 0
+  /// Why it couldn't be handed over.
   var refusal: HostError?
 
   init(arena: SharedArena, run: UnsafeMutablePointer<shared_run>, layout: RunLayout) {
@@ -56,15 +57,35 @@ struct SharedRun {
     self.layout = layout
   }
 
+  func begin(arena: SharedArena, run: UnsafeMutablePointer<shared_run>, layout: RunLayout) {
+    if self.arena !== arena { self.arena = arena }
+    self.run = run
+    self.layout = layout
+    firstGiven = 0..<0
+    if !moreGiven.isEmpty { moreGiven = [] }
+    givenBytes = 0
+    if refusal != nil { refusal = nil }
+  }
+
   var state: UnsafeMutablePointer<UInt32> { UnsafeMutableRawPointer(run).assumingMemoryBound(to: UInt32.self) }
 
   func offset(of start: UnsafeRawPointer) -> UInt64 { UInt64(start - UnsafeRawPointer(arena.base)) }
 
+  func give(_ offset: Int, _ byteCount: Int) {
+    if givenBytes == 0 {
+      firstGiven = offset..<offset + byteCount
+    } else {
+      moreGiven.append(offset..<offset + byteCount)
+    }
+    givenBytes += byteCount
+  }
+
   /// Whether a run may say that `byteCount` bytes at `offset` are its output.
   func isGiven(_ offset: UInt64, _ byteCount: UInt64) -> Bool {
-    given.contains { range in
+    func holds(_ range: Range<Int>) -> Bool {
       offset >= UInt64(range.lowerBound) && offset <= UInt64(range.upperBound)
         && byteCount <= UInt64(range.upperBound) - offset
     }
+    return holds(firstGiven) || moreGiven.contains(where: holds)
   }
 }

@@ -16,10 +16,14 @@ struct SubmissionRing {
     shared_store(RingWords.tail(ring), tail)
   }
 
-  /// Wakes a thread for what has been pushed, if all of them sleep. Any thread.
+  /// Wakes a thread for what has been pushed, unless one is looking. Any thread.
   static func wake(_ ring: UnsafeMutablePointer<shared_ring>) {
     shared_fence()
-    if shared_load(RingWords.sleepers(ring)) > 0 { shared_wake(RingWords.tail(ring), 1) }
+    switch Int(shared_load(RingWords.leader(ring))) {
+    case SHARED_LEADER_ASLEEP: shared_wake(RingWords.tail(ring), 1)
+    case SHARED_LEADER_LOOKING: break
+    default: RingWords.call(ring)
+    }
   }
 }
 
@@ -28,11 +32,19 @@ package enum RingWords {
   package static func tail(_ ring: UnsafeMutablePointer<shared_ring>) -> UnsafeMutablePointer<UInt32> {
     word(ring, MemoryLayout<shared_ring>.offset(of: \.tail)!)
   }
-  package static func sleepers(_ ring: UnsafeMutablePointer<shared_ring>) -> UnsafeMutablePointer<UInt32> {
-    word(ring, MemoryLayout<shared_ring>.offset(of: \.sleepers)!)
+  package static func leader(_ ring: UnsafeMutablePointer<shared_ring>) -> UnsafeMutablePointer<UInt32> {
+    word(ring, MemoryLayout<shared_ring>.offset(of: \.leader)!)
+  }
+  package static func calls(_ ring: UnsafeMutablePointer<shared_ring>) -> UnsafeMutablePointer<UInt32> {
+    word(ring, MemoryLayout<shared_ring>.offset(of: \.calls)!)
+  }
+  /// Wakes an idle thread that isn't the leader, if there is one.
+  package static func call(_ ring: UnsafeMutablePointer<shared_ring>) {
+    _ = shared_add(calls(ring), 1)
+    shared_wake(calls(ring), 1)
   }
   package static func entries(_ ring: UnsafeMutablePointer<shared_ring>) -> UnsafeMutablePointer<UInt64> {
-    (UnsafeMutableRawPointer(ring) + 128).assumingMemoryBound(to: UInt64.self)
+    (UnsafeMutableRawPointer(ring) + 192).assumingMemoryBound(to: UInt64.self)
   }
   private static func word(_ ring: UnsafeMutablePointer<shared_ring>, _ offset: Int) -> UnsafeMutablePointer<UInt32> {
     (UnsafeMutableRawPointer(ring) + offset).assumingMemoryBound(to: UInt32.self)
