@@ -40,6 +40,7 @@ let package = Package(
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
     // For tests only.
     .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
+    .library(name: "EchoRunner-0.1", type: .dynamic, targets: ["EchoRunner-0.1"]),
   ],
   targets: [
     // The contract and what Swift can't import from libc.
@@ -79,6 +80,8 @@ let package = Package(
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
+    // With the header it was made with: later hosts open it.
+    runner("EchoRunner-0.1", [], path: "Tests/Fixtures/EchoRunner-0.1"),
 
     tests(
       "RunningTests",
@@ -90,7 +93,7 @@ let package = Package(
         "CStadionRunner", "Wire",
       ]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
-    tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
+    tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
     tests("ServingTests", ["Serving", "Wire", "CLinux", "HTTPTestClient"]),
