@@ -101,7 +101,7 @@ let package = Package(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),
     tests("HostTests", ["Wire", "Inference", "StadionClient"], exclude: ["Fixtures"]),
-    tests("ConformanceTests", ["Wire"], exclude: ["Fixtures"]),
+    tests("ConformanceTests", ["Wire", "Conformance"], exclude: ["Fixtures"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],
   swiftLanguageModes: [.v6]

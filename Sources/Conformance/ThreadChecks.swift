@@ -3,7 +3,7 @@ import CStadionRunner
 import Glibc
 import Synchronization
 
-/// Checks with several threads, or of many rounds.
+/// Checks with several threads.
 enum ThreadChecks {
   private static let second = UInt64(1_000_000_000)
 
@@ -104,39 +104,6 @@ enum ThreadChecks {
         }
         library.table.pointee.unload(model)
       }
-    }
-  }
-
-  @Sendable static func leaks(_ subject: Subject, _ report: Report) throws(Report.Stop) {
-    let library = try Library(subject, report)
-    let runner = try library.runner()
-    let first = try Model(library, runner: runner)
-    let inputs = try RunChecks.workingInputs(first)
-    first.unload()
-    if report.hasFindings { return }
-    let end = linux_now_ns() + 20 * second
-    func cycles(_ count: Int) throws(Report.Stop) -> Int {
-      for done in 0..<count {
-        if linux_now_ns() > end { return done }
-        let model = try Model(library, runner: runner)
-        guard let run = ModelRun(model, inputs) else { return done }
-        _ = run.perform()
-        model.unload()
-        run.end()
-      }
-      return count
-    }
-    _ = try cycles(50)
-    linux_trim_memory()
-    let before = linux_resident_bytes()
-    let count = try cycles(200)
-    linux_trim_memory()
-    let growth = Int(linux_resident_bytes()) - Int(before)
-    guard count > 0 else { return report.note("too slow to be measured") }
-    report.note("resident memory grew by \(growth / count) bytes per cycle, over \(count) cycles")
-    // Pools and fragments of an engine come and go by some hundred KB; a leaked model is more in 200 cycles.
-    if growth > 4 << 20, growth / count > 8192 {
-      report.find(.leak, "resident memory grew by \(growth / count) bytes per cycle, over \(count) cycles")
     }
   }
 }

@@ -45,10 +45,13 @@ struct stadion_model {
   pthread_t late;
   bool has_late;
   const stadion_request *late_request;
+  uint32_t asked;          // for the first output of the signature
+  stadion_buffer *reused;  // emitted by every run
 };
 
 extern const stadion_host *faulty_host;
 
+bool faulty_library_is(const char *fault);
 bool faulty_is(const stadion_model *model, const char *fault);
 stadion_code faulty_fail(stadion_error *error, stadion_code code, const char *message);
 stadion_code faulty_run(stadion_model *model, const stadion_request *request, stadion_error *error);
