@@ -7,6 +7,8 @@ final class GuardedMemory: @unchecked Sendable {
   // @unchecked: constant but for what the pages allow.
   private static let page = Int(sysconf(Int32(_SC_PAGESIZE)))
   private static let canary = UInt8(0xA5)
+  /// As many as there can be on either side: less than a page.
+  private static let canaries = [UInt8](repeating: canary, count: page)
   private let base: UnsafeMutableRawPointer
   private let bodyBytes: Int
   private let slot: Int?
@@ -40,10 +42,10 @@ final class GuardedMemory: @unchecked Sendable {
 
   /// Whether the bytes of the body before and after the data are as they were.
   var isFenced: Bool {
-    let body = UnsafeRawBufferPointer(start: base + Self.page, count: bodyBytes)
-    let start = data - (base + Self.page)
-    return body[..<start].allSatisfy { $0 == Self.canary }
-      && body[(start + byteCount)...].allSatisfy { $0 == Self.canary }
+    let body = base + Self.page
+    let before = data - body
+    let after = bodyBytes - before - byteCount
+    return memcmp(body, Self.canaries, before) == 0 && memcmp(data + byteCount, Self.canaries, after) == 0
   }
 
   func fill(_ bytes: [UInt8]) {

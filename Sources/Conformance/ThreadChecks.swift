@@ -31,6 +31,8 @@ enum ThreadChecks {
         }
       }
     }
+    let lent = model.library.host.lentCount
+    if lent > 0 { report.find(.bufferLost, "\(lent) buffers of host->allocate were kept when runs were cancelled") }
   }
 
   private static func judge(

@@ -54,7 +54,7 @@ enum RunnerCheck {
       }
     }
     let errors = outcome.findings.count { $0.severity == .error }
-    if errors > 0 { throw Found(description: "\(errors) errors in \(subject.path)") }
+    if errors > 0 { throw Found(description: "\(errors) \(errors == 1 ? "error" : "errors") in \(subject.path)") }
   }
 
   /// What the process of one check does; started by `run` alone.
