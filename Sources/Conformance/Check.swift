@@ -35,6 +35,9 @@ struct Check: Sendable {
       run: ThreadChecks.cancel),
     Check(
       name: "concurrent", title: "runs at once", needsModel: true, seconds: 30, run: ThreadChecks.concurrent),
+    Check(
+      name: "loads-and-runs", title: "loads while runs go on", needsModel: true, seconds: 30,
+      run: ThreadChecks.loadsDuringRuns),
     Check(name: "loads", title: "loads at once", needsModel: true, seconds: 30, run: ThreadChecks.loads),
     Check(
       name: "leaks", title: "loads and runs, again and again", needsModel: true, seconds: 60, run: LeakCheck.run),

@@ -95,13 +95,12 @@ final class Library: @unchecked Sendable {
   }
 
   func load(
-    _ runner: OpaquePointer, path: String? = nil, options: [Subject.Option]? = nil
+    _ runner: OpaquePointer, path: String? = nil, options: [Subject.Option]? = nil, ticket: KitTicket = KitTicket()
   ) -> (code: stadion_code, model: OpaquePointer?, message: String) {
     let list = Views.options(options ?? subject.options)
     let untouched = OpaquePointer(bitPattern: 0x5AD2_0000)
     var out = untouched
     let error = ErrorRecord()
-    let ticket = KitTicket()
     // Runners without a model file get a folder, as from the host.
     let code = table.pointee.load(
       runner, ticket.pointer, Views.text(path ?? subject.model ?? "/tmp"), list.baseAddress, list.count, &out,

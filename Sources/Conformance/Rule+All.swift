@@ -6,12 +6,13 @@ extension Rule {
     .entryMissing, .entryMajor, .entryNull, .entrySame, .entryThreads, .tableSize, .tableABI, .tableID, .tableVersion,
     .tableFunction, .probeZero, .openFailed, .deviceNone, .deviceEnd, .deviceSize, .deviceKind, .deviceFormats,
     .deviceRuns, .createFailed, .life, .closeThreads, .badOptions, .loadFailed, .loadMissing, .loadGarbage,
-    .loadCrash, .signatureSize, .signatureName, .signatureType, .signatureShape, .signatureEnd, .signatureStable,
+    .loadCrash, .loadCancel, .signatureSize, .signatureName, .signatureType, .signatureShape, .signatureEnd,
+    .signatureStable,
     .metadataEnd, .metadataText, .parallelLoads, .leak, .runFailed, .emitSize, .emitName, .emitType, .emitShape,
     .emitBytes, .emitData, .emitTwice, .emitPart, .emitMissing, .emitNull, .emitLate, .emitRefused, .bufferOutside,
     .bufferTwice, .bufferRelease, .bufferChanged, .bufferTouched, .bufferOverrun, .bufferLost, .bufferSpoiled,
     .inputWritten, .inputOverread, .inputKept, .cancelLate, .cancelCode, .cancelUnasked, .allocationCode,
-    .concurrentFailed, .concurrentResult,
+    .concurrentFailed, .concurrentLoads, .concurrentResult,
   ]
 
   /// The rule with this id: what a check's process reports is read by it.

@@ -78,6 +78,9 @@ extension Rule {
   static let concurrentFailed = Rule(
     "CONC-FAILED", "5", "max_concurrent_runs runs of one model work at once",
     mend: "guard the model's state, or lower max_concurrent_runs")
+  static let concurrentLoads = Rule(
+    "CONC-LOADS", "2", "runs go on as before while other models are loaded and unloaded",
+    mend: "keep what load needs in the new model; guard what models share")
   static let concurrentResult = Rule(
     "CONC-RESULT", "5", "runs at once give what they give one by one",
     mend: "keep scratch memory per run, not per model")

@@ -78,6 +78,7 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
     Self("error_without_nul code=9", "run", "ERROR-NUL"), Self("error_not_utf8 code=9", "run", "ERROR-UTF8"),
     Self("none load_code=9", "model", "LOAD-FAILED"), Self("none ms=400", "cancel", "CANCEL-LATE"),
     Self("miscodes_cancel", "cancel", "CANCEL-CODE"), Self("serial_only ms=1", "concurrent", "CONC-FAILED"),
+    Self("miscodes_load", "cancel", "LOAD-CANCEL"), Self("loads_alone", "loads-and-runs", "CONC-LOADS"),
     Self("ignores_cancel", "run", "PROCESS-HANG"), Self("late_emit", "run", "PROCESS-HANG"),
     Self("load_waits", "model", "PROCESS-HANG"), Self("polls_cancel", "run", "PROCESS-HANG"),
   ]

@@ -50,6 +50,7 @@ struct stadion_model {
 };
 
 extern const stadion_host *faulty_host;
+extern _Atomic int faulty_loads;  // under way, of models that say `loads_alone`
 
 bool faulty_library_is(const char *fault);
 bool faulty_is(const stadion_model *model, const char *fault);

@@ -9,6 +9,8 @@
 #include <time.h>
 #include <unistd.h>
 
+_Atomic int faulty_loads;
+
 bool faulty_is(const stadion_model *model, const char *fault) { return !strcmp(model->fault, fault); }
 
 stadion_code faulty_fail(stadion_error *error, stadion_code code, const char *message) {
@@ -93,6 +95,7 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
     if (faulty_is(model, "trusts_options") && options[i].key.size >= sizeof key) raise(SIGSEGV);
   }
   read_file(model, path);
+  if (faulty_is(model, "loads_alone")) faulty_loads++, usleep(2000), faulty_loads--;
   _Atomic uint64_t *counters = faulty_counters[model->slot];
   counters[COUNT_LOADS]++;
   stadion_code code = STADION_OK;
@@ -104,6 +107,8 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
   }
   if (runner->refuse[0]) code = faulty_fail(error, STADION_UNSUPPORTED, runner->refuse);
   if (model->load_code) code = faulty_fail(error, model->load_code, "the file smells");
+  if (faulty_is(model, "miscodes_load") && ticket->is_cancelled(ticket))
+    code = faulty_fail(error, STADION_INTERNAL, "an exception of the engine: interrupted");
   if (faulty_is(model, "load_waits")) {
     const struct timespec millisecond = {.tv_nsec = 1000000};
     while (!counters[COUNT_GO] && !ticket->is_cancelled(ticket)) nanosleep(&millisecond, NULL);

@@ -174,6 +174,8 @@ static stadion_code answer(stadion_model *model, const stadion_request *request,
   if (code != STADION_OK) return code;
   log_as_told(model);
   if (model->code) return fail_as_told(model, error);
+  if (faulty_is(model, "loads_alone") && faulty_loads)
+    return faulty_fail(error, STADION_INTERNAL, "a model is being loaded");
   if (faulty_is(model, "allocates_too_much"))
     for (int shift = 31; shift < 64; shift++)
       if (!faulty_host->allocate(faulty_host, request->ticket, UINT64_C(1) << shift))
