@@ -40,7 +40,8 @@ enum RunnerNew {
       try FileBytes.write(file.bytes, to: "\(folder)/\(file.path)")
     }
     print(
-      "\(folder): runner \(id) for model.\(name), in \(language.title). Go on with: cd \(folder) && make && make test && make check")
+      "\(folder): runner \(id) for model.\(name), in \(language.title). Go on with: cd \(folder) && make && make test && make check"
+    )
   }
 
   private static func makeFolders(above path: String, in folder: String) throws {
