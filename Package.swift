@@ -41,12 +41,15 @@ let package = Package(
     // For tests only.
     .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
     .library(name: "EchoRunner-0.1", type: .dynamic, targets: ["EchoRunner-0.1"]),
+    .library(name: "EscapingRunner", type: .dynamic, targets: ["EscapingRunner"]),
   ],
   targets: [
     // The contract and what Swift can't import from libc.
     .target(name: "CStadionRunner", cSettings: cSettings),
     .target(name: "CLinux", cSettings: cSettings),
+    .target(name: "CConfinement", cSettings: cSettings),
     .target(name: "CImages", cSettings: cSettings),
+    .target(name: "CRunning", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -55,7 +58,13 @@ let package = Package(
     house("Inference", ["CStadionRunner"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
-    house("Running", ["CStadionRunner", "CLinux", "Manifests", "Inference", "Telemetry"]),
+    house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
+    house(
+      "Running",
+      ["CStadionRunner", "CLinux", "CRunning", "Confinement", "Manifests", "Inference", "Telemetry", "Wire"]),
+    house(
+      "RunnerProcess",
+      ["Running", "Confinement", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
@@ -67,8 +76,8 @@ let package = Package(
     .executableTarget(
       name: "stadion",
       dependencies: [
-        "Serving", "Endpoints", "Registry", "Routing", "Running", "Manifests", "StadionClient", "Telemetry",
-        "Inference", "Wire", "CLinux", "Conformance",
+        "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
+        "Telemetry", "Inference", "Wire", "CLinux", "Conformance",
       ],
       swiftSettings: swiftSettings),
 
@@ -82,6 +91,12 @@ let package = Package(
     runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
     // With the header it was made with: later hosts open it.
     runner("EchoRunner-0.1", [], path: "Tests/Fixtures/EchoRunner-0.1"),
+
+    runner("EscapingRunner", ["CStadionRunner"], path: "Tests/Fixtures/EscapingRunner"),
+    .executableTarget(
+      name: "ConfinementProbe", dependencies: ["Confinement", "CStadionRunner", "Inference"],
+      path: "Tests/Fixtures/ConfinementProbe", swiftSettings: swiftSettings),
+    tests("ConfinementTests", ["Confinement", "CLinux", "Inference"]),
 
     tests(
       "RunningTests",
@@ -100,8 +115,10 @@ let package = Package(
     tests(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),
-    tests("HostTests", ["Wire", "Inference", "StadionClient"], exclude: ["Fixtures"]),
-    tests("ConformanceTests", ["Wire", "Conformance"], exclude: ["Fixtures"]),
+    .target(
+      name: "BlockingTests", dependencies: ["Running"], path: "Tests/BlockingTests", swiftSettings: swiftSettings),
+    tests("HostTests", ["Wire", "Inference", "StadionClient", "BlockingTests"], exclude: ["Fixtures"]),
+    tests("ConformanceTests", ["Wire", "Conformance", "BlockingTests"], exclude: ["Fixtures"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],
   swiftLanguageModes: [.v6]

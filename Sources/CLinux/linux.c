@@ -1,11 +1,16 @@
 #include "linux.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
 #include <pthread.h>
 #include <sched.h>
+#include <signal.h>
+#include <spawn.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,6 +45,101 @@ bool linux_executable_path(char *out, size_t capacity) {
   if (length < 0 || (size_t)length >= capacity - 1) return false;
   out[length] = 0;
   return true;
+}
+
+int linux_memory_file(const char *name, uint64_t byte_count) {
+  int file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
+  if (file < 0) return -1;
+  if (ftruncate(file, (off_t)byte_count) == 0 &&
+      fcntl(file, F_ADD_SEALS, F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_SEAL) == 0)
+    return file;
+  int reason = errno;
+  close(file);
+  errno = reason;
+  return -1;
+}
+
+bool linux_pipe(int *ends) { return pipe2(ends, O_CLOEXEC) == 0; }
+
+int linux_spawn(const char *path, char *const *arguments, char *const *environment, int output, int control,
+                int memory) {
+  // Away from the numbers that they are to have, so that no dup2 closes what a later one needs.
+  int sources[] = {fcntl(output, F_DUPFD_CLOEXEC, 16), fcntl(control, F_DUPFD_CLOEXEC, 16),
+                   fcntl(memory, F_DUPFD_CLOEXEC, 16)};
+  posix_spawn_file_actions_t actions;
+  posix_spawnattr_t attributes;
+  posix_spawn_file_actions_init(&actions);
+  posix_spawnattr_init(&attributes);
+  posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
+  posix_spawn_file_actions_adddup2(&actions, sources[0], 1);
+  posix_spawn_file_actions_adddup2(&actions, sources[0], 2);
+  posix_spawn_file_actions_adddup2(&actions, sources[1], 3);
+  posix_spawn_file_actions_adddup2(&actions, sources[2], 4);
+  posix_spawn_file_actions_addclosefrom_np(&actions, 5);
+  // The host has blocked and ignored signals; the child starts as any program does.
+  sigset_t none, all;
+  sigemptyset(&none);
+  sigfillset(&all);
+  posix_spawnattr_setsigmask(&attributes, &none);
+  posix_spawnattr_setsigdefault(&attributes, &all);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  pid_t process = -1;
+  int reason = EMFILE;
+  if (sources[0] >= 0 && sources[1] >= 0 && sources[2] >= 0)
+    reason = posix_spawn(&process, path, &actions, &attributes, arguments, environment);
+  posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
+  for (int i = 0; i < 3; i++)
+    if (sources[i] >= 0) close(sources[i]);
+  if (reason == 0) return process;
+  errno = reason;
+  return -1;
+}
+
+int linux_wait(int process) {
+  int status = 0;
+  while (waitpid(process, &status, 0) < 0)
+    if (errno != EINTR) return -1;
+  return status;
+}
+
+// A library as it was when it was opened; larger ones would take too much private memory.
+enum { DETACH_LIMIT = 64 << 20, DETACH_MAPPINGS = 32 };
+
+static void detach(char *start, size_t size, int rights) {
+  char *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (copy == MAP_FAILED) return;
+  memcpy(copy, start, size);
+  if (mprotect(copy, size, rights) != 0 ||
+      mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, start) == MAP_FAILED)
+    munmap(copy, size);
+}
+
+void linux_detach_library(const char *path) {
+  struct {
+    unsigned long start, end;
+    int rights;
+  } found[DETACH_MAPPINGS];
+  int count = 0;
+  size_t total = 0;
+  FILE *maps = fopen("/proc/self/maps", "re");
+  if (!maps) return;
+  char line[4608];
+  while (count < DETACH_MAPPINGS && fgets(line, sizeof line, maps)) {
+    char flags[8];
+    int name = 0;
+    if (sscanf(line, "%lx-%lx %7s %*s %*s %*s %n", &found[count].start, &found[count].end, flags, &name) < 3) continue;
+    line[strcspn(line, "\n")] = 0;
+    // What can't be read can't be copied: a gap between two parts.
+    if (name == 0 || strcmp(line + name, path) != 0 || flags[0] != 'r') continue;
+    found[count].rights =
+        PROT_READ | (flags[1] == 'w' ? PROT_WRITE : 0) | (flags[2] == 'x' ? PROT_EXEC : 0);
+    total += found[count].end - found[count].start;
+    count++;
+  }
+  fclose(maps);
+  if (total > DETACH_LIMIT) return;
+  for (int i = 0; i < count; i++) detach((char *)found[i].start, found[i].end - found[i].start, found[i].rights);
 }
 
 uint64_t linux_resident_bytes(void) {

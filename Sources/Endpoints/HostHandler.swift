@@ -1,5 +1,6 @@
 import Inference
 package import Routing
+import Running
 package import Serving
 import Telemetry
 import Wire
@@ -73,5 +74,13 @@ package final class HostHandler: HTTPHandler {
 
   package func alignedOffset(for head: HTTPHead) -> Int {
     head.value(of: InferEndpoint.headerLengthName).flatMap { HTTPBytes.decimal($0) } ?? 0
+  }
+
+  package func memory(for head: HTTPHead, byteCount: Int) -> (any BodyMemory)? {
+    guard head.method == .post, let path = ModelPath(head.pathBytes), path.asks(for: "infer"),
+      head.value(of: InferEndpoint.headerLengthName) != nil,
+      let served = try? router.table.version(path.name, path.version), let arena = served.instances[0].sharedArena
+    else { return nil }
+    return PlacedBody(in: arena, byteCount: byteCount)
   }
 }

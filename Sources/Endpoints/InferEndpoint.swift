@@ -20,17 +20,17 @@ struct InferEndpoint: Sendable {
   func respond(to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?) async throws(HostError) {
     let began = linux_now_ns()
     var served = try router.table.version(name, version)
-    let headerCount = try headerCount(exchange)
+    let parts = try parts(exchange)
     let scratch = scratch(of: exchange)
-    var isSecondTry = false
     while true {
       scratch.begin(outputCount: served.outputs.count)
-      scratch.run.begin(served.instances[0])
-      var reader = InferRequestReader(served, scratch, body: exchange.body, headerCount: headerCount.count)
-      if headerCount.isRaw { try reader.readRaw() } else { try reader.read() }
+      try scratch.run.begin(served.instances[0])
+      var reader = InferRequestReader(
+        served, scratch, json: parts.json, blobs: parts.blobs, blobsAreShared: exchange.placedBody != nil)
+      if parts.json.isEmpty { try reader.readRaw() } else { try reader.read() }
       let model = try served.instance(on: scratch.device)
-      // Instances of a version have one signature, but each runner has its own names.
-      if model !== served.instances[0] { scratch.run.retarget(model) }
+      // Instances of a version have one signature, but each runner may have its own memory.
+      if model !== served.instances[0] { try scratch.run.retarget(model) }
       scratch.run.ticket.renew(deadlineNs: deadline(scratch, served, began))
       let parsed = linux_now_ns()
       let times: LoadedModel.Times
@@ -38,10 +38,11 @@ struct InferEndpoint: Sendable {
         times = try await run(model, served, scratch, exchange)
       } catch {
         // Replaced since the lookup: the version that took its place is there by now.
-        guard error.isModelClosed, !isSecondTry else { throw error }
-        isSecondTry = true
+        guard error.isModelClosed else { throw error }
+        let next = try router.table.version(name, version)
+        guard next !== served else { throw error }
         scratch.run.reset()
-        served = try router.table.version(name, version)
+        served = next
         continue
       }
       let ran = linux_now_ns()
@@ -72,21 +73,28 @@ struct InferEndpoint: Sendable {
     return micros > 1 << 51 ? 0 : now + micros * 1000
   }
 
-  /// Bytes of JSON in front of the body's binary part, and whether all of it is one raw tensor.
-  private func headerCount(_ exchange: Exchange) throws(HostError) -> (count: Int, isRaw: Bool) {
-    let body = exchange.body.count
+  /// The body's JSON, empty for a raw tensor, and the binary part behind it.
+  private func parts(
+    _ exchange: Exchange
+  ) throws(HostError) -> (json: UnsafeRawBufferPointer, blobs: UnsafeRawBufferPointer) {
+    let body = exchange.body
     guard let value = exchange.head.value(of: InferEndpoint.headerLengthName) else {
-      guard body > 0 else { throw HostError(.invalidRequest, "the request has no body; an inference request is JSON") }
-      return (body, false)
+      guard body.count > 0 else {
+        throw HostError(.invalidRequest, "the request has no body; an inference request is JSON")
+      }
+      return (body, UnsafeRawBufferPointer(start: nil, count: 0))
     }
     guard let length = HTTPBytes.decimal(value), exchange.head.count(of: InferEndpoint.headerLengthName) == 1 else {
       throw HostError(.invalidRequest, "Inference-Header-Content-Length must be one decimal number")
     }
-    guard length <= body else {
-      throw HostError(
-        .invalidRequest, "Inference-Header-Content-Length is \(length), the body has \(body) bytes")
+    if let placed = exchange.placedBody {
+      return (body, UnsafeRawBufferPointer(start: placed.start, count: placed.byteCount))
     }
-    return (length, length == 0)
+    guard length <= body.count else {
+      throw HostError(
+        .invalidRequest, "Inference-Header-Content-Length is \(length), the body has \(body.count) bytes")
+    }
+    return (UnsafeRawBufferPointer(rebasing: body[..<length]), UnsafeRawBufferPointer(rebasing: body[length...]))
   }
 
   static let headerLengthName: StaticString = "inference-header-content-length"

@@ -96,7 +96,7 @@ extension InferRequestReader {
         memory.storeBytes(of: byte == 0 ? 0 : 1, toByteOffset: offset, as: UInt8.self)
       }
       run.setInput(index, rank: rank, data: memory, byteCount: bytes.count)
-    } else if let start = bytes.baseAddress, UInt(bitPattern: start) & 63 == 0 {
+    } else if let start = bytes.baseAddress, run.canRead(start, bytes.count, isShared: blobsAreShared) {
       run.setInput(index, rank: rank, data: start, byteCount: bytes.count)
     } else {
       try setCopy(index, rank, bytes)

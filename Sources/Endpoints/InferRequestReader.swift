@@ -12,17 +12,25 @@ struct InferRequestReader {
   let run: RunRequest
   let json: UnsafeRawBufferPointer
   let blobs: UnsafeRawBufferPointer
+  /// `blobs` lie in memory that a runner's process may write.
+  let blobsAreShared: Bool
   /// Bytes of `blobs` that inputs have taken.
   var blobPosition = 0
   var reader: JSONReader
 
-  /// - Parameter headerCount: Bytes of the JSON in front of the binary tensors.
-  init(_ served: ServedVersion, _ scratch: InferScratch, body: UnsafeRawBufferPointer, headerCount: Int) {
+  /// - Parameters:
+  ///   - json: In memory of the host's own: it is read more than once.
+  ///   - blobs: The binary tensors behind it.
+  init(
+    _ served: ServedVersion, _ scratch: InferScratch, json: UnsafeRawBufferPointer, blobs: UnsafeRawBufferPointer,
+    blobsAreShared: Bool
+  ) {
     self.served = served
     self.scratch = scratch
     run = scratch.run
-    json = UnsafeRawBufferPointer(rebasing: body[..<headerCount])
-    blobs = UnsafeRawBufferPointer(rebasing: body[headerCount...])
+    self.json = json
+    self.blobs = blobs
+    self.blobsAreShared = blobsAreShared
     reader = JSONReader(json)
   }
 

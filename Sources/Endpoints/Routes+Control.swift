@@ -12,6 +12,10 @@ extension Routes {
     switch (path.first, path.count) {
     case ("runners", 1):
       if Self.allow(.get, method, exchange) { await runners(exchange) }
+    case ("runners", 3) where path[2] == "restart":
+      guard Self.allow(.post, method, exchange) else { return }
+      try await router.restartRunner(path[1])
+      Self.answer(exchange, ["id": .string(path[1]), "state": "ready"])
     case ("models", 1):
       guard Self.allow(.get, method, exchange) else { return }
       Self.answer(exchange, ["models": .array(await router.reports().map { model($0) })])
@@ -28,7 +32,7 @@ extension Routes {
   private func runners(_ exchange: Exchange) async {
     let all = Self.hasFlag(exchange, "all")
     let reports = await router.openedRunners()
-    var rows = reports.filter { all || $0.refusal == nil }.map { runner($0) }
+    var rows = reports.filter { all || $0.state != "refused" }.map { runner($0) }
     if all {
       rows += router.manifests.skipped.map { skipped in
         [
@@ -49,13 +53,15 @@ extension Routes {
     let manifest = report.manifest
     var members: [JSONValue.Member] = [
       .init("id", .string(manifest.id)), .init("title", .string(manifest.title ?? manifest.id)),
-      .init("version", .string(report.plugin?.version ?? manifest.version)),
-      .init("engine", .string(report.plugin?.engine ?? "")),
-      .init("state", .string(report.refusal == nil ? "ready" : "refused")),
+      .init("version", .string(report.facts?.version ?? manifest.version)),
+      .init("engine", .string(report.facts?.engine ?? "")),
+      .init("state", .string(report.state)),
     ]
-    if let reason = report.refusal ?? report.remark { members.append(.init("reason", .string(reason))) }
+    if let reason = report.reason { members.append(.init("reason", .string(reason))) }
+    if let process = report.processID { members.append(.init("processID", .integer(process))) }
+    if manifest.isolation == .process { members.append(.init("crashes", .integer(report.crashes))) }
     let devices: [JSONValue] =
-      report.plugin?.devices.map { device in
+      report.facts?.devices.map { device in
         [
           "kind": .string(device.kind.name), "name": .string(device.name), "ordinal": .integer(device.ordinal),
           "maxConcurrentRuns": .integer(device.maxConcurrentRuns),
@@ -63,7 +69,7 @@ extension Routes {
       } ?? manifest.devices.map { ["kind": .string($0.kind.name)] }
     members += [
       .init("isolation", .string(manifest.isolation.rawValue)), .init("priority", .integer(manifest.priority)),
-      .init("score", .integer(report.plugin?.score ?? 0)), .init("devices", .array(devices)),
+      .init("score", .integer(report.facts?.score ?? 0)), .init("devices", .array(devices)),
       .init("formats", .array(manifest.models.formats.map { .string($0) })),
       .init("elementTypes", .array(manifest.models.elementTypes.map(\.manifestName).sorted().map { .string($0) })),
       .init("dynamicShapes", .bool(manifest.models.dynamicShapes)), .init("streams", .bool(manifest.models.streams)),

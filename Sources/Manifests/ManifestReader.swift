@@ -84,7 +84,16 @@ struct ManifestReader {
     let limits = fields.object("limits") { limits in
       RunnerManifest.Limits(
         models: limits.int("models", in: 1...Int.max), memoryBytes: limits.int("memoryBytes", in: 1...Int.max),
-        loadTimeoutMs: limits.int("loadTimeoutMs", in: 1...Int.max / 1_000_000))
+        loadTimeoutMs: limits.int("loadTimeoutMs", in: 1...Int.max / 1_000_000),
+        cpuPercent: limits.int("cpuPercent", in: 1...1_000_000),
+        killAfterMs: limits.int("killAfterMs", in: 1...86_400_000))
+    }
+    let access = fields.object("access") { fields in
+      var access = RunnerManifest.Access()
+      access.read = Self.paths(&fields, "read")
+      access.write = Self.paths(&fields, "write")
+      access.devices = Self.paths(&fields, "devices")
+      return access
     }
     let isolation = fields.word("isolation", RunnerManifest.Isolation.self)
     let priority = fields.int("priority", in: -1_000_000...1_000_000)
@@ -97,6 +106,7 @@ struct ManifestReader {
     manifest.title = title
     manifest.sha256 = library.sha256
     manifest.limits = limits ?? RunnerManifest.Limits()
+    manifest.access = access ?? RunnerManifest.Access()
     manifest.isolation = isolation ?? .process
     manifest.priority = priority ?? 0
     manifest.options = options ?? [:]
@@ -117,6 +127,17 @@ struct ManifestReader {
       return nil
     }
     return id
+  }
+
+  private static func paths(_ fields: inout JSONFields, _ key: String) -> [String] {
+    let paths = fields.texts(key) ?? []
+    for (index, path) in paths.enumerated()
+    where !["/", "@host/", "@manifest/"].contains(where: { path.hasPrefix($0) }) {
+      fields.complain(
+        "\(key)[\(index)]", "is \"\(path)\", an absolute path is wanted",
+        suggestion: "write it from / on, or with @manifest/ or @host/ before it")
+    }
+    return paths
   }
 
   private static func version(_ fields: inout JSONFields) -> String? {

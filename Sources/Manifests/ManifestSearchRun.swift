@@ -80,6 +80,8 @@ struct ManifestSearchRun {
     }
     guard let library = library(of: &manifest, in: folder), claim(id, file, library) else { return }
     manifest.options = manifest.options.mapValues { value in expanded(value, in: folder) ?? value }
+    manifest.access.read = manifest.access.read.map { expanded($0, in: folder) ?? $0 }
+    manifest.access.write = manifest.access.write.map { expanded($0, in: folder) ?? $0 }
     result.manifests.append(manifest)
   }
 

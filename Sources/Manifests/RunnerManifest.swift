@@ -54,12 +54,32 @@ package struct RunnerManifest: Sendable, Equatable {
     package var models: Int?
     package var memoryBytes: Int?
     package var loadTimeoutMs: Int?
+    /// CPU time of its process; 100 = one core.
+    package var cpuPercent: Int?
+    /// How long a run may go on after it was cancelled, before its process is ended.
+    package var killAfterMs: Int?
 
-    package init(models: Int? = nil, memoryBytes: Int? = nil, loadTimeoutMs: Int? = nil) {
+    package init(
+      models: Int? = nil, memoryBytes: Int? = nil, loadTimeoutMs: Int? = nil, cpuPercent: Int? = nil,
+      killAfterMs: Int? = nil
+    ) {
       self.models = models
       self.memoryBytes = memoryBytes
       self.loadTimeoutMs = loadTimeoutMs
+      self.cpuPercent = cpuPercent
+      self.killAfterMs = killAfterMs
     }
+  }
+
+  /// What its process may open besides its library, its engine and its models. Absolute paths of files and folders.
+  package struct Access: Sendable, Equatable {
+    package var read: [String] = []
+    /// As an engine's cache; nothing else is writable.
+    package var write: [String] = []
+    /// As /dev/nvidia0, to be controlled too.
+    package var devices: [String] = []
+
+    package init() {}
   }
 
   /// Reverse domain, of a-z, 0-9, '.' and '-'; at most 128 bytes.
@@ -75,6 +95,7 @@ package struct RunnerManifest: Sendable, Equatable {
   package var devices: [Device]
   package var models: Models
   package var limits = Limits()
+  package var access = Access()
   package var isolation = Isolation.process
   /// Higher wins when several runners fit.
   package var priority = 0

@@ -88,7 +88,7 @@ extension Router {
   }
 
   /// Brings one model to what its folder says now: the change may have waited long.
-  private func reconcile(_ name: String, retriesFailures: Bool = false) async {
+  func reconcile(_ name: String, retriesFailures: Bool = false) async {
     var problems: [String] = []
     guard let root = options.modelRoot, let entry = ModelFolder.model(name, root: root, problems: &problems) else {
       return await remove(name)
@@ -143,10 +143,7 @@ extension Router {
   /// Unloads after the last request has let go.
   func retire(_ versions: [ServedVersion]) async {
     for version in versions {
-      for instance in version.instances {
-        guard let state = runners.first(where: { $0.runner.id == instance.runnerID }) else { continue }
-        await state.runner.unload(instance)
-      }
+      for instance in version.instances { await instance.runner.unload(instance) }
       Log.info("unloaded a model", ("model", version.model), ("version", version.version))
     }
   }
@@ -163,25 +160,29 @@ extension Router {
     let name = entry.name
     guard models[name]?.isHeld == false else { return false }
     let known = models[name]?.versions[version.number]
-    if let known, known.entry == version, !reloads {
+    if let known, known.entry == version, !reloads, !isWorthMoving(known) {
       if known.served != nil && (known.problem == nil || !retries) { return true }
       let mayHelp = retries || known.reason == "superseded" || known.reason == "unloaded"
       if case .unavailable = known.phase, !mayHelp { return false }
     }
     if known?.served == nil {
-      models[name]?.versions[version.number] = VersionState(entry: version, phase: .loading)
+      models[name]?.versions[version.number] = VersionState(
+        entry: version, phase: .loading, statistics: known?.statistics, displacedFrom: known?.displacedFrom,
+        fatalLoads: known?.fatalLoads ?? 0)
       publish()
     }
     do throws(HostError) {
       if let problem = version.problem { throw HostError(.invalidRequest, problem) }
-      let served = try await load(version, of: entry)
+      let served = try await load(version, of: entry, statistics: known?.statistics)
       guard models[name]?.isHeld == false else {
         // Unloaded meanwhile, which has also taken what was served before.
         await retire([served])
         return false
       }
       let old = models[name]?.versions[version.number]?.served
-      models[name]?.versions[version.number] = VersionState(entry: version, phase: .ready(served))
+      let isHome = served.instances.contains { $0.runnerID == known?.displacedFrom }
+      models[name]?.versions[version.number] = VersionState(
+        entry: version, phase: .ready(served), displacedFrom: isHome ? nil : known?.displacedFrom)
       publish()
       Log.info(
         "loaded a model", ("model", name), ("version", version.label), ("runner", served.instances[0].runnerID),
@@ -191,6 +192,15 @@ extension Router {
     } catch {
       Log.warning(
         "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
+      let fatalLoads = (known?.entry == version ? known?.fatalLoads ?? 0 : 0) + (error.isProcessEnd ? 1 : 0)
+      if known?.served == nil && (error.code == .overloaded || (1..<Self.fatalLoadLimit).contains(fatalLoads)) {
+        // Tried again when the runner is back.
+        models[name]?.versions[version.number] = VersionState(
+          entry: version, phase: .lost(error.description), statistics: known?.statistics,
+          displacedFrom: known?.displacedFrom, fatalLoads: fatalLoads)
+        publish()
+        return false
+      }
       // Engines name the file they read; where it lies is for the log, not for clients.
       let reason = error.description.replacing("\(entry.path)/", with: "")
       // Remembered with the new stamp, so that the same bytes aren't tried again and again.
@@ -203,8 +213,19 @@ extension Router {
     }
   }
 
+  /// Loads of one version that may end a runner's process before it is left alone; fewer than quarantine takes.
+  private static let fatalLoadLimit = 3
+
+  /// A version that another runner has taken over goes back once its own works again.
+  private func isWorthMoving(_ version: VersionState) -> Bool {
+    guard version.served != nil, let home = version.displacedFrom else { return false }
+    return runners.contains { $0.runner.id == home && $0.reason == nil }
+  }
+
   /// Loads one version into the best runner that takes it; on each named device, if `model.json` names several.
-  private func load(_ version: VersionEntry, of entry: ModelEntry) async throws(HostError) -> ServedVersion {
+  private func load(
+    _ version: VersionEntry, of entry: ModelEntry, statistics: ModelStatistics?
+  ) async throws(HostError) -> ServedVersion {
     let settings = entry.settings
     let candidates = await candidates(for: version.format)
     var demand = RunnerDemand(format: version.format)
@@ -214,17 +235,20 @@ extension Router {
     _ = try RunnerChoice.best(among: candidates, for: demand)
     var instances: [LoadedModel] = []
     var reasons: [String] = []
+    var end: HostError?
     for pick in RunnerChoice.ranked(among: candidates, for: demand).picks {
       if !instances.isEmpty && (settings.devices.count < 2 || !settings.devices.contains(pick.device)) { break }
       if instances.contains(where: { $0.device == pick.device }) { continue }
       do throws(HostError) {
-        instances.append(try await load(version, settings, pick, like: instances.first))
+        let runner = runners[pick.candidate].runner
+        instances.append(try await load(version, settings, on: runner, pick.device, like: instances.first))
       } catch {
         reasons.append(error.description)
+        if error.isProcessEnd { end = error }
       }
     }
     guard !instances.isEmpty else {
-      throw HostError(.unsupported, reasons.joined(separator: "; "))
+      throw HostError(end == nil ? .unsupported : .runnerFailed, reasons.joined(separator: "; "))
     }
     for reason in reasons {
       Log.warning(
@@ -240,22 +264,20 @@ extension Router {
       }
       return ServedVersion(
         model: entry.name, version: String(version.number), format: version.format, instances: instances,
-        labels: labels, timeoutMs: settings.timeoutMs, remarks: reasons)
+        labels: labels, timeoutMs: settings.timeoutMs, remarks: reasons, statistics: statistics ?? ModelStatistics())
     } catch {
-      for instance in instances {
-        await runners.first { $0.runner.id == instance.runnerID }?.runner.unload(instance)
-      }
+      for instance in instances { await instance.runner.unload(instance) }
       throw error
     }
   }
 
-  private func load(
-    _ version: VersionEntry, _ settings: ModelSettings, _ pick: RunnerChoice.Pick, like first: LoadedModel?
+  func load(
+    _ version: VersionEntry, _ settings: ModelSettings, on runner: Runner, _ device: DeviceKind,
+    like first: LoadedModel?
   ) async throws(HostError) -> LoadedModel {
-    let runner = runners[pick.candidate].runner
     let model = try await runner.load(
       Runner.LoadRequest(
-        path: version.path, device: pick.device, options: settings.options,
+        path: version.path, device: device, options: settings.options,
         maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
         inlineMicros: options.inlineMicros))
     do throws(HostError) {

@@ -7,14 +7,16 @@ extension Router {
   /// Takes what a later search has found: new runners serve what nobody could before, and those whose manifest is gone
   /// give their models to others, if there are any. Requests under way are answered.
   ///
-  /// A runner that has been opened keeps the manifest it was opened with: a library is opened once in a process.
+  /// A runner in a process of its own whose manifest or library has changed is replaced while it serves. One in the host
+  /// keeps what it was opened with: a library is opened once in a process.
   package func update(_ result: ManifestSearch.Result) async {
+    meetRunners()
     let before = manifests
     found.withLock { $0 = result }
     for problem in result.problems where !before.problems.contains(problem) {
       Log.warning("refused a manifest", ("problem", problem.description))
     }
-    for manifest in result.manifests { take(manifest) }
+    for manifest in result.manifests { await take(manifest) }
     var gone: Set<String> = []
     for index in runners.indices where !runners[index].isGone {
       let id = runners[index].runner.id
@@ -24,25 +26,48 @@ extension Router {
       Log.info("a runner's manifest is gone", ("runner", id))
     }
     for name in models.keys { await withdraw(name, from: gone) }
+    for index in runners.indices where gone.contains(runners[index].runner.id) { await dismiss(index) }
     await rescan(retriesFailures: true)
   }
 
-  private func take(_ manifest: RunnerManifest) {
+  private func take(_ manifest: RunnerManifest) async {
     guard let index = runners.firstIndex(where: { $0.runner.id == manifest.id }) else {
-      runners.append(RunnerState(manifest))
+      runners.append(RunnerState(makeRunner(manifest)))
       Log.info("found a runner", ("runner", manifest.id))
       return
     }
-    if runners[index].plugin == nil {
-      // Never opened, or refused: its library may be another by now.
-      runners[index] = RunnerState(manifest)
+    runners[index].isGone = false
+    let isSame =
+      runners[index].runner.manifest == manifest && runners[index].stamp == LibraryStamp(manifest.libraryPath)
+    if runners[index].facts == nil {
+      // Never opened, refused, or down: its library may be another by now.
+      if !isSame || runners[index].refusal != nil { await renew(index, manifest) }
+    } else if !isSame {
+      if runners[index].runner.manifest.isolation == .process && manifest.isolation == .process {
+        await replace(index, by: manifest)
+      } else {
+        runners[index].remark =
+          "its manifest or library has changed; a runner in the host keeps what it was opened with until the host "
+          + "starts again"
+      }
     } else {
-      runners[index].isGone = false
-      let isSame = runners[index].runner.manifest == manifest
-      runners[index].remark =
-        isSame
-        ? nil : "its manifest has changed; what it said when the runner was opened holds until the host starts again"
+      runners[index].remark = nil
     }
+  }
+
+  /// Forgets a runner that serves nothing, for another of the same name.
+  private func renew(_ index: Int, _ manifest: RunnerManifest) async {
+    let old = runners[index].runner
+    runners[index] = RunnerState(makeRunner(manifest))
+    await old.stop()
+  }
+
+  /// Ends the process of a runner whose manifest is gone.
+  private func dismiss(_ index: Int) async {
+    guard runners[index].runner.manifest.isolation == .process else { return }
+    let old = runners[index].runner
+    runners[index].facts = nil
+    await old.stop()
   }
 
   /// Takes what the runners of `ids` serve out of service, to be loaded elsewhere by the scan that follows.

@@ -5,7 +5,7 @@ package import Registry
 package struct ModelReport: Sendable {
   package struct Version: Sendable {
     package let label: String
-    /// The protocol's word: READY, LOADING, UNLOADING, UNAVAILABLE.
+    /// The protocol's word: READY, LOADING, UNAVAILABLE.
     package let state: String
     /// Empty where there is nothing to say.
     package let reason: String
@@ -43,8 +43,7 @@ extension Router {
       switch version.phase {
       case .loading: ("LOADING", "")
       case .ready(let served): ("READY", version.problem ?? served.remarks.joined(separator: "; "))
-      case .unloading: ("UNLOADING", "")
-      case .unavailable(let reason): ("UNAVAILABLE", reason)
+      case .unavailable(let reason), .lost(let reason): ("UNAVAILABLE", reason)
       }
     return ModelReport.Version(
       label: String(version.entry.number), state: state, reason: reason, format: version.entry.format,

@@ -1,3 +1,4 @@
+import CLinux
 import Inference
 package import Manifests
 import Registry
@@ -15,33 +16,9 @@ package actor Router {
     package var modelRoot: String?
     /// Longest run that stays on an event loop, in microseconds. design.md section 3: 200.
     package var inlineMicros = 200
+    package var processes = ProcessOptions()
 
     package init() {}
-  }
-
-  /// A runner and what is known of it.
-  struct RunnerState {
-    let runner: Runner
-    var plugin: Plugin?
-    /// Why it can't be used.
-    var refusal: String?
-    /// What an operator should know of it although it works.
-    var remark: String?
-    /// Its manifest has been taken away.
-    var isGone = false
-
-    init(_ manifest: RunnerManifest) {
-      runner = Runner(manifest)
-      // Outside the host's own process there is no way to run one yet; silently running it inside would break the
-      // promise that its manifest makes.
-      if manifest.isolation != .host {
-        refusal =
-          "asks for isolation \"process\", which this version can't give; \"isolation\": \"host\" runs it in the host"
-      }
-    }
-
-    /// Why no further model goes to it.
-    var reason: String? { isGone ? "its manifest is gone" : refusal }
   }
 
   /// One version, from the folder to the table.
@@ -50,24 +27,40 @@ package actor Router {
       case loading
       case ready(ServedVersion)
       case unavailable(String)
-      case unloading
+      /// Its runner's process has ended, and no other runner can have it now.
+      case lost(String)
     }
     var entry: VersionEntry
     var phase: Phase
     /// Why `entry` isn't what is served, though an older form of it is.
     var problem: String?
+    /// Counts go on where they were when a runner comes back.
+    var statistics: ModelStatistics?
+    /// The runner that would have it, had its process not ended.
+    var displacedFrom: String?
+    /// Loads that ended the runner's process, since the version has its present form.
+    var fatalLoads = 0
 
     var served: ServedVersion? {
       guard case .ready(let version) = phase else { return nil }
       return version
     }
 
+    /// It was served, or nearly, and will be when a runner's process is there again.
+    var isComingBack: Bool {
+      switch phase {
+      case .lost: true
+      case .loading: displacedFrom != nil
+      case .ready, .unavailable: false
+      }
+    }
+
     /// Why it, or its newest form, isn't served; nil if it is.
     var reason: String? {
       switch phase {
       case .ready: problem
-      case .unavailable(let reason): reason
-      case .loading, .unloading: "another change is under way"
+      case .unavailable(let reason), .lost(let reason): reason
+      case .loading: "another change is under way"
       }
     }
   }
@@ -84,7 +77,7 @@ package actor Router {
 
   nonisolated let options: Options
   package nonisolated var modelRoot: String? { options.modelRoot }
-  var runners: [RunnerState]
+  var runners: [RunnerState] = []
   var models: [String: ModelState] = [:]
   /// The last change of each model; the next one waits for it.
   var changes: [String: Task<Void, Never>] = [:]
@@ -98,9 +91,12 @@ package actor Router {
 
   package init(manifests: ManifestSearch.Result, options: Options) {
     found = Mutex(manifests)
+    var options = options
+    if let root = options.modelRoot { options.processes.modelRoots.append(root) }
     self.options = options
-    runners = manifests.manifests.map { RunnerState($0) }
   }
+
+  deinit { thread.end() }
 
   /// What the last search for manifests has found. Any thread.
   package nonisolated var manifests: ManifestSearch.Result { found.withLock { $0 } }
@@ -117,12 +113,18 @@ package actor Router {
     isStarted.withLock { $0 = true }
   }
 
+  /// Ends the processes of all runners, after the last run of each model.
+  package func stop() async {
+    for state in runners { await state.runner.stop() }
+  }
+
   /// Makes the present state visible to requests.
   func publish() {
     let list = models.map { name, state in
       let served = state.versions.sorted { $0.key > $1.key }.compactMap(\.value.served)
       let reason = state.isHeld ? "unloaded" : state.firstProblem ?? "loading"
-      return RoutingTable.Model(name: name, versions: served, reason: reason)
+      let isComingBack = !state.isHeld && state.versions.values.contains(where: \.isComingBack)
+      return RoutingTable.Model(name: name, versions: served, reason: reason, isComingBack: isComingBack)
     }
     let table = RoutingTable(list)
     published.withLock { $0 = table }
@@ -130,36 +132,76 @@ package actor Router {
 
   // MARK: Runners
 
+  /// Makes the runners of the first manifests, once.
+  func meetRunners() {
+    for manifest in manifests.manifests where !runners.contains(where: { $0.runner.id == manifest.id }) {
+      runners.append(RunnerState(makeRunner(manifest)))
+    }
+  }
+
+  func makeRunner(_ manifest: RunnerManifest) -> Runner {
+    let box = RunnerBox()
+    let runner = Runner(manifest, options: options.processes) { [weak self] end in
+      Task { [weak self] in
+        if let self, let runner = box.runner { await self.lost(runner, end) }
+      }
+    }
+    box.runner = runner
+    return runner
+  }
+
+  /// Lets a runner's closure name the runner.
+  private final class RunnerBox: @unchecked Sendable {
+    // @unchecked: set before the runner can start a process, read only after.
+    weak var runner: Runner?
+  }
+
   /// Opens every runner that isn't yet, and says what is known of all.
   package func openedRunners() async -> [RunnerReport] {
+    meetRunners()
     for index in runners.indices { await open(index) }
-    return runners.filter { !$0.isGone }.map { state in
+    var reports: [RunnerReport] = []
+    for state in runners where !state.isGone {
       let served = models.values.flatMap { model in
         model.versions.values.compactMap(\.served).filter { version in
           version.instances.contains { $0.runnerID == state.runner.id }
         }.map { "\($0.model):\($0.version)" }
       }
-      return RunnerReport(
-        manifest: state.runner.manifest, plugin: state.plugin, refusal: state.refusal, remark: state.remark,
-        models: served.sorted())
+      reports.append(
+        RunnerReport(
+          manifest: state.runner.manifest, facts: state.facts, state: state.word, reason: state.reason ?? state.remark,
+          processID: state.runner.processID, crashes: state.record.count, models: served.sorted()))
     }
+    return reports
   }
 
-  /// Opens runner `index`; a failure is kept as its refusal.
+  /// Opens runner `index`; a failure is kept as its refusal, unless trying again may help.
   func open(_ index: Int) async {
     let runner = runners[index].runner
-    guard runners[index].plugin == nil, runners[index].reason == nil else { return }
+    guard runners[index].facts == nil, runners[index].reason == nil else { return }
+    let stamp = LibraryStamp(runner.manifest.libraryPath)
+    runners[index].record.startedNs = linux_now_ns()
     do throws(HostError) {
-      let plugin = try await runner.open()
-      if runners[index].runner === runner { runners[index].plugin = plugin }
+      let facts = try await runner.open()
+      guard runners[index].runner === runner, runners[index].health == .fine else { return }
+      runners[index].facts = facts
+      runners[index].stamp = stamp
     } catch {
-      if runners[index].runner === runner { runners[index].refusal = error.description }
-      Log.warning("refused a runner", ("runner", runners[index].runner.id), ("reason", error.description))
+      Log.warning("refused a runner", ("runner", runner.id), ("reason", error.description))
+      guard runners[index].runner === runner else { return }
+      switch error.code {
+      // Its process has ended, of which `lost` is told, too.
+      case .runnerFailed: if runners[index].health == .fine { runners[index].health = .comingBack(error.description) }
+      // No process could be started: nobody else will tell.
+      case .overloaded: await lost(runner, RunnerEnd(reason: error.description))
+      default: runners[index].refusal = error.description
+      }
     }
   }
 
   /// Runners that may serve `format`, opened, as the choice wants them.
   func candidates(for format: String) async -> [RunnerCandidate] {
+    meetRunners()
     for index in runners.indices where runners[index].runner.manifest.models.formats.contains(format) {
       await open(index)
     }
@@ -172,25 +214,13 @@ package actor Router {
       }
       return RunnerCandidate(
         id: manifest.id, formats: manifest.models.formats,
-        devices: state.plugin.map { $0.devices.map(\.kind) } ?? manifest.devices.map(\.kind),
+        devices: state.facts.map { $0.devices.map(\.kind) } ?? manifest.devices.map(\.kind),
         elementTypes: manifest.models.elementTypes, dynamicShapes: manifest.models.dynamicShapes,
         streams: manifest.models.streams, batching: manifest.models.batching,
-        health: state.reason.map { .unavailable($0) } ?? .ready, priority: manifest.priority,
-        score: state.plugin?.score ?? 100, load: load)
+        health: state.candidateHealth, priority: manifest.priority,
+        score: state.facts?.score ?? 100, load: load)
     }
   }
-}
-
-/// What operators see of a runner.
-package struct RunnerReport: Sendable {
-  package let manifest: RunnerManifest
-  /// Nil if it couldn't be opened.
-  package let plugin: Plugin?
-  package let refusal: String?
-  /// What else should be known of it.
-  package let remark: String?
-  /// `name:version` of what it serves.
-  package let models: [String]
 }
 
 extension Router.ModelState {
@@ -198,7 +228,10 @@ extension Router.ModelState {
   var firstProblem: String? {
     if let problem = entry.settingsProblem { return problem }
     for (_, version) in versions.sorted(by: { $0.key > $1.key }) {
-      if case .unavailable(let reason) = version.phase { return reason }
+      switch version.phase {
+      case .unavailable(let reason), .lost(let reason): return reason
+      case .loading, .ready: continue
+      }
     }
     return versions.isEmpty ? "its folder has no version" : nil
   }

@@ -10,6 +10,8 @@ package final class RoutingTable: Sendable {
     package let versions: [ServedVersion]
     /// Why there are none.
     package let reason: String
+    /// A version was served and will be again: its runner's process is being started.
+    var isComingBack = false
   }
 
   private struct Slot: Sendable {
@@ -59,20 +61,26 @@ package final class RoutingTable: Sendable {
   /// - Parameters:
   ///   - name: Decoded UTF-8.
   ///   - version: Nil for the highest.
-  /// - Throws: `.notFound` in the words that clients look for.
+  /// - Throws: `.notFound` in the words that clients look for; `.overloaded` while the model's runner comes back.
   package func version(_ name: UnsafeRawBufferPointer, _ version: Int?) throws(HostError) -> ServedVersion {
     guard let model = model(name) else {
       throw HostError(
         .notFound, "Request for unknown model: '\(String(decoding: name, as: UTF8.self).excerpt)' is not found")
     }
     guard let latest = model.versions.first else {
+      if model.isComingBack { throw comingBack(model) }
       throw HostError(
         .notFound, "Request for unknown model: '\(model.name)' has no available versions: \(model.reason)")
     }
     guard let version else { return latest }
     guard let match = model.versions.first(where: { Int($0.version) == version }) else {
+      if model.isComingBack { throw comingBack(model) }
       throw HostError(.notFound, "Request for unknown model: '\(model.name)' version \(version) is not found")
     }
     return match
+  }
+
+  private func comingBack(_ model: Model) -> HostError {
+    HostError(.overloaded, "model '\(model.name)' is not served at the moment: \(model.reason); try again later")
   }
 }

@@ -6,6 +6,8 @@ package struct RunnerCandidate: Sendable, Equatable {
     case ready
     /// Not now; the reason is for people, as "restarting after a crash".
     case unavailable(String)
+    /// Not until somebody mends it.
+    case refused(String)
   }
 
   package var id: String

@@ -81,10 +81,11 @@ package enum RunnerChoice {
     if demand.needsStreaming && !candidate.streams { return rejected("can't stream") }
     if demand.needsBatching && !candidate.batching { return rejected("can't batch") }
     if candidate.score == 0 { return rejected("says that it can't run on this machine") }
-    if case .unavailable(let reason) = candidate.health {
-      return rejected("is unavailable: \(reason)", isTemporary: true)
+    switch candidate.health {
+    case .ready: return nil
+    case .unavailable(let reason): return rejected("is unavailable: \(reason)", isTemporary: true)
+    case .refused(let reason): return rejected("is refused: \(reason)")
     }
-    return nil
   }
 
   private static func list(_ words: [String]) -> String {

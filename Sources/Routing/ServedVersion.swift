@@ -15,12 +15,13 @@ package final class ServedVersion: Sendable {
   package let remarks: [String]
   /// Deadline of requests that bring none; 0 = none.
   package let timeoutMs: Int
-  package let statistics = ModelStatistics()
+  package let statistics: ModelStatistics
 
   init(
     model: String, version: String, format: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int,
-    remarks: [String] = []
+    remarks: [String] = [], statistics: ModelStatistics = ModelStatistics()
   ) {
+    self.statistics = statistics
     self.model = model
     self.version = version
     self.format = format
@@ -28,6 +29,19 @@ package final class ServedVersion: Sendable {
     self.labels = labels
     self.timeoutMs = timeoutMs
     self.remarks = remarks
+  }
+
+  /// The same without the instances of one runner; nil if none is left.
+  func without(_ runner: Runner) -> ServedVersion? {
+    let left = instances.filter { $0.runner !== runner }
+    return left.isEmpty ? nil : with(left)
+  }
+
+  /// The same, counted together, in other places.
+  func with(_ instances: [LoadedModel]) -> ServedVersion {
+    ServedVersion(
+      model: model, version: version, format: format, instances: instances, labels: labels, timeoutMs: timeoutMs,
+      remarks: remarks, statistics: statistics)
   }
 
   package var inputs: [TensorSpec] { instances[0].inputs }

@@ -1,19 +1,17 @@
 import CLinux
 import Glibc
 import Synchronization
+import Telemetry
 
 /// A thread that acts when deadlines pass, for runs that nobody polls for.
 ///
 /// Short runs on the event loop never come here. Any thread may call.
 package final class Deadlines: Sendable {
-  private struct Entry {
-    let id: UInt64
-    let deadlineNs: UInt64
-    let action: @Sendable () -> Void
-  }
   private struct State: ~Copyable {
-    var entries: [Entry] = []
+    var queue = DeadlineQueue()
     var hasThread = false
+    /// When the thread looks next; an earlier deadline wakes it. 0 while it is awake.
+    var looksAtNs: UInt64 = 0
   }
 
   package static let shared = Deadlines()
@@ -25,16 +23,16 @@ package final class Deadlines: Sendable {
   ///
   /// - Parameter id: The ticket's.
   package func add(id: UInt64, deadlineNs: UInt64, _ action: @escaping @Sendable () -> Void) {
-    let starts = state.withLock { state in
-      state.entries.append(Entry(id: id, deadlineNs: deadlineNs, action: action))
+    let (starts, wakes) = state.withLock { state in
+      state.queue.add(id: id, deadlineNs: deadlineNs, action)
       defer { state.hasThread = true }
-      return !state.hasThread
+      return (!state.hasThread, deadlineNs < state.looksAtNs)
     }
-    if starts { start() } else { wake() }
+    if starts { start() } else if wakes { wake() }
   }
 
   package func remove(id: UInt64) {
-    state.withLock { state in state.entries.removeAll { $0.id == id } }
+    state.withLock { state in state.queue.remove(id: id) }
   }
 
   private func wake() {
@@ -44,25 +42,33 @@ package final class Deadlines: Sendable {
 
   private func start() {
     var handle = pthread_t()
-    pthread_create(
+    let code = pthread_create(
       &handle, nil,
       { _ in
         linux_name_thread("deadlines")
         Deadlines.shared.run()
         return nil
       }, nil)
-    pthread_detach(handle)
+    if code == 0 {
+      pthread_detach(handle)
+    } else {
+      // The next deadline tries again; until then runs end when they like.
+      state.withLock { $0.hasThread = false }
+      Log.warning("can't watch deadlines; raise the process limit", ("reason", String(cString: strerror(code))))
+    }
   }
 
   private func run() {
     while true {
       let now = linux_now_ns()
-      let (due, next) = state.withLock { state -> ([Entry], UInt64?) in
-        let due = state.entries.filter { $0.deadlineNs <= now }
-        if !due.isEmpty { state.entries.removeAll { $0.deadlineNs <= now } }
-        return (due, state.entries.map(\.deadlineNs).min())
+      let (due, next) = state.withLock { state in
+        let due = state.queue.takeDue(now)
+        state.looksAtNs = due.isEmpty ? state.queue.nextNs ?? .max : 0
+        return (due, state.queue.nextNs)
       }
-      for entry in due { entry.action() }
+      for action in due { action() }
+      // Looks again before it sleeps: the actions have taken time, and nobody has woken it.
+      guard due.isEmpty else { continue }
       // A millisecond late at most; without entries it sleeps until one comes.
       let pause = next.map { CInt(clamping: ($0 - min(now, $0)) / 1_000_000 + 1) } ?? -1
       var poll = pollfd(fd: wakeUp, events: Int16(POLLIN), revents: 0)

@@ -1,30 +1,21 @@
 import CLinux
-import CStadionRunner
 package import Inference
 package import Telemetry
-import Synchronization
 
 /// A model inside a runner, ready to run. Any thread.
-package final class LoadedModel: @unchecked Sendable {
-  // @unchecked: the pointers are set once; `unload` waits until no run uses them.
-
-  package let runnerID: String
+package final class LoadedModel: Sendable {
+  package let signature: ModelSignature
   package let device: DeviceKind
-  package let inputs: [TensorSpec]
-  package let outputs: [TensorSpec]
-  /// What the model says of itself.
-  package let metadata: [(key: String, value: String)]
   package let gate: RunGate
   package let place: RunPlace
+  /// The runner that has it, which alone may unload it.
+  package let runner: Runner
 
-  /// Names as the runner gave them; they live until the model is unloaded.
-  let inputNames: [UnsafePointer<CChar>]
-  private let outputNames: [UnsafePointer<CChar>]
-  private let plugin: Plugin
-  private let pointer: OpaquePointer
+  let home: any ModelHome
   private let threads: RunThreads
-  /// True once the runner may no longer be called with this model.
-  private let isUnloaded = Mutex(false)
+
+  /// Longest wait on an event loop for a run in another process that was thought to be quick; then it moves.
+  private static let inlinePatienceNs: UInt64 = 2_000_000
 
   /// What a run took, in nanoseconds.
   package struct Times: Sendable {
@@ -39,77 +30,24 @@ package final class LoadedModel: @unchecked Sendable {
     let place: RunPlace
   }
 
-  /// Reads the signature of a model that `plugin` has just loaded.
-  ///
-  /// - Throws: `.runnerFailed` or `.unsupported` for a signature that can't be served; the caller unloads the model.
-  init(plugin: Plugin, device: DeviceKind, pointer: OpaquePointer, placement: Placement) throws(HostError) {
-    self.plugin = plugin
-    self.pointer = pointer
+  init(
+    _ home: any ModelHome, _ signature: ModelSignature, device: DeviceKind, runner: Runner, placement: Placement
+  ) {
+    self.home = home
+    self.signature = signature
     self.device = device
-    runnerID = plugin.id
+    self.runner = runner
     threads = placement.threads
     gate = placement.gate
     place = placement.place
-    (inputs, inputNames) = try Self.signature(plugin, pointer, outputs: false)
-    (outputs, outputNames) = try Self.signature(plugin, pointer, outputs: true)
-    metadata = Self.metadata(plugin, pointer)
   }
 
-  /// Tensors of one side at most; bounds what a broken signature can make the host do.
-  private static let maxTensors = 4096
-
-  private static func signature(
-    _ plugin: Plugin, _ pointer: OpaquePointer, outputs: Bool
-  ) throws(HostError) -> ([TensorSpec], [UnsafePointer<CChar>]) {
-    let side = outputs ? "output" : "input"
-    func refuse(_ reason: String) -> HostError { HostError(.runnerFailed, "runner \(plugin.id): \(reason)") }
-    var specs: [TensorSpec] = []
-    var names: [UnsafePointer<CChar>] = []
-    while let tensor = plugin.table.pointee.signature(pointer, outputs, UInt32(specs.count))?.pointee {
-      guard specs.count < maxTensors else { throw refuse("more than \(maxTensors) \(side)s") }
-      guard tensor.struct_size >= UInt32(MemoryLayout<stadion_tensor>.size), let name = tensor.name else {
-        throw refuse("\(side) \(specs.count) has no size or name")
-      }
-      let text = String(cString: name)
-      guard let type = ElementType(dtype: tensor.dtype) else {
-        throw refuse("\(side) '\(text)' has element type \(tensor.dtype)")
-      }
-      guard tensor.rank == 0 || tensor.shape != nil else {
-        throw refuse("\(side) '\(text)' has rank \(tensor.rank) and no shape")
-      }
-      guard tensor.rank <= UInt32(RunRequest.maxRank) else {
-        throw HostError(
-          .unsupported, "\(side) '\(text)' has rank \(tensor.rank), at most \(RunRequest.maxRank) is served")
-      }
-      let shape = Array(UnsafeBufferPointer(start: tensor.shape, count: Int(tensor.rank)))
-      guard shape.allSatisfy({ $0 >= -1 }) else { throw refuse("\(side) '\(text)' has shape \(shape)") }
-      guard !text.isEmpty, !specs.contains(where: { $0.name == text }) else {
-        throw refuse("two \(side)s are named '\(text)', or one has no name")
-      }
-      specs.append(TensorSpec(name: text, elementType: type, shape: shape))
-      names.append(name)
-    }
-    return (specs, names)
-  }
-
-  private static func metadata(_ plugin: Plugin, _ pointer: OpaquePointer) -> [(key: String, value: String)] {
-    func string(_ text: stadion_text) -> String {
-      guard let data = text.data, text.size <= 1 << 20 else { return "" }
-      return String(decoding: UnsafeRawBufferPointer(start: data, count: text.size), as: UTF8.self)
-    }
-    var pairs: [(key: String, value: String)] = []
-    while pairs.count < maxTensors, let pair = plugin.table.pointee.metadata?(pointer, UInt32(pairs.count))?.pointee {
-      pairs.append((string(pair.key), string(pair.value)))
-    }
-    return pairs
-  }
-
-  func outputIndex(of name: UnsafePointer<CChar>) -> Int? {
-    // Nearly always the runner emits the signature's own names.
-    for index in 0..<outputNames.count where outputNames[index] == name { return index }
-    for index in 0..<outputNames.count where strcmp(outputNames[index], name) == 0 { return index }
-    return nil
-  }
+  package var runnerID: String { signature.runnerID }
+  package var inputs: [TensorSpec] { signature.inputs }
+  package var outputs: [TensorSpec] { signature.outputs }
+  package var metadata: [(key: String, value: String)] { signature.metadata }
+  /// The memory that its runner's process shares with the host; nil in the host.
+  package var sharedArena: SharedArena? { (home as? ProcessModel)?.arena }
 
   // MARK: Running
 
@@ -139,57 +77,60 @@ package final class LoadedModel: @unchecked Sendable {
       }
       entered = linux_now_ns()
     }
-    if place.isInline {
+    defer { gate.leave() }
+    if let error = cancellationError(request.ticket) {
       if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
-      defer { gate.leave() }
-      return Times(queueNs: entered - began, runNs: try run(request, since: entered, statistics))
+      throw error
+    }
+    let isInline = place.isInline
+    if isInline {
+      home.start(request)
+      let runNs = try finish(request, patienceNs: Self.inlinePatienceNs, statistics)
+      if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
+      if let runNs { return Times(queueNs: entered - began, runNs: runNs) }
     }
     if !isWatched {
       prepareToWait()
       watch(request.ticket)
     }
+    // A process gets its run at once, while this one's thread is still waking up.
+    if !isInline { home.start(request) }
     let outcome = await withTaskExecutorPreference(threads) { () async -> Result<Times, HostError> in
       let started = linux_now_ns()
       return Result { () throws(HostError) in
-        Times(queueNs: started - began, runNs: try self.run(request, since: started, statistics))
+        if self.home.isHere, let error = self.cancellationError(request.ticket) { throw error }
+        let runNs = try self.finish(request, patienceNs: 0, statistics)
+        return Times(queueNs: started - began, runNs: runNs ?? 0)
       }
     }
     Deadlines.shared.remove(id: request.ticket.id)
-    gate.leave()
     return try outcome.get()
   }
 
+  /// - Returns: Nil when patience ended first; nothing has been counted then.
   @inline(__always)
-  private func run(
-    _ request: RunRequest, since start: UInt64, _ statistics: ModelStatistics
-  ) throws(HostError) -> UInt64 {
-    if let error = cancellationError(request.ticket) { throw error }
-    let code = plugin.table.pointee.run(pointer, request.arguments(), request.error)
-    request.endRun()
-    let duration = linux_now_ns() - start
-    place.note(duration)
-    guard code == Code.ok else {
-      statistics.fail.add(duration)
-      throw failure(code, request)
-    }
+  private func finish(
+    _ request: RunRequest, patienceNs: UInt64, _ statistics: ModelStatistics
+  ) throws(HostError) -> UInt64? {
+    let start = linux_now_ns()
+    let runNs: UInt64
     do {
-      try request.checkOutputs()
+      guard let done = try home.finish(request, patienceNs: patienceNs) else {
+        place.note(patienceNs)
+        return nil
+      }
+      runNs = done
     } catch {
+      let duration = linux_now_ns() - start
+      place.note(duration)
       statistics.fail.add(duration)
-      throw error
+      guard error.code == .cancelled else { throw error }
+      throw cancellationError(request.ticket) ?? HostError(.runnerFailed, error.message)
     }
+    place.note(linux_now_ns() - start)
     // A runner that doesn't look at its ticket may be late, and nobody waits any more.
     if request.ticket.deadlineNs != 0, let error = cancellationError(request.ticket) { throw error }
-    return duration
-  }
-
-  private func failure(_ code: stadion_code, _ request: RunRequest) -> HostError {
-    if let fault = request.takeFault() { return fault }
-    if code == Code.cancelled {
-      return cancellationError(request.ticket)
-        ?? HostError(.runnerFailed, "runner \(runnerID) says that its run was cancelled; nobody did that")
-    }
-    return ErrorRecord.hostError(request.error, code, runnerID: runnerID, doing: "run")
+    return runNs
   }
 
   private func cancellationError(_ ticket: Ticket) -> HostError? {
@@ -212,10 +153,7 @@ package final class LoadedModel: @unchecked Sendable {
   package func cancel(_ ticket: Ticket, id: UInt64, _ reason: Ticket.Cancellation) {
     guard ticket.cancel(id: id, reason) else { return }
     gate.wake(ticketID: id)
-    guard let interrupt = plugin.interrupt?.pointee.interrupt else { return }
-    isUnloaded.withLock { isUnloaded in
-      if !isUnloaded { interrupt(pointer, id) }
-    }
+    home.interrupt(ticketID: id)
   }
 
   // MARK: Unloading
@@ -225,10 +163,7 @@ package final class LoadedModel: @unchecked Sendable {
 
   /// [control]. After `drain`.
   func unload() {
-    isUnloaded.withLock { $0 = true }
-    plugin.table.pointee.unload(pointer)
+    home.unload()
     threads.end()
-    TensorMemory.trim()
-    linux_trim_memory()
   }
 }

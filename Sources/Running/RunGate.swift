@@ -104,14 +104,19 @@ package final class RunGate: Sendable {
     waiter?.continuation.resume(returning: .cancelled)
   }
 
-  /// Lets nobody in any more, sends those who wait away to look for another version, and returns once all have left.
-  func closeAndDrain() async {
+  /// Lets nobody in any more and sends those who wait away to look for another version. Any thread.
+  package func close() {
     let refused = state.withLock { state -> [Waiter] in
       state.isClosed = true
       defer { state.waiting = [] }
       return state.waiting
     }
     for waiter in refused { waiter.continuation.resume(returning: .closed) }
+  }
+
+  /// Closes and returns once all have left.
+  func closeAndDrain() async {
+    close()
     await withCheckedContinuation { continuation in
       let isEmpty = state.withLock { state in
         if state.running == 0 { return true }

@@ -22,26 +22,33 @@ package final class RunRequest: @unchecked Sendable {
     let buffer: UnsafeMutablePointer<stadion_buffer>?
   }
 
-  package let arena = Arena()
+  /// Where this request's tensors lie.
+  package private(set) var arena = Arena()
+  /// Keeps the inputs of a request that went on to a model with memory elsewhere.
+  private var formerArena: Arena?
   package let ticket = Ticket()
   package private(set) var outputs: [Output] = []
   /// Largest sum of all outputs, in bytes; more is refused.
   package var outputByteLimit = 1 << 30
 
   /// Kept alive by whoever called `begin`.
-  private unowned(unsafe) var model: LoadedModel?
+  private(set) unowned(unsafe) var signature: ModelSignature?
+  /// The model in this process that runs it; nil outside of `run`. Kept alive by its caller.
+  private unowned(unsafe) var model: LocalModel?
+  /// What the runner's process sees of this run; nil for a model in this process.
+  var shared: SharedRun?
   private var capacity = 0
-  private var tensors = UnsafeMutablePointer<stadion_tensor>.allocate(capacity: 0)
+  private(set) var tensors = UnsafeMutablePointer<stadion_tensor>.allocate(capacity: 0)
   private var tensorPointers = UnsafeMutablePointer<UnsafePointer<stadion_tensor>?>.allocate(capacity: 0)
   private var inputShapes = UnsafeMutablePointer<Int64>.allocate(capacity: 0)
   private var outputShapes = UnsafeMutablePointer<Int64>.allocate(capacity: 0)
-  private var wanted = UnsafeMutablePointer<UInt32>.allocate(capacity: 0)
-  private var wantedCount = 0
+  private(set) var wanted = UnsafeMutablePointer<UInt32>.allocate(capacity: 0)
+  private(set) var wantedCount = 0
   private let request: UnsafeMutablePointer<stadion_request>
   let error: UnsafeMutablePointer<stadion_error>
   /// What was wrong with an emitted output.
   private var fault: HostError?
-  private var outputBytes = 0
+  private(set) var takenBytes = 0
   private var isRunning = false
 
   package init() {
@@ -69,11 +76,19 @@ package final class RunRequest: @unchecked Sendable {
   // MARK: Before the run
 
   /// Empties the request for a run of `model`.
-  package func begin(_ model: LoadedModel) {
-    self.model = model
-    let needed = max(model.inputs.count, model.outputs.count)
+  ///
+  /// - Throws: `.overloaded` when the runner's process has no memory for a further request.
+  package func begin(_ model: LoadedModel) throws(HostError) {
+    begin(model.signature)
+    try model.home.begin(self)
+  }
+
+  /// The same for a model in this process.
+  package func begin(_ signature: ModelSignature) {
+    self.signature = signature
+    let needed = max(signature.inputs.count, signature.outputs.count)
     if needed > capacity { grow(needed) }
-    for index in 0..<model.inputs.count { tensors[index].data = nil }
+    for index in 0..<signature.inputs.count { tensors[index].data = nil }
     wantedCount = 0
   }
 
@@ -100,10 +115,28 @@ package final class RunRequest: @unchecked Sendable {
     }
   }
 
-  /// Points the inputs at another instance of the same model, whose runner has names of its own.
-  package func retarget(_ model: LoadedModel) {
-    self.model = model
-    for index in 0..<model.inputs.count { tensors[index].name = model.inputNames[index] }
+  /// Sends the request to another instance of the same model, whose memory may be elsewhere.
+  package func retarget(_ model: LoadedModel) throws(HostError) {
+    guard shared?.arena !== model.sharedArena else { return }
+    let former = arena
+    arena = formerArena ?? Arena()
+    formerArena = former
+    shared = nil
+    try model.home.begin(self)
+    for index in 0..<model.inputs.count {
+      let byteCount = Int(tensors[index].byte_size)
+      guard let data = tensors[index].data, let copy = arena.allocate(max(byteCount, 1)) else { throw .outOfMemory }
+      copy.copyMemory(from: data, byteCount: byteCount)
+      tensors[index].data = copy
+    }
+  }
+
+  /// Whether a runner can read `byteCount` bytes at `start` where they lie.
+  ///
+  /// - Parameter isShared: They lie in memory that some runner's process may write.
+  package func canRead(_ start: UnsafeRawPointer, _ byteCount: Int, isShared: Bool) -> Bool {
+    guard UInt(bitPattern: start) & 63 == 0 else { return false }
+    return shared.map { $0.arena.contains(start, byteCount) } ?? !isShared
   }
 
   package func hasInput(_ index: Int) -> Bool { tensors[index].data != nil }
@@ -115,10 +148,9 @@ package final class RunRequest: @unchecked Sendable {
   ///   - rank: Dimensions already written to `shape(ofInput:)`.
   ///   - data: 64-byte aligned; stays as it is until `reset`.
   package func setInput(_ index: Int, rank: Int, data: UnsafeRawPointer, byteCount: Int) {
-    guard let model else { return }
-    tensors[index].dtype = model.inputs[index].elementType.rawValue
+    guard let signature else { return }
+    tensors[index].dtype = signature.inputs[index].elementType.rawValue
     tensors[index].rank = UInt32(rank)
-    tensors[index].name = model.inputNames[index]
     tensors[index].shape = UnsafePointer(inputShapes + index * Self.maxRank)
     tensors[index].data = UnsafeMutableRawPointer(mutating: data)
     tensors[index].byte_size = UInt64(byteCount)
@@ -140,9 +172,12 @@ package final class RunRequest: @unchecked Sendable {
 
   // MARK: The run, on its thread
 
-  func arguments() -> UnsafePointer<stadion_request> {
+  func arguments(for model: LocalModel) -> UnsafePointer<stadion_request> {
+    self.model = model
+    let count = model.signature.inputs.count
+    for index in 0..<count { tensors[index].name = model.inputName(index) }
     request.pointee.inputs = UnsafePointer(tensorPointers)
-    request.pointee.input_count = UInt32(model?.inputs.count ?? 0)
+    request.pointee.input_count = UInt32(count)
     request.pointee.wanted_outputs = wantedCount == 0 ? nil : UnsafePointer(wanted)
     request.pointee.wanted_output_count = UInt32(wantedCount)
     error.pointee.struct_size = UInt32(MemoryLayout<stadion_error>.size)
@@ -157,12 +192,12 @@ package final class RunRequest: @unchecked Sendable {
   /// - Throws: What the runner emitted wrongly, or forgot.
   func checkOutputs() throws(HostError) {
     if let fault { throw fault }
-    guard let model else { return }
-    let expected = wantedCount == 0 ? model.outputs.count : wantedCount
+    guard let signature else { return }
+    let expected = wantedCount == 0 ? signature.outputs.count : wantedCount
     if outputs.count == expected { return }
-    for (index, spec) in model.outputs.enumerated()
+    for (index, spec) in signature.outputs.enumerated()
     where isWanted(index) && !outputs.contains(where: { $0.index == index }) {
-      throw HostError(.runnerFailed, "runner \(model.runnerID) returned without output '\(spec.name)'")
+      throw HostError(.runnerFailed, "runner \(signature.runnerID) returned without output '\(spec.name)'")
     }
   }
 
@@ -188,7 +223,7 @@ package final class RunRequest: @unchecked Sendable {
       release(tensor.buffer)
       return Code.ok
     }
-    let spec = model.outputs[index]
+    let spec = model.signature.outputs[index]
     guard isLast, !outputs.contains(where: { $0.index == index }) else {
       fault = HostError(.notOffered, "model answers output '\(spec.name)' in several parts; infer takes one answer")
       release(tensor.buffer)
@@ -209,7 +244,7 @@ package final class RunRequest: @unchecked Sendable {
     guard let elements = TensorSize.elementCount(shape), let byteCount = Int(exactly: tensor.byte_size),
       byteCount == 0 || tensor.data != nil
     else { return misuse("emitted '\(spec.name)' with an impossible shape or size", release: tensor.buffer) }
-    guard byteCount <= outputByteLimit - outputBytes else {
+    guard byteCount <= outputByteLimit - takenBytes else {
       fault = HostError(.overloaded, "the outputs exceed the limit of \(outputByteLimit) bytes")
       release(tensor.buffer)
       return Code.resourceExhausted
@@ -250,17 +285,23 @@ package final class RunRequest: @unchecked Sendable {
     }
     let room = outputShapes + index * Self.maxRank
     for axis in 0..<shape.count { room[axis] = shape[axis] }
-    outputBytes += byteCount
-    outputs.append(
+    append(
       Output(
         index: index, elementType: type, rank: shape.count, data: data, byteCount: byteCount, buffer: tensor.buffer))
     return Code.ok
   }
 
+  func append(_ output: Output) {
+    takenBytes += output.byteCount
+    outputs.append(output)
+  }
+
+  func shapeRoom(ofOutput index: Int) -> UnsafeMutablePointer<Int64> { outputShapes + index * Self.maxRank }
+
   /// Any address for tensors without bytes.
   private var arenaStart: UnsafeMutableRawPointer { UnsafeMutableRawPointer(error) }
 
-  private func isConsistent(_ type: ElementType, _ elements: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
+  func isConsistent(_ type: ElementType, _ elements: Int, _ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let size = type.byteCount else { return TensorText.elementCount(in: bytes) == elements }
     let (wanted, overflow) = elements.multipliedReportingOverflow(by: size)
     return !overflow && wanted == bytes.count
@@ -268,7 +309,9 @@ package final class RunRequest: @unchecked Sendable {
 
   private func misuse(_ what: String, release buffer: UnsafeMutablePointer<stadion_buffer>?) -> stadion_code {
     release(buffer)
-    if fault == nil { fault = HostError(.runnerFailed, "runner \(model?.runnerID ?? "unknown") misbehaves: \(what)") }
+    if fault == nil {
+      fault = HostError(.runnerFailed, "runner \(signature?.runnerID ?? "unknown") misbehaves: \(what)")
+    }
     return Code.internalError
   }
 
@@ -291,8 +334,10 @@ package final class RunRequest: @unchecked Sendable {
   package func reset() {
     for output in outputs { if let buffer = output.buffer { buffer.pointee.release?(buffer) } }
     if !outputs.isEmpty { outputs.removeAll(keepingCapacity: true) }
-    outputBytes = 0
+    takenBytes = 0
     fault = nil
+    shared = nil
     arena.reset()
+    formerArena?.reset()
   }
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Telemetry
 
 /// Threads that may block: long runs, and the calls a plugin wants made one at a time.
 ///
@@ -12,10 +13,12 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
   private var jobs: [UnownedJob] = []
   private var firstJob = 0
   private var threadCount = 0
-  private var idleCount = 0
+  /// Threads that sleep and that no job has called yet.
+  private var asleepCount = 0
   private var isEnded = false
   private let lock: UnsafeMutablePointer<pthread_mutex_t>
-  private let signal: UnsafeMutablePointer<pthread_cond_t>
+  /// Counts the calls to those who sleep. Not a condition variable: glibc's may lose a signal (its bug 25847).
+  private let calls: UnsafeMutablePointer<sem_t>
 
   /// - Parameters:
   ///   - name: Of the threads, for `top -H`; 15 bytes show.
@@ -24,40 +27,46 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
     self.name = name
     self.limit = limit
     lock = .allocate(capacity: 1)
-    signal = .allocate(capacity: 1)
+    calls = .allocate(capacity: 1)
     pthread_mutex_init(lock, nil)
-    pthread_cond_init(signal, nil)
+    sem_init(calls, 0, 0)
   }
 
   // Each thread holds a reference, so this runs only after the last has gone.
   deinit {
     pthread_mutex_destroy(lock)
-    pthread_cond_destroy(signal)
+    sem_destroy(calls)
     lock.deallocate()
-    signal.deallocate()
+    calls.deallocate()
   }
 
   package func enqueue(_ job: consuming ExecutorJob) {
     let job = UnownedJob(job)
     pthread_mutex_lock(lock)
     jobs.append(job)
-    // Idle threads that earlier jobs have called are still counted as idle until they wake up.
-    let needsThread = jobs.count - firstJob > idleCount && threadCount < limit
-    if needsThread { threadCount += 1 }
-    pthread_cond_signal(signal)
+    // Each job calls or starts a thread of its own while there is one to be had; threads that are busy look for work
+    // before they sleep.
+    let callsThread = asleepCount > 0
+    let startsThread = !callsThread && threadCount < limit
+    if callsThread { asleepCount -= 1 }
+    if startsThread { threadCount += 1 }
     pthread_mutex_unlock(lock)
-    if needsThread { startThread() }
+    if callsThread { sem_post(calls) }
+    if startsThread { startThread() }
   }
 
-  /// Ends the threads once their work is done; later work is still done, by none but the last.
+  /// Ends the threads once their work is done; later work is still done, by threads that end after it.
   package func end() {
     pthread_mutex_lock(lock)
     isEnded = true
-    pthread_cond_broadcast(signal)
+    let sleepers = asleepCount
+    asleepCount = 0
     pthread_mutex_unlock(lock)
+    for _ in 0..<sleepers { sem_post(calls) }
   }
 
   private func startThread() {
+    let this = Unmanaged.passRetained(self)
     var handle = pthread_t()
     let code = pthread_create(
       &handle, nil,
@@ -66,9 +75,27 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
         linux_name_thread(threads.name)
         threads.work()
         return nil
-      }, Unmanaged.passRetained(self).toOpaque())
-    precondition(code == 0, "can't start a thread (\(code)); raise the process limit")
-    pthread_detach(handle)
+      }, this.toOpaque())
+    if code == 0 {
+      pthread_detach(handle)
+    } else {
+      this.release()
+      doWithout(code)
+    }
+  }
+
+  /// Leaves the work to the other threads, if there are any.
+  private func doWithout(_ code: CInt) {
+    pthread_mutex_lock(lock)
+    threadCount -= 1
+    let others = threadCount
+    let isStuck = others == 0 && firstJob < jobs.count
+    pthread_mutex_unlock(lock)
+    let reason = String(cString: strerror(code))
+    precondition(!isStuck, "can't start a thread for '\(name)': \(reason); raise the process limit")
+    Log.warning(
+      "can't start a thread; raise the process limit", ("threads", name), ("others", String(others)), ("reason", reason)
+    )
   }
 
   private func work() {
@@ -80,9 +107,11 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
           pthread_mutex_unlock(lock)
           return
         }
-        idleCount += 1
-        pthread_cond_wait(signal, lock)
-        idleCount -= 1
+        asleepCount += 1
+        pthread_mutex_unlock(lock)
+        // A signal handler may interrupt the sleep.
+        while sem_wait(calls) != 0 {}
+        pthread_mutex_lock(lock)
       }
       let job = jobs[firstJob]
       firstJob += 1

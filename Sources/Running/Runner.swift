@@ -1,45 +1,69 @@
-import CLinux
-import CStadionRunner
 package import Inference
 package import Manifests
+import Synchronization
 import Telemetry
 
-/// One runner plugin: opened once, its control calls made one at a time on a thread of its own.
+/// One runner: opened once, its control calls made one at a time on a thread of its own.
 package actor Runner {
   package nonisolated let manifest: RunnerManifest
+  /// Told when the runner's process has ended though nobody wanted that. Called on a thread of its own.
+  private nonisolated let onEnd: @Sendable (RunnerEnd) -> Void
+  private nonisolated let options: ProcessOptions
   private nonisolated let control: RunThreads
+  private nonisolated let process = Atomic<Int32>(0)
 
-  /// What opening has shown. Nil until `open`.
-  private var plugin: Plugin?
-  /// Why opening has failed: a library isn't asked twice.
+  /// Where it is, once it has been opened. Nil before, and after its process has ended.
+  private var home: (any RunnerHome)?
+  /// Why opening a library in the host has failed: it isn't asked twice.
   private var refusal: HostError?
-  /// One `stadion_runner` per device that serves a model.
-  private var instances: [(device: Int, pointer: OpaquePointer)] = []
   private var models: [LoadedModel] = []
+  /// No process is started any more.
+  private var isStopped = false
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { control.asUnownedSerialExecutor() }
   package nonisolated var id: String { manifest.id }
 
-  package init(_ manifest: RunnerManifest) {
+  package init(
+    _ manifest: RunnerManifest, options: ProcessOptions = ProcessOptions(),
+    onEnd: @escaping @Sendable (RunnerEnd) -> Void = { _ in }
+  ) {
     self.manifest = manifest
+    self.options = options
+    self.onEnd = onEnd
     control = RunThreads(name: "ctl-\(manifest.id.split(separator: ".").last ?? "")", limit: 1)
   }
 
-  /// Opens the library if it isn't yet.
+  deinit { control.end() }
+
+  /// Opens the runner if it isn't open: in a new process, or in the host, as its manifest says.
   ///
-  /// - Throws: `.incompatibleRunner`; the runner then serves nothing.
-  package func open() throws(HostError) -> Plugin {
-    if let plugin { return plugin }
+  /// - Throws: `.incompatibleRunner` for what can't be used; `.runnerFailed` when its process ended meanwhile.
+  @discardableResult
+  package func open() throws(HostError) -> RunnerFacts { try opened().facts }
+
+  private func opened() throws(HostError) -> any RunnerHome {
+    if let home, !home.hasEnded { return home }
     if let refusal { throw refusal }
-    let opened: Plugin
-    do {
-      opened = try Plugin(manifest)
-    } catch {
-      refusal = error
-      throw error
+    guard !isStopped else { throw HostError(.conflict, "runner \(id) has been stopped") }
+    let opened: any RunnerHome
+    switch manifest.isolation {
+    case .process:
+      let started = try ProcessRunner(manifest, options, onEnd: onEnd)
+      process.store(started.processID, ordering: .relaxed)
+      opened = started
+    case .host:
+      do {
+        opened = try LocalRunner(manifest)
+      } catch {
+        refusal = error
+        throw error
+      }
     }
-    plugin = opened
-    Log.info("opened a runner", ("runner", id), ("version", opened.version), ("score", String(opened.score)))
+    home = opened
+    let facts = opened.facts
+    Log.info(
+      "opened a runner", ("runner", id), ("version", facts.version), ("score", String(facts.score)),
+      ("isolation", manifest.isolation.rawValue))
     return opened
   }
 
@@ -52,8 +76,8 @@ package actor Runner {
     package let inlineMicros: Int
 
     package init(
-      path: String, device: DeviceKind, options: [String: String], maxConcurrentRuns: Int?, queueLimit: Int,
-      inlineMicros: Int
+      path: String, device: DeviceKind, options: [String: String], maxConcurrentRuns: Int? = nil, queueLimit: Int = 0,
+      inlineMicros: Int = 0
     ) {
       self.path = path
       self.device = device
@@ -68,57 +92,22 @@ package actor Runner {
   ///
   /// - Throws: What the runner says; nothing is left behind then.
   package func load(_ request: LoadRequest) throws(HostError) -> LoadedModel {
-    let plugin = try open()
-    guard let index = plugin.devices.firstIndex(where: { $0.kind == request.device }) else {
+    let home = try opened()
+    let devices = home.facts.devices
+    guard let index = devices.firstIndex(where: { $0.kind == request.device }) else {
       throw HostError(.unsupported, "runner \(id) has no device \(request.device)")
     }
     if let limit = manifest.limits.models, models.count >= limit {
       throw HostError(.overloaded, "runner \(id) serves \(models.count) models, its manifest allows \(limit)")
     }
-    let device = plugin.devices[index]
-    let instance = try instance(plugin, index)
-    let pointer = try load(plugin, instance, request)
-    let runs = min(device.maxConcurrentRuns, request.maxConcurrentRuns ?? .max)
+    let (modelHome, signature) = try home.load(request, device: index)
+    let runs = min(devices[index].maxConcurrentRuns, request.maxConcurrentRuns ?? .max)
     let placement = LoadedModel.Placement(
       threads: RunThreads(name: "run-\(id.split(separator: ".").last ?? "")", limit: max(2, min(runs, 64))),
       gate: RunGate(limit: runs, queueLimit: request.queueLimit), place: RunPlace(inlineMicros: request.inlineMicros))
-    do {
-      let model = try LoadedModel(plugin: plugin, device: device.kind, pointer: pointer, placement: placement)
-      models.append(model)
-      return model
-    } catch {
-      plugin.table.pointee.unload(pointer)
-      throw error
-    }
-  }
-
-  private func instance(_ plugin: Plugin, _ index: Int) throws(HostError) -> OpaquePointer {
-    if let known = instances.first(where: { $0.device == index }) { return known.pointer }
-    let error = ErrorRecord()
-    var created: OpaquePointer?
-    let code = CText.withOptions(manifest.options) { options, count in
-      plugin.table.pointee.create(plugin.devices[index].pointer, options, count, &created, error.pointer)
-    }
-    guard code == Code.ok, let created else { throw error.hostError(code, runnerID: id, doing: "start") }
-    instances.append((index, created))
-    return created
-  }
-
-  private func load(
-    _ plugin: Plugin, _ instance: OpaquePointer, _ request: LoadRequest
-  ) throws(HostError) -> OpaquePointer {
-    let error = ErrorRecord()
-    let ticket = Ticket()
-    let timeout = UInt64(manifest.limits.loadTimeoutMs ?? 0) * 1_000_000
-    ticket.renew(deadlineNs: timeout == 0 ? 0 : linux_now_ns() + timeout)
-    var loaded: OpaquePointer?
-    let code = CText.withOptions(request.options) { options, count in
-      CText.withText(request.path) { path in
-        plugin.table.pointee.load(instance, ticket.pointer, path, options, count, &loaded, error.pointer)
-      }
-    }
-    guard code == Code.ok, let loaded else { throw error.hostError(code, runnerID: id, doing: "load the model") }
-    return loaded
+    let model = LoadedModel(modelHome, signature, device: request.device, runner: self, placement: placement)
+    models.append(model)
+    return model
   }
 
   /// Unloads after the last run has ended.
@@ -128,33 +117,21 @@ package actor Runner {
     models.remove(at: index)
     model.unload()
   }
-}
 
-/// Swift text as the contract's views, for the time of a call.
-enum CText {
-  static func withText<R>(_ text: String, _ body: (stadion_text) -> R) -> R {
-    var text = text
-    return text.withUTF8 { bytes in
-      bytes.withMemoryRebound(to: CChar.self) { body(stadion_text(data: $0.baseAddress, size: $0.count)) }
-    }
+  /// Unloads every model after its last run, then ends the runner's process for good.
+  package func stop() async {
+    isStopped = true
+    while let model = models.first { await unload(model) }
+    home?.stop()
+    home = nil
   }
 
-  static func withOptions<R>(_ options: [String: String], _ body: (UnsafePointer<stadion_option>?, Int) -> R) -> R {
-    // By key, so that a runner sees the same order every time.
-    let pairs = options.sorted { $0.key < $1.key }
-    let bytes = pairs.map { Array($0.key.utf8) + Array($0.value.utf8) }
-    let texts: [UnsafeMutablePointer<CChar>] = bytes.map { text in
-      let memory = UnsafeMutablePointer<CChar>.allocate(capacity: max(text.count, 1))
-      for (index, byte) in text.enumerated() { memory[index] = CChar(bitPattern: byte) }
-      return memory
-    }
-    defer { for text in texts { text.deallocate() } }
-    let list = zip(pairs, texts).map { pair, text in
-      let keySize = pair.key.utf8.count
-      return stadion_option(
-        key: stadion_text(data: text, size: keySize),
-        value: stadion_text(data: text + keySize, size: pair.value.utf8.count))
-    }
-    return list.withUnsafeBufferPointer { body($0.baseAddress, $0.count) }
+  /// What opening has shown; nil while it isn't open.
+  package var facts: RunnerFacts? { home.flatMap { $0.hasEnded ? nil : $0.facts } }
+
+  /// The process that it was last given; nil in the host, and before there was one. Any thread.
+  package nonisolated var processID: Int32? {
+    let number = process.load(ordering: .relaxed)
+    return number == 0 ? nil : number
   }
 }

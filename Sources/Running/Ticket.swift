@@ -1,4 +1,5 @@
 import CLinux
+import CRunning
 import CStadionRunner
 import Synchronization
 
@@ -14,6 +15,9 @@ package final class Ticket: @unchecked Sendable {
   private static let lastID = Atomic<UInt64>(0)
 
   let pointer: UnsafeMutablePointer<stadion_ticket>
+  /// In a runner's process: where the host says that nobody wants the answer any more, and the host's memory for it.
+  package var remoteCancel: UnsafePointer<UInt32>?
+  package var outputs: OutputMemory?
   /// The id times 4, plus why it is cancelled.
   private let state = Atomic<UInt64>(0)
 
@@ -29,16 +33,28 @@ package final class Ticket: @unchecked Sendable {
     pointer.pointee.context = Unmanaged.passUnretained(self).toOpaque()
   }
 
+  /// The object behind what a runner was given.
+  static func of(_ ticket: UnsafePointer<stadion_ticket>?) -> Ticket? {
+    ticket?.pointee.context.map { Unmanaged<Ticket>.fromOpaque($0).takeUnretainedValue() }
+  }
+
   deinit { pointer.deallocate() }
 
   package var id: UInt64 { pointer.pointee.id }
   package var deadlineNs: UInt64 { pointer.pointee.deadline_ns }
 
+  /// An id that no other ticket of this process has or will have.
+  package static func newID() -> UInt64 { lastID.wrappingAdd(1, ordering: .relaxed).newValue }
+
   /// Starts over under a new id.
   ///
   /// - Parameter deadlineNs: CLOCK_MONOTONIC; 0 = none.
   package func renew(deadlineNs: UInt64) {
-    let id = Self.lastID.wrappingAdd(1, ordering: .relaxed).newValue
+    renew(id: Self.newID(), deadlineNs: deadlineNs)
+  }
+
+  /// Starts over under an id that the host has given.
+  package func renew(id: UInt64, deadlineNs: UInt64) {
     pointer.pointee.id = id
     pointer.pointee.deadline_ns = deadlineNs
     state.store(id << 2, ordering: .releasing)
@@ -47,6 +63,7 @@ package final class Ticket: @unchecked Sendable {
   /// Why it is cancelled; nil while it is wanted.
   package var cancellation: Cancellation? {
     if let reason = Cancellation(rawValue: state.load(ordering: .acquiring) & 3) { return reason }
+    if let remoteCancel, shared_load(remoteCancel) != 0 { return .caller }
     return deadlineNs != 0 && linux_now_ns() >= deadlineNs ? .deadline : nil
   }
 

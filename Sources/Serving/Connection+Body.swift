@@ -39,6 +39,7 @@ extension Connection {
       exchange.inputConsumed = headEnd + length
       return
     }
+    if try await receivePlaced(exchange, length) { return }
     // A large body gets memory of its own, placed so that its tensors are aligned where they lie.
     let start = alignedStart(exchange)
     let large = try takeLargeBody(exchange, byteCount: length + start)
@@ -55,6 +56,40 @@ extension Connection {
       have += try await receivePart(large.base + start + have, step)
     }
     exchange.body = UnsafeRawBufferPointer(start: large.base + start, count: length)
+  }
+
+  /// Receives a body whose tensors go straight to where they are used; what stands before them stays with the head.
+  ///
+  /// - Returns: False if the handler has no such place.
+  private func receivePlaced(_ exchange: Exchange, _ length: Int) async throws -> Bool {
+    let input = exchange.input
+    let headEnd = exchange.head.byteCount
+    let offset = server.handler.alignedOffset(for: exchange.head)
+    guard exchange.head.contentCoding == .identity, offset < length, offset <= input.capacity - headEnd,
+      let memory = server.handler.memory(for: exchange.head, byteCount: length - offset)
+    else { return false }
+    exchange.placedBody = memory
+    if input.count - headEnd < length { try await sendContinue(exchange) }
+    while input.count - headEnd < offset {
+      expectProgress()
+      input.count += try await receivePart(input.base + input.count, headEnd + offset - input.count)
+    }
+    // What came along with the head.
+    var have = min(input.count - headEnd - offset, memory.byteCount)
+    try reserve(exchange, have)
+    memory.start.copyMemory(from: input.base + headEnd + offset, byteCount: have)
+    exchange.inputConsumed = headEnd + offset + have
+    while have < memory.byteCount {
+      let step = min(memory.byteCount - have, Self.bodyStep)
+      try reserve(exchange, step)
+      expectProgress()
+      let count = try await receivePart(memory.start + have, step)
+      server.returnBodyBytes(step - count)
+      exchange.reservedBytes -= step - count
+      have += count
+    }
+    exchange.body = UnsafeRawBufferPointer(start: input.base + headEnd, count: offset)
+    return true
   }
 
   /// Bytes of a large body that are asked for, and counted, at once.

@@ -165,10 +165,13 @@ final class Connection: EventTarget, @unchecked Sendable {
   }
 
   private func releaseBody(_ exchange: Exchange) {
-    if let large = exchange.largeBody {
-      exchange.largeBody = nil
+    if exchange.reservedBytes > 0 {
       server.returnBodyBytes(exchange.reservedBytes)
       exchange.reservedBytes = 0
+    }
+    exchange.placedBody = nil
+    if let large = exchange.largeBody {
+      exchange.largeBody = nil
       loop.exchanges.give(body: large)
     }
   }

@@ -27,6 +27,8 @@ package final class Exchange: @unchecked Sendable {
   package internal(set) var head: HTTPHead
   /// The decoded body. Aligned to 64 bytes at the place that `HTTPHandler.alignedOffset` named, if it is large.
   package internal(set) var body = UnsafeRawBufferPointer(start: nil, count: 0)
+  /// What follows `body`, in memory that the handler gave; nil where `body` is all.
+  package internal(set) var placedBody: (any BodyMemory)?
 
   /// The answer's body. Handlers append to it; it starts empty.
   package let out = ByteBuffer(capacity: 4096)

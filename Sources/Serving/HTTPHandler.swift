@@ -8,4 +8,15 @@ package protocol HTTPHandler: AnyObject, Sendable {
 
   /// Bytes of the body in front of data that should be aligned to 64 bytes; 0 if nothing needs it.
   func alignedOffset(for head: HTTPHead) -> Int
+
+  /// Memory of the handler's for a large body, but for its first `alignedOffset` bytes; nil for the server's own.
+  ///
+  /// - Parameter byteCount: Of the memory.
+  func memory(for head: HTTPHead, byteCount: Int) -> (any BodyMemory)?
+}
+
+/// Memory that a handler gives for a body; it goes back with the last reference.
+package protocol BodyMemory: AnyObject {
+  var start: UnsafeMutableRawPointer { get }
+  var byteCount: Int { get }
 }

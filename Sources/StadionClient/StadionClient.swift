@@ -58,6 +58,11 @@ package final class StadionClient {
     return try InferenceMessage.answer(response)
   }
 
+  /// Ends a runner's quarantine, or gives it a fresh process; returns once that serves.
+  package func restartRunner(_ id: String) throws(HostError) {
+    try Self.check(try connection.send("POST", "/v1/runners/\(Self.escaped(id))/restart"))
+  }
+
   private func get(_ path: String) throws(HostError) -> JSONValue {
     let response = try connection.send("GET", path)
     try Self.check(response)

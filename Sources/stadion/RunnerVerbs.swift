@@ -40,6 +40,19 @@ enum RunnerList {
   }
 }
 
+/// `stadion runner restart`: ends a quarantine, or gives a working runner a fresh process.
+enum RunnerRestart {
+  static let spec = CommandSpec(
+    "stadion runner restart", "Start a runner's process anew; no request fails.", operands: ["ID"],
+    options: ClientOptions.address)
+
+  @Sendable static func run(_ words: [String]) throws {
+    let arguments = try Arguments(words, for: spec)
+    if arguments.has("--help") { return print(spec.help) }
+    try ClientOptions.client(arguments).restartRunner(arguments.operands[0])
+  }
+}
+
 /// `stadion runner show`: everything about one runner.
 enum RunnerShow {
   static let spec = CommandSpec(
@@ -57,7 +70,9 @@ enum RunnerShow {
     }
     if arguments.has("--json") { return print(runner.text) }
     var table = Table()
-    for key in ["id", "title", "version", "engine", "state", "reason", "isolation", "priority", "score"]
+    for key in [
+      "id", "title", "version", "engine", "state", "reason", "isolation", "processID", "crashes", "priority", "score",
+    ]
     where !runner.text(key).isEmpty {
       table.add(key, runner.text(key))
     }

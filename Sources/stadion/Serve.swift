@@ -1,4 +1,5 @@
 import CLinux
+import Confinement
 import Endpoints
 import Glibc
 import Inference
@@ -27,6 +28,14 @@ enum Serve {
       .init("--loops", value: "N", help: "Event loops (default: one per core)."),
       .init("--busy-poll-micros", value: "N", help: "Spin so long for the next request before sleeping (default: 0)."),
       .init("--inline-run-micros", value: "N", help: "Longest run that stays on an event loop (default: 200)."),
+      .init("--runner-memory-bytes", value: "N", help: "Tensors under way per runner process (default: 4294967296)."),
+      .init("--runner-spin-micros", value: "N", help: "Longest spin between host and runner process (default: 50)."),
+      .init(
+        "--kill-after-ms", value: "N", help: "Time for a cancelled run before its process is ended (default: 5000)."),
+      .init("--open-timeout-ms", value: "N", help: "Time for a runner to open its library (default: 30000)."),
+      .init("--restart-after-ms", value: "N", help: "Pause after a crash; doubles with each (default: 100)."),
+      .init("--restart-at-most-ms", value: "N", help: "Longest such pause (default: 30000)."),
+      .init("--quarantine-crashes", value: "N", help: "Crashes in a minute that end it; 0 = never (default: 5)."),
       .init("--max-connections", value: "N", help: "Further connections get 503 (default: 20000)."),
       .init("--max-body-bytes", value: "N", help: "Larger bodies get 413 (default: 268435456)."),
       .init("--max-total-body-bytes", value: "N", help: "Large bodies under way together; then 503 (default: 2 GiB)."),
@@ -60,7 +69,10 @@ enum Serve {
     for (index, loop) in loops.enumerated() { loop.start(name: "loop-\(index)") }
 
     let search = try manifestSearch(arguments)
-    let router = Router(manifests: find(search), options: try routerOptions(arguments))
+    let manifests = find(search)
+    var options = try routerOptions(arguments)
+    options.processes.controlGroup = controlGroup(manifests)
+    let router = Router(manifests: manifests, options: options)
     let state = ServerState()
     let outputBytes = try arguments.integer("--max-output-bytes", in: 1...(1 << 40)) ?? 1 << 30
     let handler = HostHandler(
@@ -73,7 +85,7 @@ enum Serve {
       Log.info("listening", ("address", bound.description))
     }
     // Watched before it is scanned: nothing falls between.
-    let watches = arguments.has("--no-watch") ? [] : watches(search, router, on: loops[0])
+    let watches = arguments.has("--no-watch") ? nil : Watches(search, router, on: loops[0])
     // Serving begins at once; readiness says when the models that were there are loaded.
     Task(executorPreference: loops[0]) {
       await router.start()
@@ -81,7 +93,7 @@ enum Serve {
     }
     signals.waitForFirst()
     Log.info("draining", ("connections", String(server.connectionCount)))
-    for watch in watches { watch.stop() }
+    watches?.stop()
     server.drain()
     if !signals.waitForSecond(or: server.drainedDescriptor, timeoutMs: limits.drainTimeoutMs) {
       Log.warning("ended before every request was answered", ("connections", String(server.connectionCount)))
@@ -145,6 +157,18 @@ enum Serve {
   private static func routerOptions(_ arguments: Arguments) throws -> Router.Options {
     var options = Router.Options()
     options.inlineMicros = try arguments.integer("--inline-run-micros", in: 0...1_000_000) ?? options.inlineMicros
+    func set(_ option: String, _ range: ClosedRange<Int>, _ field: WritableKeyPath<ProcessOptions, Int>) throws {
+      if let value = try arguments.integer(option, in: range) { options.processes[keyPath: field] = value }
+    }
+    let milliseconds = 1...86_400_000
+    // Half of what an address space holds.
+    try set("--runner-memory-bytes", (1 << 24)...(1 << 46), \.arenaBytes)
+    try set("--runner-spin-micros", 0...10_000, \.spinMicros)
+    try set("--kill-after-ms", milliseconds, \.killAfterMs)
+    try set("--open-timeout-ms", milliseconds, \.openTimeoutMs)
+    try set("--restart-after-ms", milliseconds, \.backOffMs)
+    try set("--restart-at-most-ms", milliseconds, \.longestBackOffMs)
+    try set("--quarantine-crashes", 0...1_000_000, \.quarantineCrashes)
     if let models = arguments.value("--models") {
       guard let path = realpath(models, nil) else {
         throw UsageError("--models \(models): \(String(cString: strerror(errno)))")
@@ -155,20 +179,18 @@ enum Serve {
     return options
   }
 
-  /// Watches the model repository and the folders of manifests.
-  private static func watches(_ search: ManifestSearch, _ router: Router, on loop: EventLoop) -> [FolderWatch] {
-    var watches: [FolderWatch] = []
-    if let root = router.modelRoot {
-      watches.append(FolderWatch(root: root) { Task(executorPreference: loop) { await router.rescan() } })
+  /// The host's own control group, where some runner's limits ask for it and the system lets the host divide it.
+  private static func controlGroup(_ found: ManifestSearch.Result) -> HostControlGroup? {
+    let isWanted = found.manifests.contains { $0.limits.memoryBytes != nil || $0.limits.cpuPercent != nil }
+    guard isWanted else { return nil }
+    do throws(HostError) {
+      return try HostControlGroup.prepare()
+    } catch {
+      Log.info(
+        "runners get no control groups: private memory is limited per process, CPU time isn't",
+        ("reason", error.description))
+      return nil
     }
-    for folder in search.folders where access(folder, F_OK) == 0 {
-      watches.append(
-        FolderWatch(root: folder, levels: 1) {
-          let found = search.run()
-          Task(executorPreference: loop) { await router.update(found) }
-        })
-    }
-    return watches
   }
 
   private static func manifestSearch(_ arguments: Arguments) throws -> ManifestSearch {

@@ -1,5 +1,6 @@
 import Glibc
 import Inference
+import RunnerProcess
 import StadionClient
 import Wire
 
@@ -22,6 +23,7 @@ struct Stadion {
     Verb(spec: Infer.spec, run: Infer.run),
     Verb(spec: RunnerList.spec, run: RunnerList.run),
     Verb(spec: RunnerShow.spec, run: RunnerShow.run),
+    Verb(spec: RunnerRestart.spec, run: RunnerRestart.run),
     Verb(spec: RunnerNew.spec, run: RunnerNew.run),
     Verb(spec: RunnerCheck.spec, run: RunnerCheck.run),
     Verb(spec: ModelList.spec, run: ModelList.run),
@@ -49,6 +51,7 @@ struct Stadion {
   private static func dispatch(_ words: [String]) throws {
     if words.isEmpty { throw UsageError("a verb is missing; see `stadion --help`") }
     if words.starts(with: ["runner", "check-process"]) { return try RunnerCheck.runProcess(Array(words.dropFirst(2))) }
+    if words[0] == "runner-process" { ChildProcess.run() }
     if let verb = verbs.first(where: { words.starts(with: $0.words) }) {
       return try verb.run(Array(words.dropFirst(verb.words.count)))
     }

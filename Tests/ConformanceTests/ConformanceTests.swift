@@ -1,9 +1,10 @@
+import BlockingTests
 import Foundation
 import Testing
 
 @testable import Conformance
 
-@Suite struct `The conformance kit passes` {
+@Suite(.blocking) struct `The conformance kit passes` {
   @Test func `the echo runner`() throws {
     let check = try RunnerCheck(
       RunnerCheck.product("libEchoRunner.so"), ["--option", "inputs=x:f32[-1,4] t:utf8[-1] b:bool[2]"])
@@ -38,7 +39,7 @@ import Testing
   }
 }
 
-@Suite struct `The conformance kit finds` {
+@Suite(.blocking) struct `The conformance kit finds` {
   /// The faulty runner under a name that tells its fault.
   private static func library(_ fault: String, in folder: String) throws -> String {
     let library = "\(folder)/org.stadion.test+\(fault)+cpu.so"
@@ -104,7 +105,7 @@ import Testing
   }
 }
 
-@Suite struct `The leak check` {
+@Suite(.blocking) struct `The leak check` {
   private static let options = ["--option", "inputs=x:f32[1]", "--only", "leaks"]
 
   @Test func `loads a thousand times`() throws {

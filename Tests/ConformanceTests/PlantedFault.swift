@@ -81,6 +81,10 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
     Self("miscodes_load", "cancel", "LOAD-CANCEL"), Self("loads_alone", "loads-and-runs", "CONC-LOADS"),
     Self("ignores_cancel", "run", "PROCESS-HANG"), Self("late_emit", "run", "PROCESS-HANG"),
     Self("load_waits", "model", "PROCESS-HANG"), Self("polls_cancel", "run", "PROCESS-HANG"),
+    Self("load_hangs", "model", "PROCESS-HANG"),
+    Self("stop", "run", "PROCESS-HANG"), Self("load_segv", "model", "PROCESS-CRASH"),
+    Self("segv", "run", "PROCESS-CRASH"), Self("abort", "run", "PROCESS-CRASH"), Self("exit", "run", "PROCESS-EXIT"),
+    Self("closes_all", "run", "PROCESS-EXIT"), Self("prints", "run", "PROCESS-STDOUT"),
   ]
 
   /// The same, with a model's file: the faulty runner takes any.
@@ -118,6 +122,10 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
     "none": "no fault", "probe_200": "a high score is no fault", "runs_1": "one run at a time is no fault",
     "static_shapes": "differs from a manifest alone", "few_formats": "differs from a manifest alone",
     "id_mismatch": "differs from a manifest alone",
+    "garbage_on_control": "spoils what only a runner's process of the host has",
+    "ruins_ring": "spoils what only a runner's process of the host has",
+    "ruins_run": "spoils what only a runner's process of the host has",
+    "scribbles": "spoils what only a runner's process of the host has",
     "sig_gpu_differs": "two devices may differ; the host compares when it places a model on both",
   ]
 }

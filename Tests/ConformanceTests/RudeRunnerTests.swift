@@ -1,8 +1,9 @@
+import BlockingTests
 import Foundation
 import Testing
 
 /// Faults that end or spoil the process; a runner is compiled for them, as its author would.
-@Suite struct `A rude runner` {
+@Suite(.blocking) struct `A rude runner` {
   static let library = compiled([])
 
   /// Fixtures/rude.c as a library; nil without a C compiler.

@@ -100,7 +100,9 @@ import Testing
       let length = try client.answer(to: get(path)).body.count
       let head = try client.answer(to: "HEAD \(path) HTTP/1.1\r\nHost: localhost\r\n\r\n")
       #expect(head.status == 200)
-      if !path.hasSuffix("stats") { #expect(head.headers["content-length"] == "\(length)") }
+      // Other tests of the same host count on between the two.
+      let counts = path.hasSuffix("stats") || path == "/v1/models"
+      if !counts { #expect(head.headers["content-length"] == "\(length)") }
     }
   }
 

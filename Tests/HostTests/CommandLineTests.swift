@@ -1,3 +1,4 @@
+import BlockingTests
 import Foundation
 import Inference
 import StadionClient
@@ -5,7 +6,7 @@ import Testing
 import Wire
 
 /// The client verbs as people type them.
-@Suite struct `The command line` {
+@Suite(.blocking) struct `The command line` {
   private let host: Host
   private let files = TemporaryFolder()
 

@@ -1,9 +1,10 @@
+import BlockingTests
 import Foundation
 import Testing
 import Wire
 
 /// HTTP as a foreign client speaks it: curl over the Unix socket.
-@Suite struct `Asking with curl` {
+@Suite(.blocking) struct `Asking with curl` {
   private let host: Host
 
   init() throws {

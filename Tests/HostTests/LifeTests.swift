@@ -1,9 +1,10 @@
+import BlockingTests
 import Foundation
 import StadionClient
 import Testing
 import Wire
 
-@Suite struct `A host's life` {
+@Suite(.blocking) struct `A host's life` {
   private static let question =
     #"{"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[7]}]}"#
 

@@ -1,8 +1,9 @@
+import BlockingTests
 import Foundation
 import StadionClient
 import Testing
 
-@Suite struct `Broken requests` {
+@Suite(.blocking) struct `Broken requests` {
   /// A small generator with a seed that a failing test names.
   private struct Random: RandomNumberGenerator {
     var state: UInt64

@@ -1,3 +1,4 @@
+import BlockingTests
 import Foundation
 import Inference
 import StadionClient
@@ -5,7 +6,7 @@ import Testing
 import Wire
 
 /// Real models through socket, protocol, router, runner and back.
-@Suite(.enabled(if: Setup.hasOnnxRuntime, Comment(rawValue: Setup.needsOnnxRuntime)))
+@Suite(.blocking, .enabled(if: Setup.hasOnnxRuntime, Comment(rawValue: Setup.needsOnnxRuntime)))
 struct `ONNX models through the host` {
   @Test func `every element type comes back bit by bit`() throws {
     let names: [ElementType: String] = [
@@ -126,7 +127,7 @@ struct `ONNX models through the host` {
   }
 }
 
-@Suite struct `Memory of a host` {
+@Suite(.blocking) struct `Memory of a host` {
   @Test func `10000 requests with errors leave none behind`() throws {
     let host = try Host { try $0.addEcho("echo", "X:f32[-1]") }
     let ones = Array(repeating: "1", count: 2000).joined(separator: ",")

@@ -1,3 +1,4 @@
+import BlockingTests
 import Foundation
 import Inference
 import StadionClient
@@ -5,7 +6,7 @@ import Testing
 import Wire
 
 /// What becomes of changes in the model folder while the host serves.
-@Suite struct `The model folder` {
+@Suite(.blocking) struct `The model folder` {
   private func outputs(_ host: Host, _ model: String) throws -> [String] {
     try host.client.metadata(ModelID(model)).outputs.map(\.name)
   }
@@ -117,7 +118,7 @@ import Wire
 }
 
 /// The same with models that an engine reads, which may fail in more ways.
-@Suite(.enabled(if: Setup.hasOnnxRuntime, Comment(rawValue: Setup.needsOnnxRuntime)))
+@Suite(.blocking, .enabled(if: Setup.hasOnnxRuntime, Comment(rawValue: Setup.needsOnnxRuntime)))
 struct `The model folder with ONNX models` {
   private func values(_ host: Host, _ model: String) throws -> [String] {
     let metadata = try host.client.metadata(ModelID(model))

@@ -1,10 +1,11 @@
+import BlockingTests
 import Foundation
 import StadionClient
 import Testing
 import Wire
 
 /// Where runs happen: quick ones on the event loop, long ones beside it.
-@Suite struct `Long runs` {
+@Suite(.blocking) struct `Long runs` {
   private static let question = #"{"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[7]}]}"#
 
   private func slowClients(_ host: Host, _ count: Int) throws -> [Command] {

@@ -1,10 +1,11 @@
+import BlockingTests
 import Foundation
 import StadionClient
 import Testing
 import Wire
 
 /// What operators see of runners: those that serve, and why others don't.
-@Suite struct `Listing runners` {
+@Suite(.blocking) struct `Listing runners` {
   private static let library = (Setup.stadion as NSString).deletingLastPathComponent + "/libEchoRunner.so"
 
   /// A manifest like that of the Echo runner.

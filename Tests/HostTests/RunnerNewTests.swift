@@ -1,9 +1,10 @@
+import BlockingTests
 import Foundation
 import StadionClient
 import Testing
 
 /// What authors of runners get from `stadion runner new`: it builds and serves far from this repository.
-@Suite struct `Writing a new runner` {
+@Suite(.blocking) struct `Writing a new runner` {
   private static let languages = ["c", "cpp", "swift"]
 
   /// Of builds on a busy machine; Swift compiles RunnerKit, optimised.

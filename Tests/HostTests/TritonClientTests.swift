@@ -1,9 +1,10 @@
+import BlockingTests
 import Foundation
 import Testing
 import Wire
 
 /// The protocol's best-known client, against a host on TCP.
-@Suite(.enabled(if: Setup.hasPython, Comment(rawValue: Setup.needsPython)))
+@Suite(.blocking, .enabled(if: Setup.hasPython, Comment(rawValue: Setup.needsPython)))
 struct `tritonclient over HTTP` {
   private static let types = [
     "BOOL": "bool", "UINT8": "u8", "UINT16": "u16", "UINT32": "u32", "UINT64": "u64", "INT8": "i8", "INT16": "i16",

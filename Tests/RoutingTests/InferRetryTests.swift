@@ -43,6 +43,33 @@ import Wire
     #expect(fixture.count(.models) == 1)
   }
 
+  @Test func `go on to the next as often as theirs is taken away`() async throws {
+    let fixture = try RouterFixture()
+    for version in 1...2 { try fixture.write("m", version, "fault=polls_cancel") }
+    try fixture.settings("m", #"{"maxConcurrentRuns": 1, "versions": {"all": true}}"#)
+    await fixture.router.start()
+    let old = try [1, 2].map { try fixture.version("m", $0).instances[0] }
+    let requests = [RunRequestBox(), RunRequestBox()]
+    async let first = failure { _ = try await fixture.answer("m", 1, requests[0].value) }
+    async let second = failure { _ = try await fixture.answer("m", 2, requests[1].value) }
+    try await wait(for: "both runs") { fixture.count(.running) == 2 }
+    async let moved = infer(fixture)
+    try await wait(for: "the request at version 2") { old[1].gate.waitingCount == 1 }
+    try fixture.remove("m/2")
+    async let rescanned: Void = fixture.router.rescan()
+    try await wait(for: "the request at version 1") { old[0].gate.waitingCount == 1 }
+    old[1].cancel(requests[1].value.ticket, id: requests[1].value.ticket.id, .caller)
+    #expect(await second?.code == .cancelled)
+    await rescanned
+    try fixture.write("m", 3, "bias=3")
+    try fixture.remove("m/1")
+    async let again: Void = fixture.router.rescan()
+    #expect(try await moved.contains(#""model_version":"3""#))
+    old[0].cancel(requests[0].value.ticket, id: requests[0].value.ticket.id, .caller)
+    #expect(await first?.code == .cancelled)
+    await again
+  }
+
   @Test func `are refused where no version takes its place`() async throws {
     let fixture = try RouterFixture()
     try fixture.write("m", 1, "fault=ignores_cancel\nbias=1")

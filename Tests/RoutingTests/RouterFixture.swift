@@ -100,7 +100,7 @@ final class RouterFixture: Sendable {
 
   static func run(_ served: ServedVersion, _ request: RunRequest = RunRequest()) async throws -> Float {
     let model = try served.instance(on: nil)
-    request.begin(model)
+    try request.begin(model)
     let memory = request.arena.allocate(4)!
     memory.storeBytes(of: 1, as: Float.self)
     request.shape(ofInput: 0)[0] = 1

@@ -56,7 +56,7 @@ import Testing
     await fixture.router.update(changed)
     let report = await fixture.router.openedRunners()[0]
     #expect(report.manifest.priority == 0)
-    #expect(report.remark?.contains("until the host starts again") == true)
+    #expect(report.reason?.contains("until the host starts again") == true)
     #expect(try await fixture.answer("m") == 2)
   }
 

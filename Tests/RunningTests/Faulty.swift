@@ -54,6 +54,7 @@ struct Faulty {
       id: "org.stadion.test.faulty", abi: .init(major: 0, minor: 1), libraryPath: path,
       devices: [.init(kind: .cpu)],
       models: .init(formats: ["faulty"], elementTypes: [.f32], dynamicShapes: true))
+    manifest.isolation = .host
     change(&manifest)
     return manifest
   }
@@ -112,7 +113,7 @@ struct FaultyModel: Sendable {
     _ values: [Float] = [1, 2, 3, 4], _ request: RunRequest = RunRequest(), deadlineNs: UInt64 = 0,
     wanted: [Int] = [], _ prepareToWait: @Sendable () -> Void = {}
   ) async throws -> [[Float]] {
-    request.begin(model)
+    try request.begin(model)
     let bytes = values.count * 4
     let memory = request.arena.allocate(bytes)!
     values.withUnsafeBytes { if bytes > 0 { memory.copyMemory(from: $0.baseAddress!, byteCount: bytes) } }
@@ -152,6 +153,19 @@ func wait(for what: String, _ condition: () -> Bool) async throws {
   while !condition() {
     guard linux_now_ns() < limit else { throw TimedOut(description: "waited 20 s for \(what)") }
     try await Task.sleep(nanoseconds: 500_000)
+  }
+}
+
+/// SplitMix64: the same numbers for the same seed.
+struct Dice {
+  var state: UInt64
+
+  mutating func next() -> UInt64 {
+    state &+= 0x9E37_79B9_7F4A_7C15
+    var mixed = state
+    mixed = (mixed ^ (mixed >> 30)) &* 0xBF58_476D_1CE4_E5B9
+    mixed = (mixed ^ (mixed >> 27)) &* 0x94D0_49BB_1331_11EB
+    return mixed ^ (mixed >> 31)
   }
 }
 

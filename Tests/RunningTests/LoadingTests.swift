@@ -80,6 +80,27 @@ import Testing
     #expect(loaded.count(.models) == 0)
   }
 
+  @Test func `a runner that nobody holds leaves no thread`() async throws {
+    do {
+      let runner = Runner(try Faulty.manifest { $0.id = "org.stadion.test.nobody" })
+      // Refused by the plugin, whose id is another; the runner's thread has started.
+      await #expect(throws: HostError.self) { try await runner.open() }
+      #expect(threadCount(named: "ctl-nobody") == 1)
+    }
+    try await wait(for: "the thread to end") { threadCount(named: "ctl-nobody") == 0 }
+  }
+
+  @Test func `no test hangs on what it has failed to let go on`() async throws {
+    let faulty = try Faulty.shared.get()
+    let words = "nobody told it to go on"
+    let loaded = try await faulty.load(["fault": "ignores_cancel", "patience_ms": "5"])
+    #expect(await loaded.failure()?.message.contains(words) == true)
+    await loaded.unload()
+    await #expect { try await faulty.load(["fault": "load_waits", "patience_ms": "5"]) } throws: { error in
+      (error as? HostError)?.message.contains(words) == true
+    }
+  }
+
   @Test func `ends a load that takes longer than its manifest allows`() async throws {
     let faulty = try Faulty("none") { $0.limits.loadTimeoutMs = 20 }
     await #expect(throws: HostError.self) { try await faulty.load(["fault": "load_waits"]) }

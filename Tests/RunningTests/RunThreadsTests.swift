@@ -15,11 +15,27 @@ private func threadName() -> String {
   (try! String(contentsOfFile: "/proc/thread-self/comm", encoding: .utf8)).trimmingCharacters(in: .newlines)
 }
 
-private func threadCount(named name: String) -> Int {
+func threadCount(named name: String) -> Int {
   let tasks = (try? FileManager.default.contentsOfDirectory(atPath: "/proc/self/task")) ?? []
   return tasks.filter { task in
     (try? String(contentsOfFile: "/proc/self/task/\(task)/comm", encoding: .utf8))?.hasPrefix(name + "\n") == true
   }.count
+}
+
+/// Lets no new thread start meanwhile: none can have the stack that it would be given. For a process of its own.
+private func forbiddingThreads<R>(_ body: () -> R) -> R {
+  func setDefault(stackSize: Int) {
+    // A GNU extension, which Swift doesn't import.
+    typealias SetDefault = @convention(c) (UnsafePointer<pthread_attr_t>) -> CInt
+    let setDefault = unsafeBitCast(dlsym(nil, "pthread_setattr_default_np")!, to: SetDefault.self)
+    var attributes = pthread_attr_t()
+    pthread_attr_init(&attributes)
+    pthread_attr_setstacksize(&attributes, stackSize)
+    #expect(setDefault(&attributes) == 0)
+  }
+  setDefault(stackSize: 1 << 46)
+  defer { setDefault(stackSize: 8 << 20) }
+  return body()
 }
 
 @Suite struct `Run threads` {
@@ -103,6 +119,70 @@ private func threadCount(named name: String) -> Int {
       threads.end()
     }
     try await wait(for: "the threads to end") { threadCount(named: "rt-gone") == 0 && gone == nil }
+  }
+
+  // MARK: Calls
+
+  @Test(arguments: [1, 2, 3, 8])
+  func `lose no job, however they come and go`(limit: Int) async throws {
+    let threads = RunThreads(name: "rt-storm-\(limit)", limit: limit)
+    let done = Locked(0)
+    // Each awaits its jobs one by one: a lost call leaves it waiting.
+    let work = Task {
+      await withTaskGroup(of: Void.self) { group in
+        for worker in 0..<8 {
+          group.addTask {
+            var dice = Dice(state: UInt64(limit * 100 + worker))
+            for step in 0..<500 {
+              let length = dice.next() % 64
+              await withTaskExecutorPreference(threads) { @Sendable () async in
+                for _ in 0..<length { _ = linux_now_ns() }
+                done.withLock { $0 += 1 }
+              }
+              // Until then threads sleep and are called, from then on they end and start.
+              if worker == 0 && step == 250 { threads.end() }
+            }
+          }
+        }
+      }
+    }
+    // However slow the machine is, it goes on.
+    var seen = 0
+    while seen < 8 * 500 {
+      let before = seen
+      try await wait(for: "a job after \(before)") { done.value > before }
+      seen = done.value
+    }
+    await work.value
+    try await wait(for: "the threads to end") { threadCount(named: "rt-storm-\(limit)") == 0 }
+  }
+
+  // MARK: Without threads
+
+  @Test func `go on with fewer threads where no more can be had`() async {
+    await #expect(processExitsWith: .success) {
+      let threads = RunThreads(name: "rt-few", limit: 8)
+      await Task(executorPreference: threads) {}.value
+      let held = Locked(true)
+      // May have started a second thread, if the first hadn't fallen asleep yet.
+      let holder = Task(executorPreference: threads) { while held.value { usleep(50) } }
+      let done = Locked(0)
+      let jobs = forbiddingThreads {
+        (0..<20).map { _ in Task(executorPreference: threads) { done.withLock { $0 += 1 } } }
+      }
+      held.withLock { $0 = false }
+      for job in jobs + [holder] { _ = await job.value }
+      #expect(done.value == 20)
+      #expect(threadCount(named: "rt-few") <= 2)
+    }
+  }
+
+  @Test func `end the process where not even one can be had`() async {
+    await #expect(processExitsWith: .failure) {
+      let threads = RunThreads(name: "rt-none", limit: 8)
+      let job = forbiddingThreads { Task(executorPreference: threads) {} }
+      await job.value
+    }
   }
 
   actor Counter {

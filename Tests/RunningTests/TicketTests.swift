@@ -85,8 +85,8 @@ import Testing
     let deadlines = Deadlines.shared
     let acted = Locked<[String]>([])
     let now = linux_now_ns()
-    deadlines.add(id: UInt64.max - 100, deadlineNs: now + 20_000_000) { acted.withLock { $0.append("removed") } }
-    deadlines.add(id: UInt64.max - 101, deadlineNs: now + 40_000_000) { acted.withLock { $0.append("kept") } }
+    deadlines.add(id: UInt64.max - 100, deadlineNs: now + 500_000_000) { acted.withLock { $0.append("removed") } }
+    deadlines.add(id: UInt64.max - 101, deadlineNs: now + 520_000_000) { acted.withLock { $0.append("kept") } }
     deadlines.remove(id: UInt64.max - 100)
     deadlines.remove(id: UInt64.max - 102)
     try await wait(for: "the deadline") { acted.withLock { !$0.isEmpty } }
@@ -100,5 +100,16 @@ import Testing
     deadlines.add(id: UInt64.max - 201, deadlineNs: 1) { acted.add(1, ordering: .relaxed) }
     try await wait(for: "the deadline") { acted.load(ordering: .relaxed) == 1 }
     deadlines.remove(id: UInt64.max - 200)
+  }
+
+  @Test func `one that comes from another's action isn't forgotten`() async throws {
+    let deadlines = Deadlines.shared
+    let acted = Atomic<Int>(0)
+    for number in 0..<50 as Range<UInt64> {
+      deadlines.add(id: UInt64.max - 300 - number, deadlineNs: linux_now_ns() + number * 100_000) {
+        deadlines.add(id: UInt64.max - 400 - number, deadlineNs: 1) { acted.add(1, ordering: .relaxed) }
+      }
+    }
+    try await wait(for: "the deadlines") { acted.load(ordering: .relaxed) == 50 }
   }
 }

@@ -77,6 +77,8 @@ final class TestHandler: HTTPHandler {
 
   func didSend(_ exchange: Exchange) { sent.wrappingAdd(1, ordering: .relaxed) }
 
+  func memory(for head: HTTPHead, byteCount: Int) -> (any BodyMemory)? { nil }
+
   func alignedOffset(for head: HTTPHead) -> Int {
     head.value(of: "x-align").flatMap { HTTPBytes.decimal($0) } ?? 0
   }

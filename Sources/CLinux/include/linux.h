@@ -27,6 +27,19 @@ uint64_t linux_now_ns(void);
 void linux_trim_memory(void);
 // Folder of the running executable, links resolved; false when it does not fit.
 bool linux_executable_path(char *out, size_t capacity);
+// A file in memory of `byte_count` bytes, whose size can't be changed any more; -1 with errno. Close-on-exec.
+int linux_memory_file(const char *name, uint64_t byte_count);
+// pipe2(2) with O_CLOEXEC: the end to read from, the end to write to.
+bool linux_pipe(int *ends);
+// Starts `path` in a session of its own with nothing open but: 0 /dev/null, 1 and 2 `output`, 3 `control`, 4 `memory`.
+// Lists end with NULL. Returns the process id, or -1 with errno.
+int linux_spawn(const char *path, char *const *arguments, char *const *environment, int output, int control,
+                int memory);
+// Waits for a child's end, however long that takes. Its status as waitpid(2) has it; -1 if there is no such child.
+int linux_wait(int process);
+// Replaces the mapped pages of `path`, an opened library, by private copies of what they hold, so that nobody who
+// writes to the file changes code that runs. Before another thread runs that code. Libraries over 64 MB stay as they are.
+void linux_detach_library(const char *path);
 // Resident pages of this process, in bytes; 0 when unknown.
 uint64_t linux_resident_bytes(void);
 

@@ -26,6 +26,8 @@ enum {
   COUNTER_COUNT,
 };
 enum { SLOT_COUNT = 512 };
+// What waits to be told gives up then, so that a test that has failed before it could tell ends nevertheless.
+enum { PATIENCE_MS = 60000 };
 extern _Atomic uint64_t faulty_counters[SLOT_COUNT][COUNTER_COUNT];
 
 struct stadion_runner {
@@ -40,6 +42,7 @@ struct stadion_model {
   uint32_t output_count;
   stadion_code code, load_code;
   uint32_t ms;
+  uint32_t patience_ms;
   float bias;  // Y = X + bias
   const stadion_tensor *inputs[2], *outputs[3];
   pthread_t late;
@@ -55,6 +58,10 @@ extern _Atomic int faulty_loads;  // under way, of models that say `loads_alone`
 bool faulty_library_is(const char *fault);
 bool faulty_is(const stadion_model *model, const char *fault);
 stadion_code faulty_fail(stadion_error *error, stadion_code code, const char *message);
+void faulty_process_load(stadion_model *model);
+void faulty_process(stadion_model *model, const stadion_request *request);
+// Waits until the test tells it to go on, or `ticket` (NULL for none) is cancelled.
+stadion_code faulty_wait(const stadion_model *model, const stadion_ticket *ticket, stadion_error *error);
 stadion_code faulty_run(stadion_model *model, const stadion_request *request, stadion_error *error);
 const stadion_plugin *faulty_entry(void);
 

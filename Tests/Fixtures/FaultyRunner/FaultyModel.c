@@ -6,7 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 _Atomic int faulty_loads;
@@ -24,6 +23,7 @@ static void set_option(stadion_model *model, const char *key, const char *value)
   if (!strcmp(key, "outputs")) model->output_count = (uint32_t)atoi(value);
   if (!strcmp(key, "code")) model->code = atoi(value);
   if (!strcmp(key, "load_code")) model->load_code = atoi(value);
+  if (!strcmp(key, "patience_ms")) model->patience_ms = (uint32_t)atoi(value);
   if (!strcmp(key, "ms")) model->ms = (uint32_t)atoi(value);
   if (!strcmp(key, "bias")) model->bias = (float)atof(value);
 }
@@ -86,6 +86,7 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
                          const stadion_option *options, size_t count, stadion_model **out, stadion_error *error) {
   stadion_model *model = calloc(1, sizeof *model);
   model->output_count = 1;
+  model->patience_ms = PATIENCE_MS;
   model->device = runner->device;
   for (size_t i = 0; i < count; i++) {
     char key[64], value[128];
@@ -98,7 +99,8 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
   if (faulty_is(model, "loads_alone")) faulty_loads++, usleep(2000), faulty_loads--;
   _Atomic uint64_t *counters = faulty_counters[model->slot];
   counters[COUNT_LOADS]++;
-  stadion_code code = STADION_OK;
+  faulty_process_load(model);
+  stadion_code code = faulty_is(model, "load_waits") ? faulty_wait(model, ticket, error) : STADION_OK;
   static _Atomic int loading;
   if (faulty_library_is("serial_loads")) {
     if (loading++) code = faulty_fail(error, STADION_INTERNAL, "two loads at once");
@@ -106,14 +108,9 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
     loading--;
   }
   if (runner->refuse[0]) code = faulty_fail(error, STADION_UNSUPPORTED, runner->refuse);
-  if (model->load_code) code = faulty_fail(error, model->load_code, "the file smells");
+  if (model->load_code && code == STADION_OK) code = faulty_fail(error, model->load_code, "the file smells");
   if (faulty_is(model, "miscodes_load") && ticket->is_cancelled(ticket))
     code = faulty_fail(error, STADION_INTERNAL, "an exception of the engine: interrupted");
-  if (faulty_is(model, "load_waits")) {
-    const struct timespec millisecond = {.tv_nsec = 1000000};
-    while (!counters[COUNT_GO] && !ticket->is_cancelled(ticket)) nanosleep(&millisecond, NULL);
-    if (!counters[COUNT_GO]) code = faulty_fail(error, STADION_CANCELLED, "cancelled while loading");
-  }
   bool gives = !faulty_is(model, "load_null");
   if (code != STADION_OK || !gives) {
     free(model);

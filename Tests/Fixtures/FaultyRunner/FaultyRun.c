@@ -17,6 +17,17 @@ static void pause_millisecond(void) {
   nanosleep(&millisecond, NULL);
 }
 
+stadion_code faulty_wait(const stadion_model *model, const stadion_ticket *ticket, stadion_error *error) {
+  stadion_error nowhere;
+  if (!error) error = &nowhere;
+  for (uint32_t waited = 0; !faulty_counters[model->slot][COUNT_GO]; waited++) {
+    if (ticket && ticket->is_cancelled(ticket)) return faulty_fail(error, STADION_CANCELLED, "cancelled as asked");
+    if (waited >= model->patience_ms) return faulty_fail(error, STADION_INTERNAL, "nobody told it to go on");
+    pause_millisecond();
+  }
+  return STADION_OK;
+}
+
 // -- Buffers of the runner's own ----------------------------------------------
 
 static void release(stadion_buffer *buffer) {
@@ -44,8 +55,7 @@ static stadion_buffer *make_buffer(_Atomic uint64_t *counters, uint64_t size) {
 static void *emit_late(void *argument) {
   stadion_model *model = argument;
   _Atomic uint64_t *counters = faulty_counters[model->slot];
-  bool waits = !faulty_is(model, "emits_soon");
-  while (waits && !counters[COUNT_GO]) pause_millisecond();
+  if (!faulty_is(model, "emits_soon") && faulty_wait(model, NULL, NULL) != STADION_OK) return NULL;
   for (int i = 0; i < 20; i++) pause_millisecond();  // `run` returns
   const int64_t shape[1] = {1};
   stadion_buffer *buffer = make_buffer(counters, 4);
@@ -67,13 +77,11 @@ static stadion_code wait_as_told(stadion_model *model, const stadion_request *re
   _Atomic uint64_t *counters = faulty_counters[model->slot];
   if (faulty_is(model, "miscodes_cancel") && request->ticket->is_cancelled(request->ticket))
     return faulty_fail(error, STADION_INTERNAL, "an exception of the engine: interrupted");
-  bool polls = faulty_is(model, "polls_cancel"), waits = polls || faulty_is(model, "ignores_cancel");
-  while (waits && !counters[COUNT_GO]) {
-    if (polls && request->ticket->is_cancelled(request->ticket)) {
-      counters[COUNT_CANCELLED]++;
-      return faulty_fail(error, STADION_CANCELLED, "cancelled as asked");
-    }
-    pause_millisecond();
+  bool polls = faulty_is(model, "polls_cancel");
+  if (polls || faulty_is(model, "ignores_cancel")) {
+    stadion_code code = faulty_wait(model, polls ? request->ticket : NULL, error);
+    if (code == STADION_CANCELLED) counters[COUNT_CANCELLED]++;
+    if (code != STADION_OK) return code;
   }
   for (uint32_t i = 0; i < model->ms; i++) pause_millisecond();
   return STADION_OK;
@@ -170,6 +178,7 @@ static void log_as_told(stadion_model *model) {
 }
 
 static stadion_code answer(stadion_model *model, const stadion_request *request, stadion_error *error) {
+  faulty_process(model, request);
   stadion_code code = wait_as_told(model, request, error);
   if (code != STADION_OK) return code;
   log_as_told(model);

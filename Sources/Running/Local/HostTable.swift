@@ -1,11 +1,16 @@
 import CStadionRunner
-import Telemetry
+package import Telemetry
 
 /// What the host offers one plugin: its log and its memory. Lives as long as the library, which is never unmapped.
-final class HostTable: @unchecked Sendable {
+package final class HostTable: @unchecked Sendable {
   // @unchecked: written once in `init`, read-only then.
+
+  /// Takes the lines that a runner logs, from any thread.
+  package typealias Sink = @Sendable (Log.Level, String) -> Void
+
   let pointer: UnsafeMutablePointer<stadion_host>
   private let runnerID: String
+  private let sink: Sink?
 
   /// One output may not be larger; the sum is limited per request.
   private static let allocationLimit = 1 << 30
@@ -13,8 +18,10 @@ final class HostTable: @unchecked Sendable {
   private static let shownLogBytes = 64 * 1024
   private static let sanestLogBytes = 64 * 1024 * 1024
 
-  init(runnerID: String) {
+  /// - Parameter sink: Nil for the host's own log.
+  init(runnerID: String, sink: Sink? = nil) {
     self.runnerID = runnerID
+    self.sink = sink
     pointer = .allocate(capacity: 1)
     pointer.initialize(
       to: stadion_host(
@@ -23,8 +30,9 @@ final class HostTable: @unchecked Sendable {
           guard let context = host?.pointee.context else { return }
           Unmanaged<HostTable>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.log(level, message) }
         },
-        allocate: { _, _, byteCount in
+        allocate: { _, ticket, byteCount in
           guard let count = Int(exactly: byteCount) else { return nil }
+          if let outputs = Ticket.of(ticket)?.outputs { return outputs.allocateBuffer(count) }
           return TensorMemory.allocate(count, limit: HostTable.allocationLimit)
         },
         extension: { _, _ in nil }))
@@ -40,6 +48,8 @@ final class HostTable: @unchecked Sendable {
     let text = { String(decoding: UnsafeRawBufferPointer(start: data, count: shown), as: UTF8.self) }
     var fields = [("runner", runnerID)]
     if shown < message.size { fields.append(("cut_from_bytes", String(message.size))) }
-    Log.write(Log.Level(rawValue: Int(max(0, min(level, 3)))) ?? .info, text, fields)
+    let shownLevel = Log.Level(rawValue: Int(max(0, min(level, 3)))) ?? .info
+    if let sink { return sink(shownLevel, text()) }
+    Log.write(shownLevel, text, fields)
   }
 }

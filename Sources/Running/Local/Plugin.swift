@@ -55,13 +55,16 @@ package final class Plugin: @unchecked Sendable {
   /// Opens, checks and asks `manifest`'s library. Blocks; [control].
   ///
   /// - Throws: `.incompatibleRunner` with what both sides say.
-  init(_ manifest: RunnerManifest) throws(HostError) {
+  init(
+    _ manifest: RunnerManifest, detachesLibrary: Bool = false, logTo sink: HostTable.Sink? = nil
+  ) throws(HostError) {
     let path = manifest.libraryPath
     guard let handle = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
       var reason = String(cString: dlerror())
       if reason.contains("static TLS") { reason += "; open it at start, before other libraries take the room" }
       throw HostError(.incompatibleRunner, "can't open \(path): \(reason)")
     }
+    if detachesLibrary { linux_detach_library(path) }
     guard let symbol = dlsym(handle, STADION_ENTRY_SYMBOL) else {
       throw HostError(.incompatibleRunner, "\(path) doesn't export \(STADION_ENTRY_SYMBOL); is it a runner?")
     }
@@ -75,7 +78,7 @@ package final class Plugin: @unchecked Sendable {
     self.table = table
     id = manifest.id
     version = table.pointee.version.map { String(cString: $0) } ?? manifest.version
-    host = HostTable(runnerID: manifest.id)
+    host = HostTable(runnerID: manifest.id, sink: sink)
     score = try Self.probe(table, manifest.id)
     let error = ErrorRecord()
     let code = table.pointee.open(host.pointer, error.pointer)

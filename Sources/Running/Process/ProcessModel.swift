@@ -1,0 +1,173 @@
+import CLinux
+import CRunning
+import Inference
+import Synchronization
+import Wire
+
+/// A model in its runner's process: writes runs down where the process sees them, and waits for their end.
+final class ProcessModel: ModelHome {
+  private let number: UInt32
+  private let signature: ModelSignature
+  private let process: RunnerProcess
+  private let layout: RunLayout
+  /// Bytes that the outputs of the last run took, so that the next one needn't ask for memory.
+  private let outputBytes: Atomic<Int>
+  /// What runs have lately taken, in nanoseconds; how long spinning for an answer may pay.
+  private let lastRunNs = Atomic<UInt64>(0)
+
+  /// Room for small tensors behind a run's description.
+  private static let smallBytes = 4096
+  /// A process that spoils the state of a run may also forget to wake who waits for it.
+  private static let longestSleepNs: UInt64 = 1_000_000_000
+  /// Times that one run may ask for memory; more is a fault.
+  private static let neediestRun = 1000
+
+  init(_ number: UInt32, _ signature: ModelSignature, _ process: RunnerProcess) {
+    self.number = number
+    self.signature = signature
+    self.process = process
+    layout = RunLayout(inputCount: signature.inputs.count, outputRoom: signature.outputs.count)
+    outputBytes = Atomic(min(signature.knownOutputBytes, process.arena.byteCount / 4))
+  }
+
+  var arena: SharedArena { process.arena }
+  var isHere: Bool { false }
+
+  func begin(_ request: RunRequest) throws(HostError) {
+    let size = ArenaSpace.size(for: layout.byteCount + Self.smallBytes)
+    guard let start = request.arena.share(process.arena, headerBytes: layout.byteCount, byteCount: size) else {
+      throw .outOfMemory
+    }
+    request.shared = SharedRun(
+      arena: process.arena, run: start.assumingMemoryBound(to: shared_run.self), layout: layout)
+  }
+
+  // MARK: A run
+
+  func start(_ request: RunRequest) {
+    guard let run = request.shared?.run else { return }
+    let ticket = request.ticket
+    run.pointee.state = UInt32(SHARED_RUN_SUBMITTED)
+    run.pointee.cancel = 0
+    run.pointee.ticket = ticket.id
+    run.pointee.deadline_ns = ticket.deadlineNs
+    run.pointee.model = number
+    run.pointee.output_count = 0
+    request.describeInputs()
+    give(request, outputBytes.load(ordering: .relaxed))
+    do throws(HostError) {
+      if let shared = request.shared { try process.submit(shared, ticket: ticket.id, model: number) }
+    } catch {
+      request.shared?.refusal = error
+    }
+  }
+
+  /// Gives a run memory for outputs; none when the limit is reached, or the arena is full.
+  private func give(_ request: RunRequest, _ byteCount: Int) {
+    guard var shared = request.shared else { return }
+    // At least what small outputs take, since asking again costs two wake-ups.
+    let wanted = max(byteCount, 1024)
+    var memory: UnsafeMutableRawPointer?
+    if wanted <= request.outputByteLimit + 1024 - min(shared.givenBytes, request.outputByteLimit) {
+      memory = request.arena.allocate(wanted)
+    }
+    if let memory {
+      let offset = Int(shared.offset(of: memory))
+      shared.given.append(offset..<offset + wanted)
+      shared.givenBytes += wanted
+    }
+    shared.run.pointee.given_offset = memory.map { shared.offset(of: $0) } ?? 0
+    shared.run.pointee.given_bytes = memory == nil ? 0 : UInt64(wanted)
+    request.shared = shared
+  }
+
+  func finish(_ request: RunRequest, patienceNs: UInt64) throws(HostError) -> UInt64? {
+    guard let shared = request.shared else { throw .outOfMemory }
+    if let refusal = shared.refusal { throw refusal }
+    let deadline = patienceNs == 0 ? UInt64.max : linux_now_ns() + patienceNs
+    var needs = 0
+    while true {
+      switch Int(wait(shared.state, until: deadline)) {
+      case SHARED_RUN_SUBMITTED, SHARED_RUN_SLEEPING: return nil
+      case SHARED_RUN_NEEDS:
+        needs += 1
+        if needs > Self.neediestRun { return try fault("a run asked for memory \(needs) times", request) }
+        let needed = UnsafeMutableRawPointer(shared.run) + MemoryLayout<shared_run>.offset(of: \.needed_bytes)!
+        give(request, Int(clamping: shared_load64(needed.assumingMemoryBound(to: UInt64.self))))
+        shared_store(shared.state, UInt32(SHARED_RUN_SUBMITTED))
+        shared_wake(shared.state, 1)
+      case SHARED_RUN_DONE:
+        process.forget(ticket: request.ticket.id)
+        return try take(request)
+      case SHARED_RUN_DIED where process.end != nil: throw process.failure
+      default: return try fault("it wrote garbage where the state of a run stands", request)
+      }
+    }
+  }
+
+  /// Ends the process for what it has done, and waits until nothing of it writes any more.
+  private func fault(_ reason: String, _ request: RunRequest) throws(HostError) -> UInt64? {
+    process.charge(reason)
+    let news = request.shared?.state
+    while process.end == nil { if let news { shared_wait(news, shared_load(news), 1_000_000) } }
+    throw process.failure
+  }
+
+  /// Waits until the run is no longer with the process, or until `deadline`.
+  private func wait(_ state: UnsafeMutablePointer<UInt32>, until deadline: UInt64) -> UInt32 {
+    spin(state)
+    while true {
+      let now = shared_load(state)
+      if now > UInt32(SHARED_RUN_SLEEPING) { return now }
+      if now == UInt32(SHARED_RUN_SUBMITTED) {
+        guard shared_replace(state, now, UInt32(SHARED_RUN_SLEEPING)) else { continue }
+      }
+      var limit = Self.longestSleepNs
+      if deadline != .max {
+        let clock = linux_now_ns()
+        if clock >= deadline { return now }
+        limit = min(limit, deadline - clock)
+      }
+      shared_wait(state, UInt32(SHARED_RUN_SLEEPING), limit)
+    }
+  }
+
+  /// Looks for the end of a run that should take no longer than a wake-up does.
+  private func spin(_ state: UnsafeMutablePointer<UInt32>) {
+    let longest = process.spinNs
+    guard longest > 0, lastRunNs.load(ordering: .relaxed) < longest else { return }
+    let began = linux_now_ns()
+    repeat {
+      for _ in 0..<32 {
+        if shared_load(state) > UInt32(SHARED_RUN_SLEEPING) { return }
+        shared_pause()
+      }
+    } while linux_now_ns() - began < longest
+  }
+
+  private func take(_ request: RunRequest) throws(HostError) -> UInt64 {
+    do {
+      let runNs = try request.takeShared(signature)
+      lastRunNs.store(runNs, ordering: .relaxed)
+      // Memory for what the last run gave; an answer that is smaller once doesn't shrink it.
+      let bytes = request.takenBytes + 64 * request.outputs.count
+      if bytes > outputBytes.load(ordering: .relaxed) { outputBytes.store(bytes, ordering: .relaxed) }
+      return runNs
+    } catch {
+      if error.code == .internalError {
+        process.charge(error.message)
+        throw HostError(.runnerFailed, "runner \(process.runnerID) misbehaves: \(error.message)")
+      }
+      throw error
+    }
+  }
+
+  func interrupt(ticketID: UInt64) { process.cancel(ticket: ticketID) }
+
+  func unload() {
+    if process.end == nil {
+      _ = try? process.call(["unload": .integer(number)], timeoutMs: 60_000, doing: "unload a model")
+    }
+    process.arena.trim()
+  }
+}

@@ -1,0 +1,39 @@
+package import Confinement
+
+/// How runners' processes are started and ended. Every limit is an option of `stadion serve`.
+package struct ProcessOptions: Sendable {
+  /// The program that has the verb `runner-process`.
+  package var executable = "/proc/self/exe"
+  /// Folders of models that runners may read.
+  package var modelRoots: [String] = []
+  /// Where each process gets a group of its own, for its manifest's limits; nil where the system gives none.
+  package var controlGroup: HostControlGroup?
+  /// Address space for tensors of requests in flight, per process; pages are taken as they are used.
+  package var arenaBytes = SharedArena.standardBytes
+  /// How long a run may go on after its deadline, or after its caller has left, before its process is ended.
+  package var killAfterMs = 5000
+  /// How long a process may take to open its library.
+  package var openTimeoutMs = 30_000
+  /// Pause before a crashed process is started again; it doubles with each crash up to `longestBackOffMs`.
+  package var backOffMs = 100
+  package var longestBackOffMs = 30_000
+  /// Crashes within a minute that end in quarantine; 0 = never.
+  package var quarantineCrashes = 5
+  /// Longest spin for an answer, or for the next run, before a thread sleeps; 0 = never.
+  package var spinMicros = 50
+
+  package init() {}
+}
+
+/// The end of a runner's process that nobody wanted.
+package struct RunnerEnd: Sendable, Equatable {
+  /// As "ended by signal 11 (SIGSEGV)".
+  package let reason: String
+  /// The signal that ended it; nil for an exit.
+  package let signal: Int32?
+
+  package init(reason: String, signal: Int32? = nil) {
+    self.reason = reason
+    self.signal = signal
+  }
+}

@@ -1,0 +1,70 @@
+import Glibc
+import Telemetry
+import Wire
+
+/// What a runner's process prints, line by line, in the host's log. Only used from the thread that watches the process.
+final class RunnerOutput {
+  /// Longer lines are cut there.
+  private static let lineBytes = 4096
+  /// Lines of one process that are logged in a second; a runner that prints per run must not fill a disk.
+  private static let linesPerSecond = 100
+
+  private let runnerID: String
+  private let line = ByteBuffer(capacity: RunnerOutput.lineBytes)
+  private var second = 0
+  private var linesInSecond = 0
+
+  init(_ runnerID: String) { self.runnerID = runnerID }
+
+  /// - Returns: False at the end of the output.
+  func read(_ descriptor: CInt) -> Bool {
+    withUnsafeTemporaryAllocation(byteCount: 16 * 1024, alignment: 1) { buffer in
+      let count = Glibc.read(descriptor, buffer.baseAddress!, buffer.count)
+      if count < 0 && errno == EINTR { return true }
+      guard count > 0 else {
+        flush()
+        return false
+      }
+      for byte in buffer.prefix(count) {
+        if byte == UInt8(ascii: "\n") || line.count == Self.lineBytes { flush() }
+        if byte != UInt8(ascii: "\n") { line.append(byte) }
+      }
+      return true
+    }
+  }
+
+  private func flush() {
+    guard line.count > 0 else { return }
+    defer { line.removeAll() }
+    let now = time(nil)
+    if now != second {
+      second = now
+      linesInSecond = 0
+    }
+    linesInSecond += 1
+    if linesInSecond <= Self.linesPerSecond {
+      let text = line.string
+      Log.info("a runner printed a line", ("runner", runnerID), ("line", text))
+    } else if linesInSecond == Self.linesPerSecond + 1 {
+      Log.warning("a runner prints too much; the rest of this second is dropped", ("runner", runnerID))
+    }
+  }
+}
+
+/// Names of signals for people.
+enum SignalName {
+  static func of(_ signal: CInt) -> String {
+    switch signal {
+    case SIGSEGV: "SIGSEGV"
+    case SIGABRT: "SIGABRT"
+    case SIGBUS: "SIGBUS"
+    case SIGFPE: "SIGFPE"
+    case SIGILL: "SIGILL"
+    case SIGKILL: "SIGKILL: out of memory, or somebody ended it"
+    case SIGTERM: "SIGTERM"
+    case SIGSYS: "SIGSYS"
+    case SIGTRAP: "SIGTRAP"
+    default: String(cString: strsignal(signal))
+    }
+  }
+}

@@ -1,0 +1,336 @@
+import CLinux
+import CRunning
+import Confinement
+import Glibc
+package import Inference
+import Manifests
+import Synchronization
+import Telemetry
+import Wire
+
+/// A runner's process as the host sees it: started, asked, handed runs, watched, ended.
+///
+/// `call`: one thread at a time. All else: any thread.
+final class RunnerProcess: @unchecked Sendable {
+  // @unchecked: what changes is in `state` and `mailbox`, each behind its lock.
+
+  let runnerID: String
+  let processID: Int32
+  let arena: SharedArena
+  let options: ProcessOptions
+  /// Longest spin for an answer; 0 where host and process have one core to share.
+  let spinNs: UInt64
+  private let channel: ControlChannel
+  /// What the process writes to its standard output and error.
+  private let output: CInt
+  private let onEnd: @Sendable (RunnerEnd) -> Void
+  /// What limits its memory and CPU time, where the system lets the host do that.
+  private let group: ControlGroup?
+
+  private struct InFlight: @unchecked Sendable {
+    // @unchecked: of what `run` points at, only words that both sides share are touched.
+    let ticket: UInt64
+    let model: UInt32
+    /// The deadline by which a cancelled run must have ended; 0 before it is cancelled.
+    var killID: UInt64 = 0
+    let run: UnsafeMutablePointer<shared_run>
+  }
+  private struct State: ~Copyable {
+    var ring: SubmissionRing
+    var inFlight: [InFlight] = []
+    var end: RunnerEnd?
+    /// What the host has against it; it is being ended for that.
+    var charge: String?
+    /// The host wants it to end.
+    var isStopping = false
+  }
+  private let state: Mutex<State>
+
+  private struct Mailbox: ~Copyable {
+    var answer: JSONValue?
+    var isClosed = false
+  }
+  private let mailbox = Mutex(Mailbox())
+  /// Counts what the mailbox has seen; whoever waits for it sleeps on it.
+  private let news = UnsafeMutablePointer<UInt32>.allocate(capacity: 1)
+
+  /// Starts a process that has opened nothing yet.
+  ///
+  /// - Parameter onEnd: Told on a thread of its own when the process has ended, unless `stop` was called.
+  init(
+    _ runnerID: String, _ options: ProcessOptions, _ limits: RunnerManifest.Limits,
+    onEnd: @escaping @Sendable (RunnerEnd) -> Void
+  ) throws(HostError) {
+    self.runnerID = runnerID
+    self.options = options
+    self.onEnd = onEnd
+    spinNs = linux_cpu_count() > 1 ? UInt64(options.spinMicros) * 1000 : 0
+    news.initialize(to: 0)
+    arena = try SharedArena(byteCount: options.arenaBytes)
+    state = Mutex(State(ring: SubmissionRing(arena.ring)))
+    guard let (near, far) = ControlChannel.pair() else { throw Self.failure(runnerID) }
+    channel = ControlChannel(near)
+    defer { close(far) }
+    var pipes: [CInt] = [-1, -1]
+    guard linux_pipe(&pipes) else { throw Self.failure(runnerID) }
+    output = pipes[0]
+    defer { close(pipes[1]) }
+    processID = Self.spawn(options.executable, runnerID, output: pipes[1], control: far, memory: arena.descriptor)
+    guard processID > 0 else {
+      close(output)
+      throw Self.failure(runnerID)
+    }
+    group = Self.group(processID, runnerID, options, limits)
+    watch()
+  }
+
+  deinit { news.deallocate() }
+
+  private static func failure(_ runnerID: String) -> HostError {
+    HostError(.overloaded, "can't start a process for runner \(runnerID): \(String(cString: strerror(errno)))")
+  }
+
+  /// What a runner may know of the host's environment: how text and threads are set up, no secrets.
+  private static let passedOn = ["LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "ASAN_OPTIONS"]
+
+  private static func spawn(
+    _ executable: String, _ runnerID: String, output: CInt, control: CInt, memory: CInt
+  ) -> Int32 {
+    var environment = passedOn.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
+    // Swift's own crash handler would hold a crashed process up for 300 ms, and needs a process of its own.
+    environment.append("SWIFT_BACKTRACE=enable=no")
+    let command: [String] = ["stadion", "runner-process", runnerID]
+    let words = command.map { strdup($0) } + [nil]
+    let variables = environment.map { strdup($0) } + [nil]
+    defer { for text in words + variables { free(text) } }
+    return linux_spawn(executable, words, variables, output, control, memory)
+  }
+
+  /// A group for the manifest's limits, with the process in it; nil without limits, and where it can't be had.
+  private static func group(
+    _ processID: Int32, _ runnerID: String, _ options: ProcessOptions, _ limits: RunnerManifest.Limits
+  ) -> ControlGroup? {
+    guard limits.memoryBytes != nil || limits.cpuPercent != nil, let host = options.controlGroup else { return nil }
+    let wanted = ControlGroup.Limits(
+      memoryBytes: limits.memoryBytes, cpus: limits.cpuPercent.map { Double($0) / 100 })
+    do throws(HostError) {
+      let group = try ControlGroup(named: "\(runnerID)-\(processID)", in: host, wanted)
+      do throws(HostError) {
+        try group.add(processID)
+      } catch {
+        group.remove()
+        throw error
+      }
+      return group
+    } catch {
+      Log.warning("a runner has no group of its own", ("runner", runnerID), ("reason", error.description))
+      return nil
+    }
+  }
+
+  // MARK: Watching
+
+  private func watch() {
+    let box = Unmanaged.passRetained(self)
+    var handle = pthread_t()
+    let code = pthread_create(
+      &handle, nil,
+      { argument in
+        linux_name_thread("runner-watch")
+        Unmanaged<RunnerProcess>.fromOpaque(argument!).takeRetainedValue().listen()
+        return nil
+      }, box.toOpaque())
+    precondition(code == 0, "can't start a thread (\(code)); raise the process limit")
+    pthread_detach(handle)
+  }
+
+  /// Takes messages and output until the process closes its end, as it does by ending.
+  private func listen() {
+    let lines = RunnerOutput(runnerID)
+    var polled = [
+      pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0),
+      pollfd(fd: output, events: Int16(POLLIN), revents: 0),
+    ]
+    while true {
+      if poll(&polled, 2, -1) < 0 { continue }
+      if polled[1].revents != 0 && !lines.read(output) { polled[1].fd = -1 }
+      guard polled[0].revents != 0 else { continue }
+      guard let messages = channel.receive() else { break }
+      for message in messages { take(message) }
+    }
+    // It may have closed its end without ending; nobody can talk to it any more.
+    Glibc.kill(processID, SIGKILL)
+    let status = linux_wait(processID)
+    if polled[1].fd >= 0 { while lines.read(output) {} }
+    close(output)
+    let wasOutOfMemory = (group?.outOfMemoryKills ?? 0) > 0
+    group?.remove()
+    ended(status, wasOutOfMemory)
+  }
+
+  private func take(_ message: JSONValue) {
+    if let line = message["log"]?.array, line.count == 2 {
+      let level = Log.Level(rawValue: line[0].int ?? 1) ?? .info
+      return Log.write(level, { line[1].string ?? "" }, [("runner", runnerID)])
+    }
+    mailbox.withLock { $0.answer = message }
+    ringMailbox()
+  }
+
+  private func ringMailbox() {
+    _ = shared_add(news, 1)
+    shared_wake(news, 1)
+  }
+
+  private func ended(_ status: CInt, _ wasOutOfMemory: Bool) {
+    let signal = status & 0x7f
+    let (end, lost, isWanted) = state.withLock { state -> (RunnerEnd, [InFlight], Bool) in
+      let how =
+        signal != 0
+        ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
+      if wasOutOfMemory && state.charge == nil { state.charge = "it took more memory than its manifest allows" }
+      let reason = state.charge.map { "ended by the host: \($0)" } ?? how
+      let end = RunnerEnd(reason: reason, signal: signal == 0 ? nil : signal)
+      state.end = end
+      defer { state.inFlight = [] }
+      return (end, state.inFlight, state.isStopping)
+    }
+    // Nobody else writes there any more.
+    for each in lost {
+      let word = UnsafeMutableRawPointer(each.run).assumingMemoryBound(to: UInt32.self)
+      shared_store(word, UInt32(SHARED_RUN_DIED))
+      shared_wake(word, 1)
+    }
+    mailbox.withLock { $0.isClosed = true }
+    ringMailbox()
+    if isWanted { return }
+    Log.warning(
+      "a runner's process has ended", ("runner", runnerID), ("reason", end.reason), ("runs_lost", String(lost.count)))
+    onEnd(end)
+  }
+
+  /// How it ended; nil while it runs.
+  var end: RunnerEnd? { state.withLock { $0.end } }
+
+  /// The error of a request that it took with it.
+  var failure: HostError {
+    HostError(.runnerFailed, "runner \(runnerID)\(HostError.processEndMark)\(end?.reason ?? "ended")")
+  }
+
+  // MARK: Control
+
+  /// Asks and waits for the answer. [control]
+  ///
+  /// - Parameter timeoutMs: The process is ended when it takes longer.
+  /// - Throws: What the answer says; `.runnerFailed` when there is none.
+  func call(_ message: JSONValue, timeoutMs: Int, doing: String) throws(HostError) -> JSONValue {
+    mailbox.withLock { $0.answer = nil }
+    if !channel.send(message) { charge("it doesn't read what it is asked") }
+    let deadline = linux_now_ns() + UInt64(timeoutMs) * 1_000_000
+    while true {
+      let seen = shared_load(news)
+      let (answer, isClosed) = mailbox.withLock { ($0.answer.take(), $0.isClosed) }
+      if let answer {
+        if let error = ControlMessages.error(answer) { throw error }
+        return answer
+      }
+      if isClosed { throw failure }
+      let now = linux_now_ns()
+      if now < deadline {
+        shared_wait(news, seen, deadline - now)
+      } else {
+        charge("it took longer than \(timeoutMs) ms to \(doing)")
+        // Its end, which comes for certain, is waited for.
+        shared_wait(news, seen, 100_000_000)
+      }
+    }
+  }
+
+  /// Ends the process for a reason that its requests and the log are told.
+  func charge(_ reason: String) {
+    let isFirst = state.withLock { state in
+      guard state.end == nil, state.charge == nil else { return false }
+      state.charge = reason
+      return true
+    }
+    if isFirst { Glibc.kill(processID, SIGKILL) }
+  }
+
+  /// Asks it to close its runner and end; ends it when it doesn't. Blocks up to two seconds. [control]
+  func stop() {
+    state.withLock { $0.isStopping = true }
+    channel.send(["stop": true], mayBlock: false)
+    let deadline = linux_now_ns() + 2_000_000_000
+    while true {
+      let seen = shared_load(news)
+      if mailbox.withLock({ $0.isClosed }) { return }
+      let now = linux_now_ns()
+      if now >= deadline { return charge("it didn't stop within 2 s") }
+      shared_wait(news, seen, deadline - now)
+    }
+  }
+
+  // MARK: Runs
+
+  /// Announces a run that has been written down.
+  ///
+  /// - Throws: `.runnerFailed` after its end, `.overloaded` when it has as many runs as it can be told of.
+  func submit(_ shared: SharedRun, ticket: UInt64, model: UInt32) throws(HostError) {
+    let entry = InFlight(ticket: ticket, model: model, run: shared.run)
+    let offset = shared.offset(of: shared.run)
+    let refusal = state.withLock { state -> HostError? in
+      if state.end != nil || state.charge != nil { return .processGone(runnerID) }
+      guard state.inFlight.count < Int(SHARED_RING_ENTRIES) else {
+        return HostError(.overloaded, "runner \(runnerID) has \(state.inFlight.count) runs; try again later")
+      }
+      state.inFlight.append(entry)
+      state.ring.push(offset)
+      return nil
+    }
+    if let refusal { throw refusal }
+    SubmissionRing.wake(arena.ring)
+  }
+
+  /// The run is over; nothing of it will be written any more.
+  func forget(ticket: UInt64) {
+    let killID = state.withLock { state -> UInt64 in
+      guard let index = state.inFlight.lastIndex(where: { $0.ticket == ticket }) else { return 0 }
+      state.inFlight.swapAt(index, state.inFlight.count - 1)
+      return state.inFlight.removeLast().killID
+    }
+    if killID != 0 { Deadlines.shared.remove(id: killID) }
+  }
+
+  /// Asks a run to end, and ends the process if it hasn't after a while.
+  func cancel(ticket: UInt64) {
+    let killID = Ticket.newID()
+    let model = state.withLock { state -> UInt32? in
+      guard let index = state.inFlight.firstIndex(where: { $0.ticket == ticket && $0.killID == 0 }) else { return nil }
+      state.inFlight[index].killID = killID
+      let found = state.inFlight[index]
+      let word = UnsafeMutableRawPointer(found.run) + MemoryLayout<shared_run>.offset(of: \.cancel)!
+      shared_store(word.assumingMemoryBound(to: UInt32.self), 1)
+      return found.model
+    }
+    guard let model else { return }
+    channel.send(["interrupt": [.integer(model), .integer(ticket)]], mayBlock: false)
+    let limit = options.killAfterMs
+    Deadlines.shared.add(id: killID, deadlineNs: linux_now_ns() + UInt64(limit) * 1_000_000) { [weak self] in
+      guard let self, self.state.withLock({ $0.inFlight.contains { $0.ticket == ticket } }) else { return }
+      self.charge("a run went on for \(limit) ms after it was cancelled")
+    }
+  }
+}
+
+extension HostError {
+  /// A runner's process has ended under the call, which may fare better once there is another.
+  package var isProcessEnd: Bool { code == .runnerFailed && message.contains(Self.processEndMark) }
+  fileprivate static let processEndMark = ": its process was "
+
+  /// The request has not reached the process: another one may take it.
+  static func processGone(_ runnerID: String) -> HostError {
+    HostError(.overloaded, "runner \(runnerID): its process has ended and is being started again; try again later")
+  }
+
+  static let outOfMemory = HostError(.overloaded, "no memory for the request's tensors; try again later")
+}

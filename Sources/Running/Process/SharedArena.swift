@@ -1,0 +1,85 @@
+import CLinux
+import CRunning
+import Glibc
+import Inference
+import Synchronization
+
+/// The memory that the host shares with one runner process: the ring at its start, then runs and tensors.
+///
+/// Only the host hands out ranges, and it keeps the books in memory of its own. The file is sealed, so that the child can
+/// neither shrink nor grow it. Any thread.
+package final class SharedArena: TensorSource, @unchecked Sendable {
+  // @unchecked: the pointers are set once; `space` is guarded by its lock.
+  let base: UnsafeMutableRawPointer
+  let byteCount: Int
+  let descriptor: CInt
+  private let space: Mutex<ArenaSpace>
+
+  /// Address space, not memory: pages come when they are touched.
+  package static let standardBytes = 4 << 30
+  /// Idle pages that are kept for reuse.
+  private static let warmBytes = 128 << 20
+  static let ringBytes = (MemoryLayout<shared_ring>.size + ArenaSpace.smallest - 1) & ~(ArenaSpace.smallest - 1)
+
+  /// - Parameter byteCount: Of tensors and runs together, at most; a multiple of 16 KB.
+  init(byteCount: Int = standardBytes) throws(HostError) {
+    func failure(_ what: String) -> HostError {
+      HostError(.overloaded, "\(what) for a runner process: \(String(cString: strerror(errno)))")
+    }
+    descriptor = linux_memory_file("stadion-arena", UInt64(byteCount))
+    guard descriptor >= 0 else { throw failure("no memory to share") }
+    guard let base = Self.map(descriptor, byteCount) else {
+      close(descriptor)
+      throw failure("no address space")
+    }
+    self.base = base
+    self.byteCount = byteCount
+    let byteCount = byteCount / ArenaSpace.smallest * ArenaSpace.smallest
+    space = Mutex(ArenaSpace(Self.ringBytes..<byteCount, warmLimit: Self.warmBytes))
+  }
+
+  deinit {
+    munmap(base, byteCount)
+    close(descriptor)
+  }
+
+  /// Maps an arena that was handed over as `descriptor`; nil without address space.
+  package static func map(_ descriptor: CInt, _ byteCount: Int) -> UnsafeMutableRawPointer? {
+    let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, CInt(MAP_SHARED | MAP_NORESERVE), descriptor, 0)
+    return memory == MAP_FAILED ? nil : memory
+  }
+
+  var ring: UnsafeMutablePointer<shared_ring> { base.assumingMemoryBound(to: shared_ring.self) }
+
+  /// Bytes that requests hold now.
+  package var usedBytes: Int { space.withLock { $0.usedBytes } }
+
+  @inline(__always)
+  package func contains(_ start: UnsafeRawPointer, _ byteCount: Int) -> Bool {
+    let offset = Int(bitPattern: start) &- Int(bitPattern: base)
+    return offset >= 0 && offset <= self.byteCount && byteCount <= self.byteCount - offset
+  }
+
+  // MARK: Ranges
+
+  package func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    guard byteCount <= self.byteCount, let taken = space.withLock({ $0.take(byteCount) }) else { return nil }
+    for range in taken.cold { giveBack(range) }
+    return base + taken.offset
+  }
+
+  package func give(_ start: UnsafeMutableRawPointer, _ byteCount: Int) {
+    let cold = space.withLock { $0.give(start - base, byteCount) }
+    if let cold { giveBack(cold) }
+  }
+
+  /// Gives the pages of all idle ranges back to the system.
+  package func trim() {
+    let cold = space.withLock { $0.cool() }
+    for range in cold { giveBack(range) }
+  }
+
+  private func giveBack(_ range: Range<Int>) {
+    madvise(base + range.lowerBound, range.count, CInt(MADV_REMOVE))
+  }
+}

@@ -1,0 +1,55 @@
+import Glibc
+import Manifests
+import Registry
+import Routing
+import Serving
+import Synchronization
+
+/// Watches the model repository, the folders of manifests, and the folders of the libraries that they name.
+final class Watches: Sendable {
+  private let search: ManifestSearch
+  private let router: Router
+  private let loop: EventLoop
+  /// By folder.
+  private let watches = Mutex<[String: FolderWatch]>([:])
+
+  init(_ search: ManifestSearch, _ router: Router, on loop: EventLoop) {
+    self.search = search
+    self.router = router
+    self.loop = loop
+    if let root = router.modelRoot {
+      let watch = FolderWatch(root: root) { Task(executorPreference: loop) { await router.rescan() } }
+      watches.withLock { $0[root] = watch }
+    }
+    for folder in search.folders where access(folder, F_OK) == 0 { watchRunners(in: folder) }
+    watchLibraries(of: router.manifests)
+  }
+
+  func stop() {
+    let all = watches.withLock { watches in
+      defer { watches = [:] }
+      return watches.values.map(\.self)
+    }
+    for watch in all { watch.stop() }
+  }
+
+  private func watchLibraries(of found: ManifestSearch.Result) {
+    for manifest in found.manifests {
+      guard let slash = manifest.libraryPath.lastIndex(of: "/") else { continue }
+      watchRunners(in: String(manifest.libraryPath[..<slash]))
+    }
+  }
+
+  private func watchRunners(in folder: String) {
+    guard watches.withLock({ $0[folder] == nil }) else { return }
+    let watch = FolderWatch(root: folder, levels: 1) { [weak self] in self?.lookAgain() }
+    watches.withLock { $0[folder] = watch }
+  }
+
+  private func lookAgain() {
+    let found = search.run()
+    watchLibraries(of: found)
+    let router = router
+    Task(executorPreference: loop) { await router.update(found) }
+  }
+}
