@@ -40,6 +40,7 @@ let package = Package(
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
     // For tests only.
     .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
+    .library(name: "EchoRunner-0.1", type: .dynamic, targets: ["EchoRunner-0.1"]),
     .library(name: "EscapingRunner", type: .dynamic, targets: ["EscapingRunner"]),
   ],
   targets: [
@@ -88,6 +89,8 @@ let package = Package(
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
+    // With the header it was made with: later hosts open it.
+    runner("EchoRunner-0.1", [], path: "Tests/Fixtures/EchoRunner-0.1"),
 
     runner("EscapingRunner", ["CStadionRunner"], path: "Tests/Fixtures/EscapingRunner"),
     .executableTarget(
@@ -105,7 +108,7 @@ let package = Package(
         "CStadionRunner", "Wire",
       ]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
-    tests("RunnerTests", ["RunnerKit", "CStadionRunner"]),
+    tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
     tests("ServingTests", ["Serving", "Wire", "CLinux", "HTTPTestClient"]),
@@ -115,7 +118,7 @@ let package = Package(
     .target(
       name: "BlockingTests", dependencies: ["Running"], path: "Tests/BlockingTests", swiftSettings: swiftSettings),
     tests("HostTests", ["Wire", "Inference", "StadionClient", "BlockingTests"], exclude: ["Fixtures"]),
-    tests("ConformanceTests", ["Wire", "BlockingTests"], exclude: ["Fixtures"]),
+    tests("ConformanceTests", ["Wire", "Conformance", "BlockingTests"], exclude: ["Fixtures"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],
   swiftLanguageModes: [.v6]

@@ -2,7 +2,7 @@ import Glibc
 import RunnerKit
 import Synchronization
 
-/// libonnxruntime, opened once per process: it never unloads, and one environment serves every session.
+/// libonnxruntime, which never unloads, and the one environment that serves every session until the plugin closes.
 final class Engine: @unchecked Sendable {  // constant after init; ONNX Runtime's objects here may be used by any thread
   let api: OrtAPI
   let path: String
@@ -15,6 +15,8 @@ final class Engine: @unchecked Sendable {  // constant after init; ONNX Runtime'
   /// Our slots exist since 1.17; asking for an old table is fine, as tables only grow.
   private static let tableVersion: UInt32 = 17
   private static let opened = Mutex<Engine?>(nil)
+  /// Of the library that this process has mapped, for ever.
+  private static let mapped = Mutex<String?>(nil)
   /// Set between `open` and `close` of the plugin; the engine's log goes there.
   static let host = Mutex<Host?>(nil)
 
@@ -25,19 +27,24 @@ final class Engine: @unchecked Sendable {  // constant after init; ONNX Runtime'
   /// - Throws: `.failedPrecondition` when another path was opened before; `.notFound`, `.unavailable` otherwise.
   static func open(_ path: String) throws(RunnerError) -> Engine {
     try opened.withLock { (opened) throws(RunnerError) -> Engine in
-      if let engine = opened {
-        guard engine.path == path else {
-          throw RunnerError(
-            .failedPrecondition,
-            "this process already uses \(engine.path) and can't change to \(path); start a new one")
-        }
-        return engine
+      if let first = mapped.withLock({ $0 }), first != path {
+        throw RunnerError(
+          .failedPrecondition, "this process already uses \(first) and can't change to \(path); start a new one")
       }
+      if let engine = opened { return engine }
       let engine = try Engine(path)
       opened = engine
       host.withLock { $0 }?.log(.info, "onnxruntime \(engine.version) from \(path)")
       return engine
     }
+  }
+
+  /// Lets go of the environment: its thread ends with the last runner that holds the engine, none by contract. [control]
+  static func close() { opened.withLock { $0 = nil } }
+
+  deinit {
+    api.releaseMemoryInfo(memory)
+    api.releaseEnv(env)
   }
 
   private init(_ path: String) throws(RunnerError) {
@@ -47,6 +54,9 @@ final class Engine: @unchecked Sendable {  // constant after init; ONNX Runtime'
         "option library: \(path) \(path.hasPrefix("/") ? "isn't there" : "isn't an absolute path"); "
           + "get it with `make engines/onnxruntime`")
     }
+    // Official builds send events to their maker from a thread of their own and keep an identifier in the user's cache
+    // folder. Only this variable stops it, and only before the library is opened; what the operator has set stays.
+    setenv("ORT_DISABLE_TELEMETRY", "1", 0)
     guard let library = dlopen(path, RTLD_NOW | RTLD_LOCAL) else {
       throw RunnerError(.unavailable, "dlopen: \(dlerror().map { String(cString: $0) } ?? path)")
     }
@@ -62,6 +72,7 @@ final class Engine: @unchecked Sendable {  // constant after init; ONNX Runtime'
     guard let table = functions.table(Self.tableVersion) else {
       throw RunnerError(.incompatibleABI, "onnxruntime \(version) is too old; need 1.\(Self.tableVersion) or newer")
     }
+    Self.mapped.withLock { $0 = path }
     let api = OrtAPI(table)
     self.api = api
     self.path = path

@@ -21,7 +21,10 @@ enum OnnxRuntimePlugin: RunnerPlugin {
   ]
 
   static func open(_ host: Host) { Engine.host.withLock { $0 = host } }
-  static func close() { Engine.host.withLock { $0 = nil } }
+  static func close() {
+    Engine.close()
+    Engine.host.withLock { $0 = nil }
+  }
 }
 
 /// An open engine and the settings its sessions start from.

@@ -30,6 +30,8 @@ struct OrtAPI {
   let cpuMemoryInfo: @convention(c) (Int32, Int32, Out) -> OrtStatus?
   let defaultAllocator: Make
   let allocatorFree: @convention(c) (OrtObject, UnsafeMutableRawPointer) -> OrtStatus?
+  let releaseMemoryInfo: Release
+  let releaseEnv: Release
 
   // Sessions and their options.
   let createSessionOptions: Make
@@ -130,7 +132,9 @@ struct OrtAPI {
     cpuMemoryInfo = slot(69)
     allocatorFree = slot(76)
     defaultAllocator = slot(78)
+    releaseEnv = slot(92)
     releaseStatus = slot(93)
+    releaseMemoryInfo = slot(94)
     releaseSession = slot(95)
     releaseValue = slot(96)
     releaseRunOptions = slot(97)

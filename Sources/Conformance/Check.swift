@@ -5,12 +5,17 @@ struct Check: Sendable {
   let title: String
   /// Whether it loads the subject's model.
   var needsModel = false
-  var limitSeconds = 10
+  private var seconds = 10
   let run: @Sendable (Subject, Report) throws(Report.Stop) -> Void
+
+  /// What it may take; many loads take longer.
+  func limitSeconds(_ subject: Subject) -> Int {
+    name == "leaks" ? max(seconds, 2 * LeakCheck.seconds(subject)) : seconds
+  }
 
   /// In order: a check that stops what follows comes first.
   static let all = [
-    Check(name: "exports", title: "exported symbols", run: LibraryChecks.exports),
+    Check(name: "exports", title: "exported symbols, thread-local storage", run: LibraryChecks.exports),
     Check(name: "entry", title: "the entry is pure", run: LibraryChecks.entry),
     Check(name: "table", title: "table of functions", run: LibraryChecks.table),
     Check(name: "devices", title: "devices", run: LibraryChecks.devices),
@@ -23,14 +28,19 @@ struct Check: Sendable {
     Check(name: "overread", title: "inputs end at a guard page", needsModel: true, run: RunChecks.overread),
     Check(name: "read-only", title: "inputs are read-only", needsModel: true, run: RunChecks.readOnly),
     Check(name: "poison", title: "nothing is kept after a run", needsModel: true, run: RunChecks.poison),
-    Check(name: "allocation", title: "the host has no memory", needsModel: true, run: RunChecks.allocation),
+    Check(name: "buffers", title: "buffers of the runner's own", needsModel: true, run: BufferChecks.owned),
+    Check(name: "allocation", title: "the host has no memory", needsModel: true, run: BufferChecks.allocation),
     Check(
-      name: "cancel", title: "cancelled before and during a run", needsModel: true, limitSeconds: 30,
+      name: "cancel", title: "cancelled before and during a run", needsModel: true, seconds: 30,
       run: ThreadChecks.cancel),
     Check(
-      name: "concurrent", title: "runs at once", needsModel: true, limitSeconds: 30, run: ThreadChecks.concurrent),
-    Check(name: "loads", title: "loads at once", needsModel: true, limitSeconds: 30, run: ThreadChecks.loads),
-    Check(name: "leaks", title: "200 loads and runs", needsModel: true, limitSeconds: 60, run: ThreadChecks.leaks),
+      name: "concurrent", title: "runs at once", needsModel: true, seconds: 30, run: ThreadChecks.concurrent),
+    Check(
+      name: "loads-and-runs", title: "loads while runs go on", needsModel: true, seconds: 30,
+      run: ThreadChecks.loadsDuringRuns),
+    Check(name: "loads", title: "loads at once", needsModel: true, seconds: 30, run: ThreadChecks.loads),
+    Check(
+      name: "leaks", title: "loads and runs, again and again", needsModel: true, seconds: 60, run: LeakCheck.run),
   ]
 
   /// Runs the named check in this process and reports to `descriptor`.
@@ -39,6 +49,7 @@ struct Check: Sendable {
   static func run(_ name: String, _ subject: Subject, descriptor: Int32) -> Bool {
     guard let check = all.first(where: { $0.name == name }) else { return false }
     let report = Report(descriptor: descriptor)
+    WatchedMemory.start(descriptor)
     do { try check.run(subject, report) } catch {}
     report.done()
     return true

@@ -29,7 +29,7 @@ struct CheckProcess {
     }
     pipes.closeWriters()
     var texts: [[UInt8]] = [[], [], []]
-    let end = linux_now_ns() + UInt64(check.limitSeconds) * 1_000_000_000
+    let end = linux_now_ns() + UInt64(check.limitSeconds(subject)) * 1_000_000_000
     var status: Int32 = 0
     while true {
       pipes.read(&texts, limit: shownBytes, waitMs: 10)
@@ -42,7 +42,7 @@ struct CheckProcess {
       }
     }
     pipes.read(&texts, limit: shownBytes, waitMs: 0)
-    judge(&outcome, check, status, texts)
+    judge(&outcome, check, subject, status, texts)
     return outcome
   }
 
@@ -65,35 +65,40 @@ struct CheckProcess {
   /// Where a check's process writes its report.
   static let descriptor: Int32 = 3
 
-  private static func judge(_ outcome: inout Outcome, _ check: Check, _ status: Int32, _ texts: [[UInt8]]) {
+  private static func judge(
+    _ outcome: inout Outcome, _ check: Check, _ subject: Subject, _ status: Int32, _ texts: [[UInt8]]
+  ) {
     var doing: JSONValue?
+    var touched: Rule?
     var isDone = false
     for line in texts[0].split(separator: UInt8(ascii: "\n")) {
       guard let value = try? JSONValue(parsing: Array(line)) else { continue }
-      if let finding = value["finding"].flatMap(Finding.init) { outcome.findings.append(finding) }
+      if let rule = value["finding"]?.string.flatMap(Rule.named), let seen = value["seen"]?.string {
+        outcome.findings.append(Finding(rule, seen: seen))
+      }
       if let note = value["note"]?.string { outcome.notes.append(note) }
       if value["doing"] != nil { doing = value }
+      if let rule = value["touched"]?.string.flatMap(Rule.named) { touched = rule }
       if value["done"] != nil { isDone = true }
     }
     let place = "during \"\(check.title)\": \(doing?["doing"]?.string ?? "start")"
     let errors =
       String(decoding: texts[2].suffix(300), as: UTF8.self).split(separator: "\n").last.map { "; \($0)" } ?? ""
-    func add(_ rule: Rule, _ planned: JSONValue?, _ seen: String) {
-      var finding = planned.flatMap(Finding.init) ?? Finding(rule, seen: seen)
-      finding = finding.saying(seen)
-      outcome.findings.append(finding)
-    }
+    func add(_ rule: Rule, _ seen: String) { outcome.findings.append(Finding(rule, seen: seen)) }
+    func planned(_ key: String) -> Rule? { doing?[key]?.string.flatMap(Rule.named) }
     if outcome.hung {
-      add(.hang, doing?["hang"], "no end after \(check.limitSeconds) s \(place)")
+      add(planned("hang") ?? .hang, "no end after \(check.limitSeconds(subject)) s \(place)")
     } else if status & 0x7F != 0 {
       let signal = status & 0x7F
-      add(.crash, doing?["crash"], "\(String(cString: strsignal(signal))) (signal \(signal)) \(place)\(errors)")
+      add(
+        touched ?? planned("crash") ?? .crash,
+        "\(String(cString: strsignal(signal))) (signal \(signal)) \(place)\(errors)")
     } else if !isDone {
-      add(.exit, nil, "the process ended with exit code \(status >> 8 & 0xFF) \(place)\(errors)")
+      add(.exit, "the process ended with exit code \(status >> 8 & 0xFF) \(place)\(errors)")
     }
     if !texts[1].isEmpty {
       let text = String(decoding: texts[1].prefix(80), as: UTF8.self)
-      add(.standardOutput, nil, "\(texts[1].count) bytes during \"\(check.title)\": \(text)")
+      add(.standardOutput, "\(texts[1].count) bytes during \"\(check.title)\": \(text)")
     }
   }
 }

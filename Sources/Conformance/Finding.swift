@@ -11,7 +11,7 @@ package struct Finding: Sendable, Equatable {
   package let section: String
   /// What the contract says.
   package let contract: String
-  package private(set) var seen: String
+  package let seen: String
   package let mend: String
 
   package init(_ rule: Rule, seen: String) {
@@ -21,25 +21,6 @@ package struct Finding: Sendable, Equatable {
     contract = rule.contract
     mend = rule.mend
     self.seen = seen
-  }
-
-  package init?(_ value: JSONValue) {
-    guard let id = value["id"]?.string, let severity = value["severity"]?.string.flatMap(Severity.init),
-      let section = value["section"]?.string, let contract = value["contract"]?.string,
-      let seen = value["seen"]?.string, let mend = value["mend"]?.string
-    else { return nil }
-    self.id = id
-    self.severity = severity
-    self.section = section
-    self.contract = contract
-    self.seen = seen
-    self.mend = mend
-  }
-
-  func saying(_ seen: String) -> Finding {
-    var finding = self
-    finding.seen = seen
-    return finding
   }
 
   package var json: JSONValue {

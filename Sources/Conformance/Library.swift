@@ -1,5 +1,6 @@
 import CStadionRunner
 import Glibc
+import Inference
 
 /// The opened library of a check's process, its table and one runner. Never closed.
 final class Library: @unchecked Sendable {
@@ -44,19 +45,20 @@ final class Library: @unchecked Sendable {
     let expected = MemoryLayout<stadion_plugin>.size
     guard size >= 12, size <= 4096 else { throw report.stop(.tableSize, "struct_size is \(size), not \(expected)") }
     let (major, minor) = (table.pointee.abi_major, table.pointee.abi_minor)
-    guard major == STADION_ABI_MAJOR, minor == STADION_ABI_MINOR else {
-      throw report.stop(
-        .tableABI, "the table says \(major).\(minor), this host \(STADION_ABI_MAJOR).\(STADION_ABI_MINOR)")
+    guard let least = SupportedABI.host.tableByteCount(of: ABIVersion(major: Int(major), minor: Int(minor))) else {
+      throw report.stop(.tableABI, "the table says \(major).\(minor), this host opens \(SupportedABI.host)")
     }
-    guard size >= expected else { throw report.stop(.tableSize, "struct_size is \(size), not \(expected)") }
-    let plugin = table.pointee
-    let id = plugin.id.map { String(cString: $0) } ?? ""
-    if id.isEmpty { report.find(.tableID, plugin.id == nil ? "id is NULL" : "id is empty") }
-    if plugin.version == nil { report.find(.tableVersion, "version is NULL") }
+    guard size >= least else { throw report.stop(.tableSize, "struct_size is \(size), not \(least)") }
+    // Field by field: the whole would be read beyond the end of an older runner's table.
+    let id = table.pointee.id.map { String(cString: $0) } ?? ""
+    if id.isEmpty { report.find(.tableID, table.pointee.id == nil ? "id is NULL" : "id is empty") }
+    if table.pointee.version == nil { report.find(.tableVersion, "version is NULL") }
     let functions: [(String, Bool)] = [
-      ("open", plugin.open == nil), ("close", plugin.close == nil), ("device", plugin.device == nil),
-      ("create", plugin.create == nil), ("destroy", plugin.destroy == nil), ("load", plugin.load == nil),
-      ("unload", plugin.unload == nil), ("signature", plugin.signature == nil), ("run", plugin.run == nil),
+      ("open", table.pointee.open == nil), ("close", table.pointee.close == nil),
+      ("device", table.pointee.device == nil), ("create", table.pointee.create == nil),
+      ("destroy", table.pointee.destroy == nil), ("load", table.pointee.load == nil),
+      ("unload", table.pointee.unload == nil), ("signature", table.pointee.signature == nil),
+      ("run", table.pointee.run == nil),
     ]
     let missing = functions.filter(\.1).map(\.0)
     if !missing.isEmpty { throw report.stop(.tableFunction, "NULL: \(missing.joined(separator: ", "))") }
@@ -93,13 +95,12 @@ final class Library: @unchecked Sendable {
   }
 
   func load(
-    _ runner: OpaquePointer, path: String? = nil, options: [Subject.Option]? = nil
+    _ runner: OpaquePointer, path: String? = nil, options: [Subject.Option]? = nil, ticket: KitTicket = KitTicket()
   ) -> (code: stadion_code, model: OpaquePointer?, message: String) {
     let list = Views.options(options ?? subject.options)
     let untouched = OpaquePointer(bitPattern: 0x5AD2_0000)
     var out = untouched
     let error = ErrorRecord()
-    let ticket = KitTicket()
     // Runners without a model file get a folder, as from the host.
     let code = table.pointee.load(
       runner, ticket.pointer, Views.text(path ?? subject.model ?? "/tmp"), list.baseAddress, list.count, &out,

@@ -6,7 +6,9 @@ import Inference
 enum LibraryChecks {
   @Sendable static func exports(_ subject: Subject, _ report: Report) throws(Report.Stop) {
     do {
-      let others = try ELFExports.read(subject.path).filter { $0 != STADION_ENTRY_SYMBOL }
+      let file = try ELFFile(subject.path)
+      if file.hasStaticTLS { report.find(.libraryTLSFlag, "DT_FLAGS has STATIC_TLS") }
+      let others = file.exports.filter { $0 != STADION_ENTRY_SYMBOL }
       if others.isEmpty { return }
       let shown = others.prefix(5).joined(separator: ", ")
       report.find(.exports, "\(others.count) more: \(shown)\(others.count > 5 ? ", …" : "")")

@@ -13,13 +13,19 @@ final class ModelRun {
     let bytes: [UInt8]
   }
 
+  /// When a buffer of the runner's own is released: hosts do all of these.
+  enum Release { case duringEmit, afterRun, whenTold }
+
   let model: Model
   let ticket: KitTicket
   private let wanted: [UInt32]?
   private(set) var outputs: [Output] = []
   private(set) var message = ""
-  private var kept: [UnsafeMutablePointer<stadion_buffer>] = []
-  private var isRunning = false
+  /// Emitted and not yet released.
+  private var held: [HeldBuffer] = []
+  private var release = Release.afterRun
+  private(set) var ownBufferCount = 0
+  private let isRunning = Atomic(false)
   private var refused: stadion_code?
   private let memory: [GuardedMemory]
   /// The request, its tensors and shapes: poisoned together with the inputs.
@@ -37,7 +43,7 @@ final class ModelRun {
     else { return nil }
     self.records = records
     let memory = inputs.tensors.compactMap { tensor in
-      let memory = GuardedMemory(byteCount: tensor.bytes.count)
+      let memory = GuardedMemory(byteCount: tensor.bytes.count, beyond: .inputOverread)
       memory?.fill(tensor.bytes)
       return memory
     }
@@ -79,13 +85,13 @@ final class ModelRun {
   }
 
   func forbidWriting() {
-    for memory in memory { memory.forbidWriting() }
+    for memory in memory { memory.forbidWriting(.inputWritten) }
   }
 
   /// After the run: whoever touches it again crashes.
   func poison() {
-    for memory in memory { memory.poison() }
-    records.poison()
+    for memory in memory { memory.poison(.inputKept) }
+    records.poison(.inputKept)
   }
 
   /// After the run, for loops that measure memory.
@@ -98,22 +104,28 @@ final class ModelRun {
   }
 
   /// Runs. What is wrong with the outputs is reported.
-  func perform() -> stadion_code {
+  func perform(_ release: Release = .afterRun) -> stadion_code {
     Self.anyReport.withLock { $0 = report }
     outputs = []
     refused = nil
-    isRunning = true
+    self.release = release
+    isRunning.store(true, ordering: .releasing)
     let error = ErrorRecord()
     let code = model.library.table.pointee.run(model.pointer, UnsafePointer(request), error.pointer)
-    isRunning = false
+    isRunning.store(false, ordering: .releasing)
     error.check(code, after: "run", report)
     message = error.message
     if code == Code.ok { checkComplete() }
     if let refused, code != refused { report.find(.emitRefused, "emit returned \(refused), run \(code)") }
     if code == Code.cancelled, !ticket.isCancelled { report.find(.cancelUnasked, "run returned CANCELLED") }
-    for buffer in kept { buffer.pointee.release?(buffer) }
-    kept = []
+    if release == .afterRun { releaseHeld() }
     return code
+  }
+
+  /// Any thread, after the run.
+  func releaseHeld() {
+    for buffer in held { buffer.release(model.library.host, report) }
+    held = []
   }
 
   private func checkComplete() {
@@ -131,18 +143,23 @@ final class ModelRun {
     guard tensor.struct_size >= 56, tensor.struct_size <= 4096 else {
       return refuse(.emitSize, "struct_size is \(tensor.struct_size), not 56", nil)
     }
-    guard isRunning else { return refuse(.emitLate, "emit was called after run returned", tensor.buffer) }
-    if let buffer = tensor.buffer { model.library.host.check(buffer) }
+    guard isRunning.load(ordering: .acquiring) else {
+      return refuse(.emitLate, "emit was called after run returned", tensor.buffer)
+    }
+    let host = model.library.host
+    if let buffer = tensor.buffer {
+      if host.isLent(buffer) == false {
+        return refuse(.bufferTwice, "emit got a buffer of the host that was emitted or given back before", nil)
+      }
+      host.check(buffer)
+    }
     do {
       let output = try EmittedOutput(tensor, model)
       guard !outputs.contains(where: { $0.name == output.spec.name }) else {
         return refuse(.emitTwice, "output \"\(output.spec.name)\" came again after its last part", tensor.buffer)
       }
-      if let buffer = tensor.buffer {
-        guard !kept.contains(buffer) else {
-          return refuse(.bufferTwice, "output \"\(output.spec.name)\" came in a buffer emitted before", nil)
-        }
-        kept.append(buffer)
+      if let buffer = tensor.buffer, !take(buffer, tensor, output) {
+        return refuse(.bufferTwice, "output \"\(output.spec.name)\" came in a buffer emitted before", nil)
       }
       let streams = model.flags & (1 << 1) != 0
       guard isLast || streams else {
@@ -156,17 +173,35 @@ final class ModelRun {
     }
   }
 
+  /// The host's own is copied by now and released at once, so that a later touch is seen.
+  ///
+  /// - Returns: False when the buffer was emitted before and not yet released.
+  private func take(
+    _ buffer: UnsafeMutablePointer<stadion_buffer>, _ tensor: stadion_tensor, _ output: EmittedOutput
+  ) -> Bool {
+    let host = model.library.host
+    if host.isLent(buffer) == true {
+      buffer.pointee.release(buffer)
+      return true
+    }
+    guard host.hold(buffer) else { return false }
+    ownBufferCount += 1
+    let new = HeldBuffer(buffer, tensor, output)
+    if release == .duringEmit { new.release(host, report) } else { held.append(new) }
+    return true
+  }
+
   /// Takes the buffer as the host would, and says no.
   private func refuse(
     _ rule: Rule, _ seen: String, _ buffer: UnsafeMutablePointer<stadion_buffer>?
   ) -> stadion_code {
     report.find(rule, seen)
-    if let buffer, !kept.contains(buffer) { kept.append(buffer) }
-    if !isRunning {
-      for buffer in kept { buffer.pointee.release?(buffer) }
-      kept = []
-    }
     refused = Code.internalError
+    let host = model.library.host
+    if let buffer, host.isLent(buffer) != false, host.hold(buffer) {
+      host.letGo(buffer)
+      buffer.pointee.release?(buffer)
+    }
     return Code.internalError
   }
 }

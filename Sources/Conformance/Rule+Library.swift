@@ -9,6 +9,10 @@ extension Rule {
   static let libraryTLS = Rule(
     "LIB-STATIC-TLS", "10", "the library needs no static thread-local storage",
     mend: "build it and its engine with -ftls-model=global-dynamic")
+  static let libraryTLSFlag = Rule(
+    "LIB-TLS-FLAG", "10", "the library is not marked as one that needs static thread-local storage",
+    mend: "build it and the archives in it with -ftls-model=global-dynamic: other libraries may take the room first",
+    severity: .warning)
   static let libraryFile = Rule(
     "LIB-FILE", "10", "the library is an ELF shared object with section headers",
     mend: "give the .so itself; don't strip section headers")
@@ -30,7 +34,7 @@ extension Rule {
   static let tableSize = Rule(
     "TABLE-SIZE", "9", "the table's struct_size is its size in bytes", mend: "set .struct_size = sizeof table")
   static let tableABI = Rule(
-    "TABLE-ABI", "1", "while the major is 0, host and runner have the same major and minor",
+    "TABLE-ABI", "1", "the runner has the host's major and a minor that the host opens, none newer than its own",
     mend: "build with the header of this host; set abi_major and abi_minor from its macros")
   static let tableID = Rule(
     "TABLE-ID", "9", "the id is text such as org.example.engine", mend: "set .id to the manifest's id")

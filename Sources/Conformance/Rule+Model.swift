@@ -13,6 +13,9 @@ extension Rule {
   static let loadCrash = Rule(
     "LOAD-CRASH", "9", "a broken file is refused, whatever it holds",
     mend: "check each size and offset of the file before use")
+  static let loadCancel = Rule(
+    "LOAD-CANCEL", "3", "a cancelled load returns OK, CANCELLED or DEADLINE_EXCEEDED",
+    mend: "translate the engine's own error when the ticket is cancelled")
   static let signatureSize = Rule(
     "SIG-SIZE", "6", "a tensor's struct_size is its size in bytes", mend: "set .struct_size = sizeof tensor")
   static let signatureName = Rule(

@@ -41,6 +41,15 @@ extension Rule {
   static let bufferRelease = Rule(
     "BUFFER-RELEASE", "6", "a buffer has its struct_size and a release function",
     mend: "set struct_size and release, also for memory that is never freed")
+  static let bufferChanged = Rule(
+    "BUFFER-CHANGED", "6", "a buffer of the runner's own isn't written to from emit until the host releases it",
+    mend: "take a buffer back in release, not when run returns")
+  static let bufferTouched = Rule(
+    "BUFFER-TOUCHED", "8", "host memory isn't touched once it is emitted or given back",
+    mend: "make emit and release the last use of a buffer; forget pointers into it")
+  static let bufferOverrun = Rule(
+    "BUFFER-OVERRUN", "8", "host->allocate gives byte_size bytes and not one more",
+    mend: "ask for as many bytes as are written; mind vector stores past the end")
   static let bufferLost = Rule(
     "BUFFER-LOST", "8", "what host->allocate gave is emitted or given back with buffer->release",
     mend: "release it on every path that doesn't emit it")
@@ -69,6 +78,9 @@ extension Rule {
   static let concurrentFailed = Rule(
     "CONC-FAILED", "5", "max_concurrent_runs runs of one model work at once",
     mend: "guard the model's state, or lower max_concurrent_runs")
+  static let concurrentLoads = Rule(
+    "CONC-LOADS", "2", "runs go on as before while other models are loaded and unloaded",
+    mend: "keep what load needs in the new model; guard what models share")
   static let concurrentResult = Rule(
     "CONC-RESULT", "5", "runs at once give what they give one by one",
     mend: "keep scratch memory per run, not per model")

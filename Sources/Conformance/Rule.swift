@@ -1,4 +1,6 @@
 /// One sentence of the contract that can be checked, and how to keep it.
+///
+/// Every rule has a planted fault in Tests/ConformanceTests that breaks it.
 package struct Rule: Sendable {
   package let id: String
   package let severity: Finding.Severity
@@ -30,6 +32,9 @@ extension Rule {
   static let standardOutput = Rule(
     "PROCESS-STDOUT", "8", "standard output belongs to the host; a runner speaks through host->log",
     mend: "replace printf and the engine's default logger by host->log")
+  static let logText = Rule(
+    "LOG-TEXT", "8", "host->log gets a level of 0 to 3 and a view of UTF-8",
+    mend: "map the engine's levels; pass the text's own size", severity: .warning)
   static let errorText = Rule(
     "ERROR-TEXT", "3", "whoever returns a code but OK says why in error->message",
     mend: "write what failed, with which values, into error->message")

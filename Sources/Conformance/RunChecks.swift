@@ -53,7 +53,7 @@ enum RunChecks {
     let model = try Model(Library(subject, report))
     for recipe in Inputs.Recipe.all {
       guard let inputs = Inputs(model, recipe), let run = ModelRun(model, inputs) else { continue }
-      report.doing("run with \(recipe.text), each input before a guard page", crash: .inputOverread)
+      report.doing("run with \(recipe.text), each input before a guard page")
       _ = run.perform()
     }
   }
@@ -62,7 +62,7 @@ enum RunChecks {
     let model = try Model(Library(subject, report))
     let inputs = try workingInputs(model)
     guard let run = ModelRun(model, inputs) else { return }
-    report.doing("run with inputs in read-only pages", crash: .inputWritten)
+    report.doing("run with inputs in read-only pages")
     run.forbidWriting()
     _ = run.perform()
   }
@@ -72,34 +72,13 @@ enum RunChecks {
     let inputs = try workingInputs(model)
     for _ in 0..<5 {
       guard let run = ModelRun(model, inputs) else { return }
-      report.doing("run after the memory of the run before was taken away", crash: .inputKept)
+      report.doing("run after the memory of the run before was taken away")
       _ = run.perform()
       run.poison()
     }
     // Threads of the runner get a moment to touch what they kept.
     usleep(50_000)
-    report.doing("unload after the memory of all runs was taken away", crash: .inputKept)
+    report.doing("unload after the memory of all runs was taken away")
     model.library.table.pointee.unload(model.pointer)
-  }
-
-  @Sendable static func allocation(_ subject: Subject, _ report: Report) throws(Report.Stop) {
-    let model = try Model(Library(subject, report))
-    let inputs = try workingInputs(model)
-    if report.hasFindings { return }
-    model.library.host.refuseAllocations(true)
-    for _ in 0..<3 {
-      guard let run = ModelRun(model, inputs) else { return }
-      report.doing("run while host->allocate returns NULL", crash: .allocationCode)
-      let code = run.perform()
-      if code != Code.ok, code != Code.resourceExhausted {
-        report.find(.allocationCode, "run returned \(code): \(run.message)")
-      }
-    }
-    report.note("host->allocate was asked \(model.library.host.refusedCount) times and refused")
-    model.library.host.refuseAllocations(false)
-    guard let run = ModelRun(model, inputs) else { return }
-    report.doing("run after host->allocate works again")
-    let code = run.perform()
-    if code != Code.ok { report.find(.allocationCode, "a run after memory was there again returned \(code)") }
   }
 }

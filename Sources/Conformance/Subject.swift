@@ -10,6 +10,8 @@ package struct Subject: Sendable {
   package let options: [Option]
   /// For `create`, as in the manifest.
   package let runnerOptions: [Option]
+  /// Of the leak check; nil is its own choice.
+  package let loads: Int?
 
   package struct Option: Sendable {
     package let key: String
@@ -28,11 +30,12 @@ package struct Subject: Sendable {
     }
   }
 
-  package init(path: String, model: String?, options: [Option], runnerOptions: [Option]) {
+  package init(path: String, model: String?, options: [Option], runnerOptions: [Option], loads: Int?) {
     self.path = path
     self.model = model
     self.options = options
     self.runnerOptions = runnerOptions
+    self.loads = loads
   }
 
   /// Whether there is something to load.
@@ -44,6 +47,7 @@ package struct Subject: Sendable {
     if let model { words += ["--model", model] }
     for option in options { words += ["--option", "\(option.key)=\(option.value)"] }
     for option in runnerOptions { words += ["--runner-option", "\(option.key)=\(option.value)"] }
+    if let loads { words += ["--loads", String(loads)] }
     return words
   }
 }

@@ -3,7 +3,7 @@ import CStadionRunner
 import Glibc
 import Synchronization
 
-/// Checks with several threads, or of many rounds.
+/// Checks with several threads.
 enum ThreadChecks {
   private static let second = UInt64(1_000_000_000)
 
@@ -31,6 +31,9 @@ enum ThreadChecks {
         }
       }
     }
+    load(model)
+    let lent = model.library.host.lentCount
+    if lent > 0 { report.find(.bufferLost, "\(lent) buffers of host->allocate were kept when runs were cancelled") }
   }
 
   private static func judge(
@@ -52,6 +55,17 @@ enum ThreadChecks {
     if model.flags & (1 << 2) != 0, took > second / 4, took > usual / 2 {
       report.find(
         .cancelLate, "a run \(what) took \(took / 1_000_000) ms, without cancellation \(usual / 1_000_000) ms")
+    }
+  }
+
+  private static func load(_ model: Model) {
+    let ticket = KitTicket()
+    ticket.cancel()
+    model.report.doing("load cancelled before it began", hang: .loadCancel)
+    let loaded = model.library.load(model.runner, ticket: ticket)
+    if let other = loaded.model { model.library.table.pointee.unload(other) }
+    if ![Code.ok, Code.cancelled, Code.deadlineExceeded].contains(loaded.code) {
+      model.report.find(.loadCancel, "it returned \(loaded.code): \(loaded.message)")
     }
   }
 
@@ -88,6 +102,42 @@ enum ThreadChecks {
     report.note("\(done.load(ordering: .relaxed)) runs, \(count) at once, \(compared)")
   }
 
+  @Sendable static func loadsDuringRuns(_ subject: Subject, _ report: Report) throws(Report.Stop) {
+    let model = try Model(Library(subject, report))
+    let inputs = try RunChecks.workingInputs(model)
+    if report.hasFindings { return }
+    let count = min(model.maxConcurrentRuns, 4)
+    let isOver = Atomic(false)
+    let done = Atomic(0)
+    let end = linux_now_ns() + 5 * second
+    report.doing("\(count) runs at once while another model comes and goes", crash: .concurrentLoads)
+    let loads = Atomic(0)
+    // Thread 0 is the host's control thread.
+    Threads.run(count + 1) { index in
+      guard index == 0 else {
+        while !isOver.load(ordering: .acquiring) {
+          guard let run = ModelRun(model, inputs) else { return }
+          let code = run.perform()
+          done.add(1, ordering: .relaxed)
+          if code != Code.ok { report.find(.concurrentLoads, "a run returned \(code): \(run.message)") }
+          run.end()
+        }
+        return
+      }
+      while loads.load(ordering: .relaxed) < 20 || done.load(ordering: .relaxed) < 20, linux_now_ns() < end {
+        let loaded = model.library.load(model.runner)
+        guard let other = loaded.model else {
+          report.find(.concurrentLoads, "a load returned \(loaded.code): \(loaded.message)")
+          break
+        }
+        model.library.table.pointee.unload(other)
+        loads.add(1, ordering: .relaxed)
+      }
+      isOver.store(true, ordering: .releasing)
+    }
+    report.note("\(loads.load(ordering: .relaxed)) loads during \(done.load(ordering: .relaxed)) runs")
+  }
+
   @Sendable static func loads(_ subject: Subject, _ report: Report) throws(Report.Stop) {
     let library = try Library(subject, report)
     nonisolated(unsafe) let runner = try library.runner()  // declared as safe for several threads
@@ -104,39 +154,6 @@ enum ThreadChecks {
         }
         library.table.pointee.unload(model)
       }
-    }
-  }
-
-  @Sendable static func leaks(_ subject: Subject, _ report: Report) throws(Report.Stop) {
-    let library = try Library(subject, report)
-    let runner = try library.runner()
-    let first = try Model(library, runner: runner)
-    let inputs = try RunChecks.workingInputs(first)
-    first.unload()
-    if report.hasFindings { return }
-    let end = linux_now_ns() + 20 * second
-    func cycles(_ count: Int) throws(Report.Stop) -> Int {
-      for done in 0..<count {
-        if linux_now_ns() > end { return done }
-        let model = try Model(library, runner: runner)
-        guard let run = ModelRun(model, inputs) else { return done }
-        _ = run.perform()
-        model.unload()
-        run.end()
-      }
-      return count
-    }
-    _ = try cycles(50)
-    linux_trim_memory()
-    let before = linux_resident_bytes()
-    let count = try cycles(200)
-    linux_trim_memory()
-    let growth = Int(linux_resident_bytes()) - Int(before)
-    guard count > 0 else { return report.note("too slow to be measured") }
-    report.note("resident memory grew by \(growth / count) bytes per cycle, over \(count) cycles")
-    // Pools and fragments of an engine come and go by some hundred KB; a leaked model is more in 200 cycles.
-    if growth > 4 << 20, growth / count > 8192 {
-      report.find(.leak, "resident memory grew by \(growth / count) bytes per cycle, over \(count) cycles")
     }
   }
 }

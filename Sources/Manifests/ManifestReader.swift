@@ -69,7 +69,7 @@ struct ManifestReader {
     let title = fields.text("title")
     let version = Self.version(&fields)
     let abi = fields.object("abi", must: true) { abi in
-      RunnerManifest.ABIVersion(
+      ABIVersion(
         major: abi.int("major", in: 0...65535, must: true) ?? 0, minor: abi.int("minor", in: 0...65535, must: true) ?? 0
       )
     }

@@ -1,4 +1,5 @@
 import Glibc
+package import Inference
 
 /// Where to look for manifests and which to take; runner-abi.md, "Search". Nothing here reads the environment itself.
 package struct ManifestSearch: Sendable {
@@ -46,8 +47,8 @@ package struct ManifestSearch: Sendable {
   package var hostFolder: String
   /// The machine, as `library.arch` writes it.
   package var arch = currentArch
-  /// The host's ABI; manifests that don't fit it are refused. Nil takes all.
-  package var hostABI: RunnerManifest.ABIVersion?
+  /// What the host opens; manifests of other versions are refused. Nil takes all.
+  package var hostABI: SupportedABI?
   /// Globs of `--runners`, matched with the id and with its last word; nil for all.
   package var wanted: [String]?
   /// Globs of `--no-runners`.

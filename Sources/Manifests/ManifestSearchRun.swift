@@ -1,3 +1,4 @@
+import Inference
 import Glibc
 import Wire
 
@@ -71,7 +72,7 @@ struct ManifestSearchRun {
     }
     // Hidden by one that is disabled or filtered: nothing more to say about it.
     if let owner = owners[id], owner.library == nil { return }
-    if let hostABI = search.hostABI, !manifest.abi.isCompatible(with: hostABI) {
+    if let hostABI = search.hostABI, !hostABI.opens(manifest.abi) {
       report(
         "speaks ABI \(manifest.abi), host speaks \(hostABI)", file, key: "abi", id: id, suggestion: "rebuild the runner"
       )

@@ -12,23 +12,6 @@ package struct RunnerManifest: Sendable, Equatable {
     case interrupt
   }
 
-  package struct ABIVersion: Sendable, Equatable, CustomStringConvertible {
-    package var major: Int
-    package var minor: Int
-
-    package init(major: Int, minor: Int) {
-      self.major = major
-      self.minor = minor
-    }
-
-    /// Equal majors; while the major is 0, equal minors too (runner-abi.md, rule 1).
-    package func isCompatible(with other: ABIVersion) -> Bool {
-      major == other.major && (major > 0 || minor == other.minor)
-    }
-
-    package var description: String { "\(major).\(minor)" }
-  }
-
   package struct Device: Sendable, Equatable {
     package var kind: DeviceKind
     /// Only the device with this number; nil for all of the kind.

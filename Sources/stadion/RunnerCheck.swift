@@ -12,6 +12,8 @@ enum RunnerCheck {
       "--option", value: "KEY=VALUE", isRepeated: true, help: "For load, as in model.json; may stand in for a model."),
     CommandSpec.Option(
       "--runner-option", value: "KEY=VALUE", isRepeated: true, help: "For create, as in the runner's manifest."),
+    CommandSpec.Option(
+      "--loads", value: "N", help: "Loads of the leak check, each with a second of time (default: 1000, within 20 s)."),
   ]
 
   static let spec = CommandSpec(
@@ -52,7 +54,7 @@ enum RunnerCheck {
       }
     }
     let errors = outcome.findings.count { $0.severity == .error }
-    if errors > 0 { throw Found(description: "\(errors) errors in \(subject.path)") }
+    if errors > 0 { throw Found(description: "\(errors) \(errors == 1 ? "error" : "errors") in \(subject.path)") }
   }
 
   /// What the process of one check does; started by `run` alone.
@@ -68,7 +70,16 @@ enum RunnerCheck {
   private static func subject(_ arguments: Arguments, library: String) throws -> Subject {
     Subject(
       path: library, model: try arguments.value("--model").map { try realPath($0) },
-      options: try options("--option", arguments), runnerOptions: try options("--runner-option", arguments))
+      options: try options("--option", arguments), runnerOptions: try options("--runner-option", arguments),
+      loads: try loads(arguments))
+  }
+
+  private static func loads(_ arguments: Arguments) throws(UsageError) -> Int? {
+    guard let text = arguments.value("--loads") else { return nil }
+    guard let loads = Int(text), (1...100_000).contains(loads) else {
+      throw UsageError("--loads wants 1 to 100000, not \"\(text)\"")
+    }
+    return loads
   }
 
   private static func options(_ name: String, _ arguments: Arguments) throws -> [Subject.Option] {

@@ -14,7 +14,7 @@ enum RunnerNew {
     details: """
       NAME is a letter and up to 31 of a-z 0-9 and -. It is also the word of the model format: models of it are files
       named model.NAME. The folder holds the runner, the header it is compiled against, a manifest, a test, a model and
-      a Makefile: `make` builds, `make test` tries it.
+      a Makefile: `make` builds, `make test` tries it, `make check` runs `stadion runner check` on it.
       """)
 
   @Sendable static func run(_ words: [String]) throws {
@@ -40,7 +40,8 @@ enum RunnerNew {
       try FileBytes.write(file.bytes, to: "\(folder)/\(file.path)")
     }
     print(
-      "\(folder): runner \(id) for model.\(name), in \(language.title). Go on with: cd \(folder) && make && make test")
+      "\(folder): runner \(id) for model.\(name), in \(language.title). Go on with: cd \(folder) && make && make test && make check"
+    )
   }
 
   private static func makeFolders(above path: String, in folder: String) throws {

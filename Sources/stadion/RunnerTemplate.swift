@@ -1,6 +1,5 @@
 import Inference
 import Manifests
-import Running
 
 /// The files of a new runner, in memory.
 struct RunnerTemplate {
@@ -44,7 +43,7 @@ struct RunnerTemplate {
   private func filled(_ text: String) -> String {
     let words = [
       "NAME": name, "ID": id, "SOURCE": language.source, "INCLUDE": language.include,
-      "ABI_MAJOR": String(RunnerABI.version.major), "ABI_MINOR": String(RunnerABI.version.minor),
+      "ABI_MAJOR": String(SupportedABI.host.newest.major), "ABI_MINOR": String(SupportedABI.host.newest.minor),
     ]
     return words.reduce(text) { $0.replacing("@\($1.key)@", with: $1.value) }
   }

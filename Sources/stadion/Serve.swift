@@ -202,7 +202,7 @@ enum Serve {
     var search = ManifestSearch(
       hostFolder: folder, explicitPaths: given.isEmpty ? nil : given, environment: ProcessPrivileges.environment(),
       isPrivileged: ProcessPrivileges.areRaised)
-    search.hostABI = RunnerABI.version
+    search.hostABI = SupportedABI.host
     search.wanted = arguments.value("--runners").map { $0.split(separator: ",").map(String.init) }
     search.unwanted = arguments.value("--no-runners").map { $0.split(separator: ",").map(String.init) } ?? []
     search.allowWritable = arguments.has("--allow-writable-runners")

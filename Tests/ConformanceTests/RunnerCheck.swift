@@ -17,8 +17,10 @@ struct RunnerCheck {
     return URL(fileURLWithPath: executable).deletingLastPathComponent().appendingPathComponent(name).path
   }
 
-  init(_ library: String, _ words: [String]) throws {
+  /// - Parameter environment: Added to that of the tests.
+  init(_ library: String, _ words: [String], environment: [String: String] = [:]) throws {
     let process = Process()
+    process.environment = ProcessInfo.processInfo.environment.merging(environment) { $1 }
     let pipe = Pipe()
     process.executableURL = URL(fileURLWithPath: Self.product("stadion"))
     process.arguments = ["runner", "check", library, "--json"] + words

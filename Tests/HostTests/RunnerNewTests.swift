@@ -32,6 +32,9 @@ import Testing
     #expect(built.status == 0, "\(built.output)\(built.errors)")
     #expect(!built.errors.contains("warning"), "\(built.errors)")
     #expect(built.output.contains("checks of com.example.twice"), "\(built.output)")
+    let checked = try shell("make -C new check", in: folder)
+    #expect(checked.status == 0 && checked.output.contains("over 1000 loads"), "\(checked.output)\(checked.errors)")
+    #expect(!checked.output.contains("contract:"), "a finding: \(checked.output)")
 
     let host = try Host(manifests: "\(folder.path)/new", folder: folder) {
       try $0.write("models/half/1/model.twice-2", "0.5\n")
@@ -69,6 +72,27 @@ import Testing
     try folder.write("new/runner.c", text.replacingOccurrences(of: right, with: wrong))
     let result = try shell("make -C new test", in: folder)
     #expect(result.status != 0 && result.errors.contains(words), "\(result.output)\(result.errors)")
+  }
+
+  @Test(arguments: [
+    ("buffer->release(buffer);", ";", "BUFFER-LOST"), ("if (!buffer)", "if (0)", "ALLOC-CODE"),
+  ])
+  func `the kit finds a mistake`(right: String, wrong: String, words: String) throws {
+    let folder = TemporaryFolder()
+    #expect(try new("faulty", in: folder).status == 0)
+    let source = "\(folder.path)/new/runner.c"
+    let text = try String(contentsOfFile: source, encoding: .utf8)
+    #expect(text.contains(right))
+    try folder.write("new/runner.c", text.replacingOccurrences(of: right, with: wrong))
+    let result = try shell("make -C new check", in: folder)
+    #expect(result.status != 0 && result.output.contains(words), "\(result.output)\(result.errors)")
+  }
+
+  @Test func `goes without the kit where there is no host`() throws {
+    let folder = TemporaryFolder()
+    #expect(try new("alone", in: folder).status == 0)
+    let result = try shell("make -C new check STADION=stadion-that-is-not-there", in: folder)
+    #expect(result.status == 0 && result.output.contains("check: skipped"), "\(result.output)\(result.errors)")
   }
 
   @Test(

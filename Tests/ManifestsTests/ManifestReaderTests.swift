@@ -158,14 +158,21 @@ private func read(_ text: String) -> ManifestReading { ManifestReader(file: "f",
   }
 }
 
-@Suite struct `ABI versions` {
-  @Test func `must match wholly below 1 and by major from there`() {
-    func fits(_ a: (Int, Int), _ b: (Int, Int)) -> Bool {
-      RunnerManifest.ABIVersion(major: a.0, minor: a.1).isCompatible(with: .init(major: b.0, minor: b.1))
-    }
-    #expect(fits((0, 1), (0, 1)))
-    #expect(!fits((0, 1), (0, 2)))
-    #expect(fits((1, 1), (1, 2)))
-    #expect(!fits((1, 1), (2, 1)))
+@Suite struct `A host of ABI 2 dot 1 to 2 dot 3` {
+  private let host = SupportedABI(major: 2, oldestMinor: 1, tableByteCounts: [136, 136, 144])
+
+  @Test(arguments: [(1, 136), (2, 136), (3, 144)])
+  func `opens its own and older minors, each with the table it had`(minor: Int, byteCount: Int) {
+    #expect(host.tableByteCount(of: ABIVersion(major: 2, minor: minor)) == byteCount)
+  }
+
+  @Test(arguments: [(2, 0), (2, 4), (1, 2), (3, 2), (0, 0)])
+  func `opens nothing else`(major: Int, minor: Int) {
+    #expect(!host.opens(ABIVersion(major: major, minor: minor)))
+  }
+
+  @Test func `says so`() {
+    #expect("\(host)" == "2.1 to 2.3")
+    #expect("\(SupportedABI(major: 0, oldestMinor: 1, tableByteCounts: [136]))" == "0.1")
   }
 }

@@ -1,4 +1,5 @@
 import Foundation
+import Inference
 import Testing
 
 @testable import Manifests
@@ -94,7 +95,7 @@ import Testing
   @Test func `refuses another ABI before it opens anything`() throws {
     try folder.runner("m/a", id: "org.a", ["abi": ["major": 0, "minor": 2]])
     var search = search("m")
-    search.hostABI = .init(major: 0, minor: 1)
+    search.hostABI = SupportedABI(major: 0, oldestMinor: 1, tableByteCounts: [136])
     #expect(search.run().problems.map(\.message) == ["speaks ABI 0.2, host speaks 0.1"])
   }
 

@@ -12,7 +12,8 @@ extern "C" {
 
 // -- 1. Version ---------------------------------------------------------------
 // MAJOR: a field or function was removed, reordered or given a new meaning.
-// MINOR: something was appended. While MAJOR is 0 both numbers must be equal.
+// MINOR: something was appended. A host opens runners of its own MINOR and of older ones, none of a
+// newer one: a runner for older hosts too returns a table of the MINOR that its entry is asked for.
 #define STADION_ABI_MAJOR ((uint32_t)0)
 #define STADION_ABI_MINOR ((uint32_t)1)
 

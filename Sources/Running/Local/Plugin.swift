@@ -2,7 +2,7 @@ import CLinux
 import CStadionRunner
 import Glibc
 package import Inference
-package import Manifests
+import Manifests
 import Telemetry
 
 /// A runner's opened library: its table, checked, and its devices.
@@ -96,23 +96,24 @@ package final class Plugin: @unchecked Sendable {
   private static func check(_ table: UnsafePointer<stadion_plugin>, _ manifest: RunnerManifest) throws(HostError) {
     func refuse(_ reason: String) -> HostError { HostError(.incompatibleRunner, "\(manifest.id): \(reason)") }
     let size = Int(table.pointee.struct_size)
-    let wrongSize = refuse(
-      "its table has \(size) bytes, \(MemoryLayout<stadion_plugin>.size) to 4096 are possible; rebuild it")
-    // The size and both numbers stand first in every version: a table of another size is mostly one of another version.
-    guard size >= 12, size <= 4096 else { throw wrongSize }
-    let (major, minor) = (table.pointee.abi_major, table.pointee.abi_minor)
-    guard major == UInt32(RunnerABI.major), minor == UInt32(RunnerABI.minor) else {
-      throw refuse(
-        "speaks ABI \(major).\(minor), host speaks \(RunnerABI.major).\(RunnerABI.minor); rebuild the runner")
+    func wrongSize(_ least: Int) -> HostError {
+      refuse("its table has \(size) bytes, \(least) to 4096 are possible; rebuild it")
     }
-    guard size >= MemoryLayout<stadion_plugin>.size else { throw wrongSize }
-    let plugin = table.pointee
-    guard let name = plugin.id, String(cString: name) == manifest.id else {
-      let said = plugin.id.map { String(cString: $0) } ?? "nothing"
+    // The size and both numbers stand first in every version: a table of another size is mostly one of another version.
+    guard size >= 12, size <= 4096 else { throw wrongSize(MemoryLayout<stadion_plugin>.size) }
+    let (major, minor) = (table.pointee.abi_major, table.pointee.abi_minor)
+    guard let least = SupportedABI.host.tableByteCount(of: ABIVersion(major: Int(major), minor: Int(minor))) else {
+      throw refuse("speaks ABI \(major).\(minor), host speaks \(SupportedABI.host); rebuild the runner")
+    }
+    guard size >= least else { throw wrongSize(least) }
+    // Field by field: the whole would be read beyond the end of an older runner's table.
+    guard let name = table.pointee.id, String(cString: name) == manifest.id else {
+      let said = table.pointee.id.map { String(cString: $0) } ?? "nothing"
       throw refuse("its library says that it is \(said)")
     }
-    guard plugin.open != nil, plugin.close != nil, plugin.device != nil, plugin.create != nil, plugin.destroy != nil,
-      plugin.load != nil, plugin.unload != nil, plugin.signature != nil, plugin.run != nil
+    guard table.pointee.open != nil, table.pointee.close != nil, table.pointee.device != nil,
+      table.pointee.create != nil, table.pointee.destroy != nil, table.pointee.load != nil,
+      table.pointee.unload != nil, table.pointee.signature != nil, table.pointee.run != nil
     else { throw refuse("a function is missing in its table; only probe, metadata and extension may be NULL") }
   }
 
@@ -182,11 +183,9 @@ package final class Plugin: @unchecked Sendable {
 }
 
 /// The contract's version that this host was built with.
-package enum RunnerABI {
-  static let major = 0
-  static let minor = 1
-
-  package static let version = RunnerManifest.ABIVersion(major: major, minor: minor)
+enum RunnerABI {
+  static let major = SupportedABI.host.newest.major
+  static let minor = SupportedABI.host.newest.minor
 }
 
 /// A caller-owned error record, and what it means to the host's callers.

@@ -33,7 +33,7 @@ package enum ControlMessages {
       let devices = value["devices"]?.array
     else { return nil }
     var manifest = RunnerManifest(
-      id: id, version: version, abi: RunnerManifest.ABIVersion(major: abi[0], minor: abi[1]), libraryPath: library,
+      id: id, version: version, abi: ABIVersion(major: abi[0], minor: abi[1]), libraryPath: library,
       devices: devices.compactMap { device in
         DeviceKind(device["kind"]?.string ?? "").map { kind in
           RunnerManifest.Device(

@@ -1,4 +1,5 @@
-// A runner that breaks the rules which only a process of its own survives. Option `fault` says how. X f32[-1] → Y, Z.
+// A runner that breaks the rules which only a process of its own survives. Option `fault` says how, RUDE_… what is
+// wrong with the file. X f32[-1] → Y, Z.
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,6 +13,13 @@ struct stadion_runner {
 struct stadion_model {
   char fault[32];
 };
+
+#ifdef RUDE_TLS
+static __thread char room[RUDE_TLS] __attribute__((tls_model("initial-exec")));
+#endif
+#ifdef RUDE_UNDEFINED
+void nobody_defines_this(void);
+#endif
 
 static const stadion_host *host;
 static const void *kept;
@@ -30,7 +38,14 @@ static stadion_code start(const stadion_host *given, stadion_error *error) {
   host = given;
   return STADION_OK;
 }
-static void stop(void) {}
+static void stop(void) {
+#ifdef RUDE_TLS
+  room[0]++;
+#endif
+#ifdef RUDE_UNDEFINED
+  nobody_defines_this();
+#endif
+}
 
 static const char *const formats[] = {"rude", NULL};
 static const stadion_device only = {.struct_size = sizeof only,
@@ -90,6 +105,7 @@ static stadion_code run(stadion_model *model, const stadion_request *request, st
     kept = input->data;
   }
   if (!strcmp(fault, "leaks")) memset(malloc(100000), 1, 100000);
+  if (!strcmp(fault, "leaks_little")) memset(malloc(6000), 1, 6000);
   if (!strcmp(fault, "loses_buffer")) host->allocate(host, request->ticket, 64);
   if (!strcmp(fault, "trusts_allocate")) {
     stadion_buffer *buffer = host->allocate(host, request->ticket, 64);

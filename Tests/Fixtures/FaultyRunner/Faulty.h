@@ -48,10 +48,14 @@ struct stadion_model {
   pthread_t late;
   bool has_late;
   const stadion_request *late_request;
+  uint32_t asked;          // for the first output of the signature
+  stadion_buffer *reused;  // emitted by every run
 };
 
 extern const stadion_host *faulty_host;
+extern _Atomic int faulty_loads;  // under way, of models that say `loads_alone`
 
+bool faulty_library_is(const char *fault);
 bool faulty_is(const stadion_model *model, const char *fault);
 stadion_code faulty_fail(stadion_error *error, stadion_code code, const char *message);
 void faulty_process_load(stadion_model *model);

@@ -1,10 +1,14 @@
 // Loading, and signatures that lie.
 #include "Faulty.h"
 
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
+
+_Atomic int faulty_loads;
 
 bool faulty_is(const stadion_model *model, const char *fault) { return !strcmp(model->fault, fault); }
 
@@ -37,6 +41,7 @@ static void read_file(stadion_model *model, stadion_text path) {
     line[strcspn(line, "\n")] = 0;
     char *equals = strchr(line, '=');
     if (equals) *equals = 0, set_option(model, line, equals + 1);
+    else if (faulty_library_is("trusts_file")) raise(SIGSEGV);
   }
   if (file) fclose(file);
 }
@@ -88,14 +93,24 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
     snprintf(key, sizeof key, "%.*s", (int)options[i].key.size, options[i].key.data);
     snprintf(value, sizeof value, "%.*s", (int)options[i].value.size, options[i].value.data);
     set_option(model, key, value);
+    if (faulty_is(model, "trusts_options") && options[i].key.size >= sizeof key) raise(SIGSEGV);
   }
   read_file(model, path);
+  if (faulty_is(model, "loads_alone")) faulty_loads++, usleep(2000), faulty_loads--;
   _Atomic uint64_t *counters = faulty_counters[model->slot];
   counters[COUNT_LOADS]++;
   faulty_process_load(model);
   stadion_code code = faulty_is(model, "load_waits") ? faulty_wait(model, ticket, error) : STADION_OK;
+  static _Atomic int loading;
+  if (faulty_library_is("serial_loads")) {
+    if (loading++) code = faulty_fail(error, STADION_INTERNAL, "two loads at once");
+    usleep(1000);
+    loading--;
+  }
   if (runner->refuse[0]) code = faulty_fail(error, STADION_UNSUPPORTED, runner->refuse);
   if (model->load_code && code == STADION_OK) code = faulty_fail(error, model->load_code, "the file smells");
+  if (faulty_is(model, "miscodes_load") && ticket->is_cancelled(ticket))
+    code = faulty_fail(error, STADION_INTERNAL, "an exception of the engine: interrupted");
   bool gives = !faulty_is(model, "load_null");
   if (code != STADION_OK || !gives) {
     free(model);
@@ -111,11 +126,21 @@ void faulty_unload(stadion_model *model) {
   if (!model) return;
   if (model->has_late) pthread_join(model->late, NULL);
   faulty_counters[model->slot][COUNT_MODELS]--;
+  if (model->reused) free(model->reused->data);
+  free(model->reused);
   free(model);
 }
 
 const stadion_tensor *faulty_signature(const stadion_model *model, bool outputs, uint32_t index) {
   if (faulty_is(model, "sig_endless")) return outputs ? &y : &x;
   if (index >= (outputs ? 3 : 2)) return NULL;
+  if (faulty_is(model, "sig_unstable") && outputs && index == 0)
+    return ((stadion_model *)model)->asked++ ? &other_name : &y;
   return outputs ? model->outputs[index] : model->inputs[index];
+}
+
+const stadion_option *faulty_metadata(const stadion_model *model, uint32_t index) {
+  static const stadion_option good = {{"key", 3}, {"value", 5}}, bad = {{"key", 3}, {"\xFF\xFE", 2}};
+  if (faulty_is(model, "meta_endless")) return &good;
+  return faulty_is(model, "meta_not_utf8") && index == 0 ? &bad : NULL;
 }

@@ -37,6 +37,8 @@ static void release(stadion_buffer *buffer) {
   free(buffer);
 }
 
+static void keep(stadion_buffer *buffer) { (void)buffer; }
+
 static stadion_buffer *make_buffer(_Atomic uint64_t *counters, uint64_t size) {
   stadion_buffer *buffer = calloc(1, sizeof *buffer);
   *buffer = (stadion_buffer){.struct_size = sizeof *buffer,
@@ -53,7 +55,8 @@ static stadion_buffer *make_buffer(_Atomic uint64_t *counters, uint64_t size) {
 static void *emit_late(void *argument) {
   stadion_model *model = argument;
   _Atomic uint64_t *counters = faulty_counters[model->slot];
-  if (faulty_wait(model, NULL, NULL) != STADION_OK) return NULL;
+  if (!faulty_is(model, "emits_soon") && faulty_wait(model, NULL, NULL) != STADION_OK) return NULL;
+  for (int i = 0; i < 20; i++) pause_millisecond();  // `run` returns
   const int64_t shape[1] = {1};
   stadion_buffer *buffer = make_buffer(counters, 4);
   stadion_tensor late = {.struct_size = sizeof late,
@@ -72,6 +75,8 @@ static void *emit_late(void *argument) {
 
 static stadion_code wait_as_told(stadion_model *model, const stadion_request *request, stadion_error *error) {
   _Atomic uint64_t *counters = faulty_counters[model->slot];
+  if (faulty_is(model, "miscodes_cancel") && request->ticket->is_cancelled(request->ticket))
+    return faulty_fail(error, STADION_INTERNAL, "an exception of the engine: interrupted");
   bool polls = faulty_is(model, "polls_cancel");
   if (polls || faulty_is(model, "ignores_cancel")) {
     stadion_code code = faulty_wait(model, polls ? request->ticket : NULL, error);
@@ -90,6 +95,16 @@ static stadion_code emit_buffers(stadion_model *model, const stadion_request *re
   stadion_buffer *buffer =
       own ? make_buffer(counters, y->byte_size) : faulty_host->allocate(faulty_host, request->ticket, y->byte_size);
   if (!buffer) return STADION_RESOURCE_EXHAUSTED;
+  if (faulty_is(model, "own_reused")) {
+    if (!model->reused) {
+      model->reused = buffer;
+      buffer->release = keep;
+    } else if (buffer != model->reused) {
+      release(buffer);
+      buffer = model->reused;
+      buffer->byte_size = y->byte_size;
+    }
+  }
   memcpy(buffer->data, y->data, y->byte_size);
   y->data = buffer->data;
   y->buffer = buffer;
@@ -98,12 +113,17 @@ static stadion_code emit_buffers(stadion_model *model, const stadion_request *re
   if (faulty_is(model, "own_short_buffer")) buffer->byte_size = 1;
   if (faulty_is(model, "own_elsewhere")) y->data = (void *)many;
   if (faulty_is(model, "own_tensor_no_size")) y->struct_size = 0;
+  if (faulty_is(model, "own_no_release")) buffer->release = NULL;
+  if (faulty_is(model, "host_overrun")) ((char *)buffer->data)[y->byte_size] = 1;
+  if (faulty_is(model, "host_overrun_far")) ((volatile char *)buffer->data)[(y->byte_size + 63) / 64 * 64] = 1;
   if (faulty_is(model, "host_buffer_spoiled")) buffer->data = NULL, buffer->byte_size = UINT64_MAX / 2;
   if (faulty_is(model, "host_given_back")) {
     buffer->release(buffer);
     return STADION_OK;
   }
   stadion_code code = request->emit(request, y, true);
+  if (faulty_is(model, "host_touched") || faulty_is(model, "own_changed")) ((volatile char *)buffer->data)[0] ^= 1;
+  if (faulty_is(model, "host_given_back_too")) buffer->release(buffer);
   if (strstr(model->fault, "emitted_twice")) code = request->emit(request, y, true);
   if (strstr(model->fault, "for_two")) {
     y->name = "Z";
@@ -163,6 +183,8 @@ static stadion_code answer(stadion_model *model, const stadion_request *request,
   if (code != STADION_OK) return code;
   log_as_told(model);
   if (model->code) return fail_as_told(model, error);
+  if (faulty_is(model, "loads_alone") && faulty_loads)
+    return faulty_fail(error, STADION_INTERNAL, "a model is being loaded");
   if (faulty_is(model, "allocates_too_much"))
     for (int shift = 31; shift < 64; shift++)
       if (!faulty_host->allocate(faulty_host, request->ticket, UINT64_C(1) << shift))
@@ -196,7 +218,7 @@ stadion_code faulty_run(stadion_model *model, const stadion_request *request, st
   while (now > most && !atomic_compare_exchange_weak(&counters[COUNT_MOST_RUNNING], &most, now)) {
   }
   stadion_code code = answer(model, request, error);
-  if (faulty_is(model, "late_emit") && !model->has_late) {
+  if ((faulty_is(model, "late_emit") || faulty_is(model, "emits_soon")) && !model->has_late) {
     model->late_request = request;
     model->has_late = pthread_create(&model->late, NULL, emit_late, model) == 0;
   }

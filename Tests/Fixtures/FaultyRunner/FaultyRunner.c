@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 _Atomic uint64_t faulty_counters[SLOT_COUNT][COUNTER_COUNT];
 const stadion_host *faulty_host;
@@ -17,6 +18,17 @@ static stadion_plugin table;
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static bool is(const char *fault) { return !strcmp(own_fault, fault); }
+bool faulty_library_is(const char *fault) { return is(fault); }
+
+static void *sleep_for_ever(void *nothing) {
+  while (true) pause();
+  return nothing;
+}
+
+static void start_thread(void) {
+  pthread_t thread;
+  if (pthread_create(&thread, NULL, sleep_for_ever, NULL) == 0) pthread_detach(thread);
+}
 
 static void read_own_name(void) {
   Dl_info info;
@@ -49,18 +61,22 @@ static stadion_code start(const stadion_host *host, stadion_error *error) {
   faulty_counters[0][COUNT_OPENS]++;
   if (is("open_fails")) return faulty_fail(error, STADION_UNAVAILABLE, "the engine's licence has expired");
   faulty_host = host;
+  if (is("keeps_thread")) start_thread();
   return STADION_OK;
 }
 
 static void stop(void) { faulty_counters[0][COUNT_CLOSES]++; }
 
 static const stadion_device *device(uint32_t index) {
+  if (is("endless_devices")) return &devices[0];
   if (is("no_devices") || index >= 4 || !kinds[index][0]) return NULL;
   return &devices[index];
 }
 
 static stadion_code create(const stadion_device *device, const stadion_option *options, size_t count,
                            stadion_runner **out, stadion_error *error) {
+  static _Atomic int created;
+  if (is("creates_once") && created++) return faulty_fail(error, STADION_INTERNAL, "there was one already");
   if (is("create_fails")) return faulty_fail(error, STADION_INTERNAL, "no engine for you");
   stadion_runner *runner = calloc(1, sizeof *runner);
   runner->device = device;
@@ -82,6 +98,7 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
                          const stadion_option *options, size_t count, stadion_model **out, stadion_error *error);
 void faulty_unload(stadion_model *model);
 const stadion_tensor *faulty_signature(const stadion_model *model, bool outputs, uint32_t index);
+const stadion_option *faulty_metadata(const stadion_model *model, uint32_t index);
 
 static uint64_t get(uint32_t slot, uint32_t counter) { return faulty_counters[slot][counter]; }
 static void set(uint32_t slot, uint32_t counter, uint64_t value) { faulty_counters[slot][counter] = value; }
@@ -100,21 +117,23 @@ static void make_table(void) {
   static const char *const formats[] = {"faulty", NULL}, *const other[] = {"else", NULL};
   read_own_name();
   for (int i = 0; i < 4; i++)
-    devices[i] = (stadion_device){
-        .struct_size = is("device_size_0") ? 0 : sizeof devices[i],
-        .kind = STADION_DEVICE_OTHER,
-        .ordinal = (uint32_t)i,
-        .max_concurrent_runs = is("runs_1")   ? 1
-                               : is("runs_0") ? 0
-                                              : 64,
-        .name = "Faulty",
-        .kind_name = is("bad_kind")    ? "C P U"
-                     : is("null_kind") ? NULL
-                                       : kinds[i],
-        .formats = is("few_formats")    ? other
-                   : is("null_formats") ? NULL
-                                        : formats,
-        .flags = is("static_shapes") ? 0 : STADION_DEVICE_DYNAMIC_SHAPES | STADION_DEVICE_POLLS_CANCEL};
+    devices[i] =
+        (stadion_device){.struct_size = is("device_size_0") ? 0 : sizeof devices[i],
+                         .kind = STADION_DEVICE_OTHER,
+                         .ordinal = (uint32_t)i,
+                         .max_concurrent_runs = is("runs_1")   ? 1
+                                                : is("runs_0") ? 0
+                                                               : 64,
+                         .name = "Faulty",
+                         .kind_name = is("bad_kind")    ? "C P U"
+                                      : is("null_kind") ? NULL
+                                                        : kinds[i],
+                         .formats = is("few_formats")    ? other
+                                    : is("null_formats") ? NULL
+                                                         : formats,
+                         .flags = is("static_shapes") ? 0
+                                                      : STADION_DEVICE_DYNAMIC_SHAPES | STADION_DEVICE_POLLS_CANCEL |
+                                                            (is("serial_loads") ? STADION_DEVICE_PARALLEL_LOADS : 0)};
   table = (stadion_plugin){.struct_size = sizeof table,
                            .abi_major = STADION_ABI_MAJOR,
                            .abi_minor = STADION_ABI_MINOR,
@@ -130,6 +149,7 @@ static void make_table(void) {
                            .load = faulty_load,
                            .unload = faulty_unload,
                            .signature = faulty_signature,
+                           .metadata = faulty_metadata,
                            .run = faulty_run,
                            .extension = extension};
   if (is("wrong_abi")) table.abi_minor = 7;
@@ -140,15 +160,18 @@ static void make_table(void) {
   if (is("id_mismatch")) table.id = "org.other";
   if (is("null_id")) table.id = NULL;
   if (is("no_function")) table.run = NULL;
+  if (is("entry_thread")) start_thread();
   if (is("null_version")) table.version = table.engine = NULL;
 }
 
 const stadion_plugin *faulty_entry(void) {
   pthread_once(&once, make_table);
+  if (is("fresh_table")) return memcpy(malloc(sizeof table), &table, sizeof table);
   return is("null_table") ? NULL : &table;
 }
 
 const stadion_plugin *stadion_plugin_entry(uint32_t host_major, uint32_t host_minor) {
   (void)host_minor;
-  return host_major == STADION_ABI_MAJOR ? faulty_entry() : NULL;
+  const stadion_plugin *found = faulty_entry();
+  return host_major == STADION_ABI_MAJOR || is("any_major") ? found : NULL;
 }

@@ -1,17 +1,22 @@
 import Glibc
 
-/// The symbols that a 64-bit little-endian shared object defines for others, read from its section headers.
-enum ELFExports {
+/// What a 64-bit little-endian shared object says of itself, read from its section headers.
+struct ELFFile {
   struct Unreadable: Error { let reason: String }
 
   private static let largestFile = 4 << 30  // engines linked in are some hundred MB
 
-  static func read(_ path: String) throws(Unreadable) -> [String] {
+  /// The symbols that it defines for others.
+  let exports: [String]
+  /// Whether it is marked as one that needs static thread-local storage.
+  let hasStaticTLS: Bool
+
+  init(_ path: String) throws(Unreadable) {
     let descriptor = open(path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw Unreadable(reason: String(cString: strerror(errno))) }
     defer { close(descriptor) }
     var status = stat()
-    guard fstat(descriptor, &status) == 0, status.st_size >= 64, status.st_size <= largestFile else {
+    guard fstat(descriptor, &status) == 0, status.st_size >= 64, status.st_size <= Self.largestFile else {
       throw Unreadable(reason: "\(status.st_size) bytes are no library")
     }
     let size = Int(status.st_size)
@@ -19,7 +24,7 @@ enum ELFExports {
       throw Unreadable(reason: String(cString: strerror(errno)))
     }
     defer { munmap(base, size) }
-    return try symbols(UnsafeRawBufferPointer(start: base, count: size))
+    try self.init(UnsafeRawBufferPointer(start: base, count: size))
   }
 
   private struct Section {
@@ -30,7 +35,7 @@ enum ELFExports {
   }
 
   /// ELF-64: header of 64 bytes, section headers of 64, symbols of 24.
-  static func symbols(_ file: UnsafeRawBufferPointer) throws(Unreadable) -> [String] {
+  init(_ file: UnsafeRawBufferPointer) throws(Unreadable) {
     guard file.count >= 64, file.prefix(6).elementsEqual([0x7F, 0x45, 0x4C, 0x46, 2, 1]) else {
       throw Unreadable(reason: "it isn't a 64-bit little-endian ELF file")
     }
@@ -53,7 +58,22 @@ enum ELFExports {
     let dynamicSymbols: UInt32 = 11
     guard let symbols = sections.first(where: { $0.type == dynamicSymbols }), sections.indices.contains(symbols.link)
     else { throw Unreadable(reason: "it has no dynamic symbols") }
-    return try names(file, symbols, sections[symbols.link])
+    exports = try Self.names(file, symbols, sections[symbols.link])
+    let dynamic: UInt32 = 6
+    let entries = sections.first { $0.type == dynamic }
+    hasStaticTLS = if let entries { try Self.flags(file, entries) & 0x10 != 0 } else { false }  // DF_STATIC_TLS
+  }
+
+  /// The value of DT_FLAGS; entries are a tag and a value of 8 bytes each.
+  private static func flags(_ file: UnsafeRawBufferPointer, _ section: Section) throws(Unreadable) -> UInt64 {
+    guard section.offset <= file.count, section.byteCount <= file.count - section.offset else {
+      throw Unreadable(reason: "a section lies outside of the file")
+    }
+    for at in stride(from: section.offset, to: section.offset + section.byteCount / 16 * 16, by: 16)
+    where file.loadUnaligned(fromByteOffset: at, as: UInt64.self) == 30 {
+      return file.loadUnaligned(fromByteOffset: at + 8, as: UInt64.self)
+    }
+    return 0
   }
 
   private static func names(

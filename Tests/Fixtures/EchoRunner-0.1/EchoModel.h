@@ -1,0 +1,26 @@
+// A model that is described by text options alone. All of it fits in one block of memory of a fixed size.
+#ifndef ECHO_MODEL_H
+#define ECHO_MODEL_H
+
+#include "stadion_runner.h"
+
+// MAX_NAME and MAX_MESSAGE keep every message shorter than stadion_error.message, so none is ever cut.
+enum { MAX_TENSORS = 32, MAX_RANK = 8, MAX_TEXT = 4096, MAX_NAME = 255, MAX_MESSAGE = 400, MAX_SLEEP_MS = 3600000 };
+enum { INPUTS, OUTPUTS, SLEEP_MS, FAIL, FAIL_LOAD, OPTION_COUNT };
+
+struct stadion_model {
+  char text[OPTION_COUNT][MAX_TEXT];  // the options, "" where not given; names of tensors point into the first two
+  uint32_t counts[2];                 // of INPUTS and of OUTPUTS
+  stadion_tensor tensors[2][MAX_TENSORS];
+  int64_t shapes[2][MAX_TENSORS][MAX_RANK];
+  unsigned sleep_ms;
+};
+
+// Fills a zeroed model. Any option that is unknown or malformed is STADION_INVALID_ARGUMENT. [any]
+stadion_code echo_read_options(stadion_model *model, const stadion_option *options, size_t count, stadion_error *error);
+
+// Writes the error record and returns `code`. [any]
+stadion_code echo_fail(stadion_error *error, stadion_code code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif
