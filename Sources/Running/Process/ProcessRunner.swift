@@ -30,12 +30,13 @@ final class ProcessRunner: RunnerHome, @unchecked Sendable {
             RunnerAccess.confinement(for: manifest, modelRoots: options.modelRoots)),
         ], timeoutMs: options.openTimeoutMs, doing: "open its library")
       guard let facts = ControlMessages.facts(answer) else {
-        throw HostError(.runnerFailed, "runner \(manifest.id): its process didn't say what it has opened")
+        throw HostError(.incompatibleRunner, "runner \(manifest.id): its process didn't say what it has opened")
       }
       self.facts = facts
     } catch {
       process.stop()
-      throw error
+      // What the library itself says against being opened it says with codes of all kinds.
+      throw error.isProcessEnd ? error : HostError(.incompatibleRunner, error.message)
     }
   }
 
