@@ -171,9 +171,16 @@ extension Router {
         fatalLoads: known?.fatalLoads ?? 0)
       publish()
     }
+    // It has its model back after this, or has refused it.
+    let homeWasAsked = known?.displacedFrom.map { isInUse($0) } ?? false
     do throws(HostError) {
       if let problem = version.problem { throw HostError(.invalidRequest, problem) }
       let served = try await load(version, of: entry, statistics: known?.statistics)
+      if let end = Self.processEnd(among: served.instances) {
+        await retire([served])
+        // Which need not have been this model's doing.
+        throw HostError(.overloaded, end.message)
+      }
       guard models[name]?.isHeld == false else {
         // Unloaded meanwhile, which has also taken what was served before.
         await retire([served])
@@ -182,7 +189,7 @@ extension Router {
       let old = models[name]?.versions[version.number]?.served
       let isHome = served.instances.contains { $0.runnerID == known?.displacedFrom }
       models[name]?.versions[version.number] = VersionState(
-        entry: version, phase: .ready(served), displacedFrom: isHome ? nil : known?.displacedFrom)
+        entry: version, phase: .ready(served), displacedFrom: isHome || homeWasAsked ? nil : known?.displacedFrom)
       publish()
       Log.info(
         "loaded a model", ("model", name), ("version", version.label), ("runner", served.instances[0].runnerID),
@@ -194,9 +201,11 @@ extension Router {
         "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
       let fatalLoads = (known?.entry == version ? known?.fatalLoads ?? 0 : 0) + (error.isProcessEnd ? 1 : 0)
       if known?.served == nil && (error.code == .overloaded || (1..<Self.fatalLoadLimit).contains(fatalLoads)) {
-        // Tried again when the runner is back.
+        // Tried again when the runner is back. That it had been served and by whom says more than who else is there.
+        var reason = error.description
+        if fatalLoads == 0, case .lost(let earlier) = known?.phase { reason = earlier }
         models[name]?.versions[version.number] = VersionState(
-          entry: version, phase: .lost(error.description), statistics: known?.statistics,
+          entry: version, phase: .lost(reason), statistics: known?.statistics,
           displacedFrom: known?.displacedFrom, fatalLoads: fatalLoads)
         publish()
         return false
@@ -207,7 +216,8 @@ extension Router {
       let old = models[name]?.versions[version.number]?.served
       models[name]?.versions[version.number] = VersionState(
         entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason),
-        problem: old == nil ? nil : "changed on disk, still served as it was: \(reason)")
+        problem: old == nil ? nil : "changed on disk, still served as it was: \(reason)",
+        displacedFrom: old == nil ? nil : known?.displacedFrom)
       publish()
       return old != nil
     }
@@ -219,7 +229,11 @@ extension Router {
   /// A version that another runner has taken over goes back once its own works again.
   private func isWorthMoving(_ version: VersionState) -> Bool {
     guard version.served != nil, let home = version.displacedFrom else { return false }
-    return runners.contains { $0.runner.id == home && $0.reason == nil }
+    return isInUse(home)
+  }
+
+  private func isInUse(_ runnerID: String) -> Bool {
+    runners.contains { $0.runner.id == runnerID && $0.reason == nil }
   }
 
   /// Loads one version into the best runner that takes it; on each named device, if `model.json` names several.
@@ -249,6 +263,10 @@ extension Router {
     }
     guard !instances.isEmpty else {
       throw HostError(end == nil ? .unsupported : .runnerFailed, reasons.joined(separator: "; "))
+    }
+    if let end, Self.processEnd(among: instances) != nil {
+      for instance in instances { await instance.runner.unload(instance) }
+      throw end
     }
     for reason in reasons {
       Log.warning(

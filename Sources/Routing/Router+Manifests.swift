@@ -36,13 +36,15 @@ extension Router {
       Log.info("found a runner", ("runner", manifest.id))
       return
     }
+    let wasGone = runners[index].isGone
     runners[index].isGone = false
-    let isSame =
-      runners[index].runner.manifest == manifest && runners[index].stamp == LibraryStamp(manifest.libraryPath)
+    let stamp = LibraryStamp(manifest.libraryPath)
+    let isSame = runners[index].runner.manifest == manifest && runners[index].stamp == stamp
     if runners[index].facts == nil {
-      // Never opened, refused, or down: its library may be another by now.
-      if !isSame || runners[index].refusal != nil { await renew(index, manifest) }
+      // Never opened, refused, down, or stopped for good: its library may be another by now.
+      if !isSame || wasGone || runners[index].refusal != nil { await renew(index, manifest) }
     } else if !isSame {
+      if runners[index].rejected == RunnerState.Rejected(manifest: manifest, stamp: stamp) { return }
       if runners[index].runner.manifest.isolation == .process && manifest.isolation == .process {
         await replace(index, by: manifest)
       } else {
@@ -52,6 +54,7 @@ extension Router {
       }
     } else {
       runners[index].remark = nil
+      runners[index].rejected = nil
     }
   }
 

@@ -16,40 +16,42 @@ extension Router {
     runners[index].facts = nil
     let pauseMs = runners[index].record.note(linux_now_ns(), options.processes)
     let reason = "runner \(runner.id) was \(end.reason)"
-    let names = takeLost(runner, reason)
+    let taken = takeLost(runner, reason)
     if let pauseMs {
       runners[index].health = .comingBack("\(reason); it is started again")
       restart(runner, afterMs: pauseMs)
     } else {
       let count = options.processes.quarantineCrashes
       runners[index].health = .quarantined(
-        "\(reason), the \(count)th time within a minute; `stadion runner restart \(runner.id)` tries again")
+        "\(reason), \(count) times within a minute; `stadion runner restart \(runner.id)` tries again")
       Log.error("quarantined a runner", ("runner", runner.id), ("reason", reason))
     }
     publish()
+    // Those who wait for a place look for another version, which they find by now, or find coming back.
+    for instance in taken.instances {
+      instance.gate.close()
+      Task { await runner.unload(instance) }
+    }
     await withTaskGroup(of: Void.self) { group in
-      for name in names { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
+      for name in taken.names { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
     }
   }
 
-  /// - Returns: The models that something is lost of.
-  private func takeLost(_ runner: Runner, _ reason: String) -> [String] {
+  /// - Returns: The models that something is lost of, and what.
+  private func takeLost(_ runner: Runner, _ reason: String) -> (names: [String], instances: [LoadedModel]) {
     var names: Set<String> = []
+    var instances: [LoadedModel] = []
     for (name, model) in models {
       for (number, version) in model.versions {
         guard let served = version.served, served.instances.contains(where: { $0.runner === runner }) else { continue }
         names.insert(name)
-        for instance in served.instances where instance.runner === runner {
-          // Those who wait for a place look for another version, which they find, or find coming back.
-          instance.gate.close()
-          Task { await runner.unload(instance) }
-        }
+        instances += served.instances.filter { $0.runner === runner }
         models[name]?.versions[number]?.statistics = served.statistics
         models[name]?.versions[number]?.displacedFrom = runner.id
         models[name]?.versions[number]?.phase = served.without(runner).map { .ready($0) } ?? .lost(reason)
       }
     }
-    return names.sorted()
+    return (names.sorted(), instances)
   }
 
   private func restart(_ runner: Runner, afterMs: Int) {
@@ -70,6 +72,14 @@ extension Router {
     await withTaskGroup(of: Void.self) { group in
       for name in models.keys { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
     }
+  }
+
+  /// The end of the first process that has ended under one of `instances`; nil while all can run.
+  ///
+  /// Asked before instances are served, with no wait between: `lost`, which is told of an end a little later, finds only
+  /// those that are served by then.
+  static func processEnd(among instances: [LoadedModel]) -> HostError? {
+    instances.lazy.compactMap(\.processEnd).first
   }
 
   // MARK: An operator's wish
@@ -116,7 +126,7 @@ extension Router {
     if let problem {
       await fresh.stop()
       guard runners[index].runner === old else { return problem }
-      runners[index].stamp = stamp
+      runners[index].rejected = RunnerState.Rejected(manifest: manifest, stamp: stamp)
       runners[index].remark = "its replacement isn't used: \(problem)"
       Log.warning("a runner's replacement isn't used", ("runner", old.id), ("reason", problem))
     } else {
@@ -164,6 +174,7 @@ extension Router {
     }
     // From here on nothing waits: requests find the old one or the new one, never none.
     guard runners[index].runner === old else { return "another change came first" }
+    if let error = Self.processEnd(among: moved.flatMap(\.served.instances)) { return error.description }
     var retired: [LoadedModel] = []
     for move in moved {
       retired += models[move.name]?.versions[move.number]?.served?.instances.filter { $0.runner === old } ?? []

@@ -170,15 +170,27 @@ package actor Router {
       reports.append(
         RunnerReport(
           manifest: state.runner.manifest, facts: state.facts, state: state.word, reason: state.reason ?? state.remark,
-          processID: state.runner.processID, crashes: state.record.count, models: served.sorted()))
+          processID: state.facts == nil ? nil : state.runner.processID, crashes: state.record.count,
+          models: served.sorted()))
     }
     return reports
   }
 
   /// Opens runner `index`; a failure is kept as its refusal, unless trying again may help.
   func open(_ index: Int) async {
-    let runner = runners[index].runner
     guard runners[index].facts == nil, runners[index].reason == nil else { return }
+    if let opening = runners[index].opening { return await opening.value }
+    let runner = runners[index].runner
+    let task = Task {
+      await self.open(runner, index)
+      if self.runners[index].runner === runner { self.runners[index].opening = nil }
+    }
+    runners[index].opening = task
+    await task.value
+  }
+
+  private func open(_ runner: Runner, _ index: Int) async {
+    guard runners[index].runner === runner else { return }
     let stamp = LibraryStamp(runner.manifest.libraryPath)
     runners[index].record.startedNs = linux_now_ns()
     do throws(HostError) {
@@ -191,9 +203,11 @@ package actor Router {
       guard runners[index].runner === runner else { return }
       switch error.code {
       // Its process has ended, of which `lost` is told, too.
-      case .runnerFailed: if runners[index].health == .fine { runners[index].health = .comingBack(error.description) }
+      case .runnerFailed where error.isProcessEnd:
+        if runners[index].health == .fine { runners[index].health = .comingBack(error.description) }
       // No process could be started: nobody else will tell.
-      case .overloaded: await lost(runner, RunnerEnd(reason: error.description))
+      case .overloaded where runner.manifest.isolation == .process:
+        await lost(runner, RunnerEnd(reason: error.description))
       default: runners[index].refusal = error.description
       }
     }

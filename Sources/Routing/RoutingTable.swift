@@ -81,6 +81,8 @@ package final class RoutingTable: Sendable {
   }
 
   private func comingBack(_ model: Model) -> HostError {
-    HostError(.overloaded, "model '\(model.name)' is not served at the moment: \(model.reason); try again later")
+    let advice = "; try again later"
+    let reason = model.reason.hasSuffix(advice) ? model.reason : model.reason + advice
+    return HostError(.overloaded, "model '\(model.name)' is not served at the moment: \(reason)")
   }
 }

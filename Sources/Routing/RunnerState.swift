@@ -24,8 +24,17 @@ struct RunnerState {
   var isGone = false
   var health = Health.fine
   var record = CrashRecord()
+  /// Under way: who wants it open waits for that, so that a library which ends its process does so once.
+  var opening: Task<Void, Never>?
   /// Which file its library was when it was opened.
   var stamp: LibraryStamp?
+  /// What was to take its place and couldn't.
+  var rejected: Rejected?
+
+  struct Rejected: Equatable {
+    let manifest: RunnerManifest
+    let stamp: LibraryStamp?
+  }
 
   init(_ runner: Runner) { self.runner = runner }
 

@@ -49,6 +49,9 @@ package final class LoadedModel: Sendable {
   /// The memory that its runner's process shares with the host; nil in the host.
   package var sharedArena: SharedArena? { (home as? ProcessModel)?.arena }
 
+  /// How its runner's process has ended; nil while it runs, and in the host.
+  package var processEnd: HostError? { (home as? ProcessModel)?.processEnd }
+
   // MARK: Running
 
   /// Runs `request` when there is a free place: here if the model is quick, else on a run thread.

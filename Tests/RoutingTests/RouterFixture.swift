@@ -26,7 +26,8 @@ final class RouterFixture: Sendable {
     var change: (inout RunnerManifest) -> Void = { _ in }
   }
 
-  init(_ specs: [Spec] = [Spec(id: "org.a")]) throws {
+  /// - Parameter processes: Of runners whose manifest says `isolation` process; `change` of a spec does that.
+  init(_ specs: [Spec] = [Spec(id: "org.a")], processes: (inout ProcessOptions) -> Void = { _ in }) throws {
     var template = Array("/tmp/stadion-routing-XXXXXX".utf8CString)
     root = String(cString: mkdtemp(&template))
     models = root + "/models"
@@ -48,6 +49,10 @@ final class RouterFixture: Sendable {
     }
     var options = Router.Options()
     options.modelRoot = models
+    options.processes.executable = (executable as NSString).deletingLastPathComponent + "/stadion"
+    options.processes.arenaBytes = 16 << 20
+    options.processes.backOffMs = 1
+    processes(&options.processes)
     var found = ManifestSearch.Result()
     found.manifests = manifests
     router = Router(manifests: found, options: options)
@@ -110,6 +115,9 @@ final class RouterFixture: Sendable {
     try await model.execute(request, statistics: served.statistics) {}
     return request.outputs[0].data.load(as: Float.self)
   }
+
+  /// How the runner is, and why, as operators are told.
+  func report(_ runner: Int = 0) async -> RunnerReport { await router.openedRunners()[runner] }
 
   // MARK: Counters
 

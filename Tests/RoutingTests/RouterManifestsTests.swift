@@ -61,12 +61,13 @@ import Testing
   }
 
   @Test func `a refused runner is tried again`() async throws {
-    let fixture = try RouterFixture([.init(id: "org.a") { $0.isolation = .process }])
+    let fixture = try RouterFixture([.init(id: "org.a", devices: "gpu", claims: ["cpu"])])
     try fixture.write("m", 1, "bias=1")
     await fixture.router.start()
     #expect(fixture.served("m").isEmpty)
+    #expect(await fixture.report().state == "refused")
     var changed = fixture.router.manifests
-    changed.manifests[0].isolation = .host
+    changed.manifests[0].devices = [.init(kind: .gpu)]
     await fixture.router.update(changed)
     #expect(fixture.served("m") == ["1"])
   }

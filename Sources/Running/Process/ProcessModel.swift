@@ -31,6 +31,7 @@ final class ProcessModel: ModelHome {
   }
 
   var arena: SharedArena { process.arena }
+  var processEnd: HostError? { process.end == nil ? nil : process.failure }
   var isHere: Bool { false }
 
   func begin(_ request: RunRequest) throws(HostError) {

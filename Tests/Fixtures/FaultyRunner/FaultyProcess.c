@@ -36,6 +36,7 @@ static void *scribble(void *argument) {
 
 void faulty_process_load(stadion_model *model) {
   if (faulty_is(model, "load_segv")) *(volatile int *)8 = 1;
+  if (faulty_is(model, "load_segv_gpu") && !strcmp(model->device->kind_name, "gpu")) *(volatile int *)8 = 1;
   if (faulty_is(model, "load_hangs"))
     for (;;) pause();
 }

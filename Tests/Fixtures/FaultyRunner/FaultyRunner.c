@@ -59,6 +59,7 @@ static uint32_t probe(stadion_error *error) {
 
 static stadion_code start(const stadion_host *host, stadion_error *error) {
   faulty_counters[0][COUNT_OPENS]++;
+  if (is("open_segv")) *(volatile int *)8 = 1;
   if (is("open_fails")) return faulty_fail(error, STADION_UNAVAILABLE, "the engine's licence has expired");
   faulty_host = host;
   if (is("keeps_thread")) start_thread();
