@@ -100,7 +100,7 @@ let package = Package(
 
     tests(
       "RunningTests",
-      ["Running", "Serving", "Manifests", "Inference", "Telemetry", "CLinux", "CStadionRunner"]),
+      ["Running", "Serving", "Manifests", "Confinement", "Inference", "Telemetry", "Wire", "CLinux", "CStadionRunner"]),
     tests(
       "RoutingTests",
       [
