@@ -39,7 +39,9 @@ final class RawConnection {
   func endSending() { shutdown(descriptor, Int32(SHUT_WR)) }
 
   /// All that comes until the server closes; nil if it goes silent for 10 s without closing.
-  func readToEnd() -> String? {
+  func readToEnd() -> String? { readBytesToEnd().map { String(decoding: $0, as: UTF8.self) } }
+
+  func readBytesToEnd() -> [UInt8]? {
     var received: [UInt8] = []
     var buffer = [UInt8](repeating: 0, count: 65536)
     while true {
@@ -52,6 +54,6 @@ final class RawConnection {
       }
       received += buffer[..<count]
     }
-    return String(decoding: received, as: UTF8.self)
+    return received
   }
 }

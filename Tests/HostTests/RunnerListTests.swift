@@ -74,12 +74,15 @@ import Wire
     #expect(list.status == 0 && list.output.contains("No runner is ready"), "\(list.output)")
   }
 
-  @Test func `isolation in a process is refused, not taken for the host's own`() throws {
-    let host = try start(["process": Self.manifest(isolation: "process")])
-    let runner = try #require(try listed(host).runners.first)
-    #expect(runner["state"] == "refused")
-    #expect(runner["reason"]?.string?.contains(#"isolation "process""#) == true, "\(runner)")
-    #expect(try host.index().first?.contains("isolation") == true, "\(host.state)")
+  @Test func `a runner in a process of its own names it, one in the host doesn't`() throws {
+    let inside = try start(["echo": Self.manifest()])
+    #expect(try listed(inside).runners.first?["processID"] == nil)
+    let apart = try start(["echo": Self.manifest(isolation: "process")])
+    let runner = try #require(try listed(apart).runners.first)
+    #expect(runner["state"] == "ready" && runner["isolation"] == "process" && runner["crashes"] == 0)
+    #expect(runner["processID"]?.int.map { Processes.runs(Int32($0)) } == true, "\(runner.text)")
+    #expect(try apart.index() == ["echo:1 READY"])
+    #expect(try apart.stadion("runner", "list").output.contains("process"))
   }
 
   @Test(

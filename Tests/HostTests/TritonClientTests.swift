@@ -11,8 +11,11 @@ struct `tritonclient over HTTP` {
     "INT32": "i32", "INT64": "i64", "FP16": "f16", "FP32": "f32", "FP64": "f64", "BF16": "bf16", "BYTES": "utf8",
   ]
 
-  @Test func `every method of the client works`() throws {
-    let host = try Host(["--listen", "127.0.0.1:0", "--anonymous"]) { folder in
+  @Test(arguments: ["host", "process"]) func `every method of the client works`(isolation: String) throws {
+    let runners = TemporaryFolder()
+    try runners.addEchoRunner(isolation: isolation)
+    let manifests = "\(runners.path)/runners"
+    let host = try Host(["--listen", "127.0.0.1:0", "--anonymous"], manifests: manifests) { folder in
       for (name, type) in Self.types { try folder.addEcho("type_\(name)", "X:\(type)[-1]") }
       try folder.addEcho("pair", "A:f32[-1,3] B:i64[-1]")
       try folder.addEcho("spare", "X:f32[-1]")
