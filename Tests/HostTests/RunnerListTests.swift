@@ -74,12 +74,13 @@ import Wire
     #expect(list.status == 0 && list.output.contains("No runner is ready"), "\(list.output)")
   }
 
-  @Test func `isolation in a process is refused, not taken for the host's own`() throws {
-    let host = try start(["process": Self.manifest(isolation: "process")])
+  @Test(arguments: ["process", "host"])
+  func `says where a runner lives`(isolation: String) throws {
+    let host = try start(["one": Self.manifest(isolation: isolation)])
     let runner = try #require(try listed(host).runners.first)
-    #expect(runner["state"] == "refused")
-    #expect(runner["reason"]?.string?.contains(#"isolation "process""#) == true, "\(runner)")
-    #expect(try host.index().first?.contains("isolation") == true, "\(host.state)")
+    #expect(runner["state"] == "ready" && runner["isolation"]?.string == isolation)
+    #expect((runner["processID"] != nil) == (isolation == "process"), "\(runner)")
+    #expect(runner["processID"]?.int != Int(host.command.pid))
   }
 
   @Test(
