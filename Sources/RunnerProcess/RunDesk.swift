@@ -21,7 +21,7 @@ final class RunDesk {
   }
 
   /// Makes the run that is written down at `run`, writes down what came out, and tells the host.
-  func serve(_ run: UnsafeMutablePointer<shared_run>, _ find: (UInt32) -> LocalModel?) {
+  func serve(_ run: UnsafeMutablePointer<shared_run>, _ find: (UInt32) -> LocalModel?, beforeTheEnd: () -> Void) {
     // Numbers are never used again, so the last one may be kept.
     if run.pointee.model != number {
       number = run.pointee.model
@@ -47,9 +47,10 @@ final class RunDesk {
     ticket.remoteCancel = nil
     ticket.outputs = nil
     outputs.end()
+    request.reset()
+    beforeTheEnd()
     let state = UnsafeMutableRawPointer(run).assumingMemoryBound(to: UInt32.self)
     if shared_exchange(state, UInt32(SHARED_RUN_DONE)) == UInt32(SHARED_RUN_SLEEPING) { shared_wake(state, 1) }
-    request.reset()
   }
 
   private func read(_ run: UnsafeMutablePointer<shared_run>, _ layout: RunLayout, _ model: LocalModel) {

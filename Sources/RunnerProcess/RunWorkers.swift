@@ -77,15 +77,23 @@ final class RunWorkers: @unchecked Sendable {
   private func work() {
     let desk = RunDesk(base: base, arenaBytes: arenaBytes)
     reserve.wrappingSubtract(1, ordering: .relaxed)
+    var leads = false
     var lastRun: UInt64 = 0
     while true {
       if let offset = next() {
-        desk.serve((base + Int(offset)).assumingMemoryBound(to: shared_run.self)) { number in
-          models.withLock { $0[number] }
-        }
+        if leads { stepDown() }
+        // While the leader was looking the host called nobody for what came with this.
+        if !isEmpty { RingWords.call(ring) }
+        let run = (base + Int(offset)).assumingMemoryBound(to: shared_run.self)
+        // Leads again before the host hears of the end: on one core its next run may be there before this thread is on.
+        desk.serve(run) { number in models.withLock { $0[number] } } beforeTheEnd: { leads = lead() }
         if spinNs > 0 { lastRun = linux_now_ns() }
+      } else if leads || lead() {
+        leads = true
+        if spinNs > 0 && linux_now_ns() - lastRun < spinNs { look() }
+        sleep()
       } else {
-        wait(spins: spinNs > 0 && linux_now_ns() - lastRun < spinNs)
+        waitInReserve()
       }
     }
   }
@@ -100,35 +108,38 @@ final class RunWorkers: @unchecked Sendable {
         continue
       }
       if reserve.load(ordering: .relaxed) == 0 { enlist() }
-      // While the leader was looking the host called nobody for what came with this.
-      if at &+ 1 != shared_load(RingWords.tail(ring)) { RingWords.call(ring) }
       return offset
     }
   }
 
   private var isEmpty: Bool { head.load(ordering: .acquiring) == shared_load(RingWords.tail(ring)) }
 
-  /// Waits as the leader if there is none, else in reserve. May return early.
-  private func wait(spins: Bool) {
+  // MARK: Leading
+
+  /// - Returns: False if another thread leads.
+  private func lead() -> Bool {
     guard hasLeader.compareExchange(expected: false, desired: true, ordering: .acquiringAndReleasing).exchanged else {
-      return waitInReserve()
+      return false
     }
-    let leader = RingWords.leader(ring)
-    if spins {
-      shared_store(leader, UInt32(SHARED_LEADER_LOOKING))
-      shared_fence()
-      look()
-    }
-    if isEmpty {
-      shared_store(leader, UInt32(SHARED_LEADER_ASLEEP))
-      shared_fence()
-      let seen = head.load(ordering: .acquiring)
-      if seen == shared_load(RingWords.tail(ring)) { shared_wait(RingWords.tail(ring), seen, 0) }
-    }
-    shared_store(leader, UInt32(SHARED_LEADER_BUSY))
+    shared_store(RingWords.leader(ring), UInt32(SHARED_LEADER_LOOKING))
+    shared_fence()
+    return true
+  }
+
+  private func stepDown() {
+    shared_store(RingWords.leader(ring), UInt32(SHARED_LEADER_BUSY))
+    hasLeader.store(false, ordering: .releasing)
     // Before the ring is looked at again: the host either calls somebody, or has announced what will be found there.
     shared_fence()
-    hasLeader.store(false, ordering: .releasing)
+  }
+
+  /// Sleeps until the host wakes the leader; not at all if there is something to do. May return early.
+  private func sleep() {
+    guard isEmpty else { return }
+    shared_store(RingWords.leader(ring), UInt32(SHARED_LEADER_ASLEEP))
+    shared_fence()
+    let seen = head.load(ordering: .acquiring)
+    if seen == shared_load(RingWords.tail(ring)) { shared_wait(RingWords.tail(ring), seen, 0) }
   }
 
   /// Looks for the next run, for as long as the last pause may well have been.

@@ -9,7 +9,7 @@ import Testing
     let text = try String(contentsOfFile: "\(Setup.root)/runner-manifests/echo.runner.json", encoding: .utf8)
     let changes = [
       ("@host/libEchoRunner.so", "@host/libEchoRunner-0.1.so"),
-      (#""isolation": "host""#, #""isolation": "\#(isolation)""#),
+      (#""manifestVersion": "1.0","#, #""manifestVersion": "1.0", "isolation": "\#(isolation)","#),
       (#""abi": { "major": 0, "minor": 1 }"#, #""abi": { "major": 0, "minor": \#(minor) }"#),
     ]
     return changes.reduce(text) { text, change in

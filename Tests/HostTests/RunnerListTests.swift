@@ -74,15 +74,13 @@ import Wire
     #expect(list.status == 0 && list.output.contains("No runner is ready"), "\(list.output)")
   }
 
-  @Test func `a runner in a process of its own names it, one in the host doesn't`() throws {
-    let inside = try start(["echo": Self.manifest()])
-    #expect(try listed(inside).runners.first?["processID"] == nil)
-    let apart = try start(["echo": Self.manifest(isolation: "process")])
-    let runner = try #require(try listed(apart).runners.first)
-    #expect(runner["state"] == "ready" && runner["isolation"] == "process" && runner["crashes"] == 0)
-    #expect(runner["processID"]?.int.map { Processes.runs(Int32($0)) } == true, "\(runner.text)")
-    #expect(try apart.index() == ["echo:1 READY"])
-    #expect(try apart.stadion("runner", "list").output.contains("process"))
+  @Test(arguments: ["process", "host"])
+  func `says where a runner lives`(isolation: String) throws {
+    let host = try start(["one": Self.manifest(isolation: isolation)])
+    let runner = try #require(try listed(host).runners.first)
+    #expect(runner["state"] == "ready" && runner["isolation"]?.string == isolation)
+    #expect((runner["processID"] != nil) == (isolation == "process"), "\(runner)")
+    #expect(runner["processID"]?.int != Int(host.command.pid))
   }
 
   @Test(

@@ -21,7 +21,10 @@ private let complete = """
       "batching": true,
       "cancel": "between-steps"
     },
-    "limits": { "models": 8, "memoryBytes": 2147483648, "loadTimeoutMs": 30000 },
+    "limits": {
+      "models": 8, "memoryBytes": 2147483648, "loadTimeoutMs": 30000, "cpuPercent": 150, "killAfterMs": 2000
+    },
+    "access": { "read": ["/opt/engine"], "write": ["@manifest/cache"], "devices": ["/dev/dri"] },
     "isolation": "host",
     "priority": 100,
     "options": { "intra_op_threads": "4" },
@@ -47,7 +50,12 @@ private func read(_ text: String) -> ManifestReading { ManifestReader(file: "f",
       manifest.models
         == .init(
           formats: ["onnx"], elementTypes: [.f32, .utf8], dynamicShapes: true, batching: true, cancel: .betweenSteps))
-    #expect(manifest.limits == .init(models: 8, memoryBytes: 2_147_483_648, loadTimeoutMs: 30000))
+    #expect(
+      manifest.limits
+        == .init(
+          models: 8, memoryBytes: 2_147_483_648, loadTimeoutMs: 30000, cpuPercent: 150, killAfterMs: 2000))
+    #expect(manifest.access.read == ["/opt/engine"] && manifest.access.devices == ["/dev/dri"])
+    #expect(manifest.access.write == ["@manifest/cache"])
     #expect(manifest.isolation == .host)
     #expect(manifest.priority == 100)
     #expect(manifest.options == ["intra_op_threads": "4"])
@@ -92,7 +100,7 @@ private func read(_ text: String) -> ManifestReading { ManifestReader(file: "f",
     #expect(wrong.problems.map(\.line) == [15])
     #expect(wrong.problems.first?.suggestion == "is \"interrupt\" meant?")
     let broken = read(complete.replacing(#""priority": 100,"#, with: #""priority": 100"#))
-    #expect(broken.problems.map(\.description) == ["f:20: a comma is missing"])
+    #expect(broken.problems.map(\.description) == ["f:23: a comma is missing"])
   }
 
   @Test func `names everything that is missing at once`() {
@@ -112,7 +120,7 @@ private func read(_ text: String) -> ManifestReading { ManifestReader(file: "f",
   }
 
   @Test func `skips a malformed device kind and keeps the rest`() {
-    let reading = read(complete.replacing("\"devices\": [", with: #""devices": [{ "kind": "G P U" }, "#))
+    let reading = read(complete.replacing("\"devices\": [{", with: #""devices": [{ "kind": "G P U" }, {"#))
     #expect(reading.manifest?.devices.map(\.kind) == [.cpu])
     #expect(reading.notes.map(\.key) == ["devices[0].kind"])
     let none = read(complete.replacing(#""kind": "cpu""#, with: #""kind": "CPU""#))

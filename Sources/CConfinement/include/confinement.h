@@ -9,7 +9,8 @@ int linux_forbid_new_privileges(void);
 // PR_SET_DUMPABLE 0: no core dump, also none through a pipe, and no other process of this user may trace this one.
 int linux_forbid_dumps(void);
 
-// Path of the mapped library that defines `symbol`, as it was opened; NULL when none does. Lives as long as the library.
+// Path of the mapped library that defines `symbol`, as it was opened; NULL when none does. Lives as long as the
+// library.
 const char *linux_library_with(const char *symbol);
 
 // Landlock's version, above 0; -errno where the kernel has none.
