@@ -110,8 +110,7 @@ static void detach(char *start, size_t size, int rights) {
   char *copy = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (copy == MAP_FAILED) return;
   memcpy(copy, start, size);
-  if (mprotect(copy, size, rights) != 0 ||
-      mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, start) == MAP_FAILED)
+  if (mprotect(copy, size, rights) != 0 || mremap(copy, size, size, MREMAP_MAYMOVE | MREMAP_FIXED, start) == MAP_FAILED)
     munmap(copy, size);
 }
 
@@ -132,8 +131,7 @@ void linux_detach_library(const char *path) {
     line[strcspn(line, "\n")] = 0;
     // What can't be read can't be copied: a gap between two parts.
     if (name == 0 || strcmp(line + name, path) != 0 || flags[0] != 'r') continue;
-    found[count].rights =
-        PROT_READ | (flags[1] == 'w' ? PROT_WRITE : 0) | (flags[2] == 'x' ? PROT_EXEC : 0);
+    found[count].rights = PROT_READ | (flags[1] == 'w' ? PROT_WRITE : 0) | (flags[2] == 'x' ? PROT_EXEC : 0);
     total += found[count].end - found[count].start;
     count++;
   }
