@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -95,6 +96,8 @@ int linux_spawn(const char *path, char *const *arguments, char *const *environme
   errno = reason;
   return -1;
 }
+
+void linux_end_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
 int linux_wait(int process) {
   int status = 0;

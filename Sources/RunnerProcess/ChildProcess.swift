@@ -15,6 +15,9 @@ package enum ChildProcess {
   private static let arenaDescriptor: CInt = 4
 
   package static func run() -> Never {
+    // The listening thread sees the host's end, unless the runner has stopped the process. Its parent is the runner's
+    // control thread in the host, which lives as long as the runner.
+    linux_end_with_parent()
     let channel = ControlChannel(controlDescriptor)
     guard let order = firstMessage(channel), let child = Child(order, channel, arenaDescriptor) else { _exit(2) }
     child.listen()

@@ -31,6 +31,22 @@ import Testing
     #expect(try client.wait().output.hasSuffix("000"))
   }
 
+  @Test func `end with a host that is killed, even when they are stopped`() throws {
+    let host = try Host.withRunners {
+      try $0.addFaulty("org.a")
+      try $0.addFaultyModel("m", "fault=stop")
+    }
+    let process = try host.process()
+    let client = try Command([
+      "curl", "-s", "--unix-socket", host.socket, "-d", Host.question(), "http://h/v2/models/m/infer",
+    ])
+    try #require(holds { Processes.state(process) == "T" }, "it isn't stopped")
+    host.command.send(SIGKILL)
+    _ = try host.command.wait()
+    #expect(holds { !Processes.runs(process) }, "\(process) is an orphan")
+    _ = try client.wait()
+  }
+
   @Test func `answer what is under way when the host is asked to end, then end`() throws {
     let (host, processes, client) = try start()
     host.command.send(SIGTERM)

@@ -106,10 +106,15 @@ extension HTTPResponse {
 enum Processes {
   /// Whether it still runs; a dead one that nobody has asked for doesn't.
   static func runs(_ process: Int32) -> Bool {
-    guard process > 0, let text = FileManager.default.contents(atPath: "/proc/\(process)/stat") else { return false }
-    // The state follows the name, which may hold anything.
-    let state = String(decoding: text, as: UTF8.self).split(separator: ")").last?.split(separator: " ").first
+    guard let state = state(process) else { return false }
     return state != "Z" && state != "X"
+  }
+
+  /// As "S" for one that sleeps; nil for none.
+  static func state(_ process: Int32) -> Substring? {
+    guard process > 0, let text = FileManager.default.contents(atPath: "/proc/\(process)/stat") else { return nil }
+    // The state follows the name, which may hold anything.
+    return String(decoding: text, as: UTF8.self).split(separator: ")").last?.split(separator: " ").first
   }
 
   /// Bytes of a line of /proc/PID/status, such as "RssShmem".

@@ -35,6 +35,8 @@ bool linux_pipe(int *ends);
 // Lists end with NULL. Returns the process id, or -1 with errno.
 int linux_spawn(const char *path, char *const *arguments, char *const *environment, int output, int control,
                 int memory);
+// Has this process killed when the thread that has started it ends, as it does with its process.
+void linux_end_with_parent(void);
 // Waits for a child's end, however long that takes. Its status as waitpid(2) has it; -1 if there is no such child.
 int linux_wait(int process);
 // Replaces the mapped pages of `path`, an opened library, by private copies of what they hold, so that nobody who
