@@ -16,7 +16,7 @@ extension Router {
     runners[index].facts = nil
     let pauseMs = runners[index].record.note(linux_now_ns(), options.processes)
     let reason = "runner \(runner.id) was \(end.reason)"
-    let names = takeLost(runner, reason)
+    let lost = takeLost(runner, reason)
     if let pauseMs {
       runners[index].health = .comingBack("\(reason); it is started again")
       restart(runner, afterMs: pauseMs)
@@ -27,29 +27,31 @@ extension Router {
       Log.error("quarantined a runner", ("runner", runner.id), ("reason", reason))
     }
     publish()
+    // Only now: who finds a gate closed looks for what has taken the model's place, or is told that it comes back.
+    for instance in lost.instances {
+      instance.gate.close()
+      Task { await runner.unload(instance) }
+    }
     await withTaskGroup(of: Void.self) { group in
-      for name in names { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
+      for name in lost.names { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
     }
   }
 
-  /// - Returns: The models that something is lost of.
-  private func takeLost(_ runner: Runner, _ reason: String) -> [String] {
+  /// - Returns: The models that something is lost of, and what.
+  private func takeLost(_ runner: Runner, _ reason: String) -> (names: [String], instances: [LoadedModel]) {
     var names: Set<String> = []
+    var instances: [LoadedModel] = []
     for (name, model) in models {
       for (number, version) in model.versions {
         guard let served = version.served, served.instances.contains(where: { $0.runner === runner }) else { continue }
         names.insert(name)
-        for instance in served.instances where instance.runner === runner {
-          // Those who wait for a place look for another version, which they find, or find coming back.
-          instance.gate.close()
-          Task { await runner.unload(instance) }
-        }
+        instances += served.instances.filter { $0.runner === runner }
         models[name]?.versions[number]?.statistics = served.statistics
         models[name]?.versions[number]?.displacedFrom = runner.id
         models[name]?.versions[number]?.phase = served.without(runner).map { .ready($0) } ?? .lost(reason)
       }
     }
-    return names.sorted()
+    return (names.sorted(), instances)
   }
 
   private func restart(_ runner: Runner, afterMs: Int) {
