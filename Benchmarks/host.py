@@ -1,5 +1,7 @@
 """A host under measurement: started, asked for readiness, weighed, ended."""
 
+import contextlib
+import json
 import os
 import pathlib
 import shlex
@@ -16,20 +18,6 @@ class Broken(Exception):
   """Something does not work, as opposed to being slow."""
 
 
-def get_status(path: str, target: str) -> tuple[int, bytes]:
-  """Status and body of one GET, on a connection of its own. Raises OSError while nobody listens."""
-  with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
-    client.settimeout(10)
-    client.connect(path)
-    client.sendall(f"GET {target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
-    answer = b""
-    while chunk := client.recv(65536):
-      answer += chunk
-  head, _, body = answer.partition(b"\r\n\r\n")
-  parts = head.split(b" ", 2)
-  return (int(parts[1]), body) if len(parts) > 2 and parts[1].isdigit() else (0, body)
-
-
 def cpu_seconds(pid: int) -> float:
   """CPU time of all threads of a process; the clock's number is what clock_getcpuclockid gives on Linux."""
   return time.clock_gettime((~pid << 3) | 2)
@@ -39,9 +27,17 @@ def descendants(pid: int) -> list[int]:
   """The process and those it started, for hosts that run models in processes of their own."""
   found = [pid]
   for process in found:
-    for children in pathlib.Path(f"/proc/{process}/task").glob("*/children"):
-      found += [int(child) for child in children.read_text().split()]
+    with contextlib.suppress(OSError):  # ended meanwhile
+      for children in pathlib.Path(f"/proc/{process}/task").glob("*/children"):
+        found += [int(child) for child in children.read_text().split()]
   return found
+
+
+def memory_mb(pid: int) -> dict[str, float]:
+  """VmRSS and RssAnon in MiB."""
+  lines = pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
+  fields = dict(line.split(":", 1) for line in lines)
+  return {key: int(fields[key].split()[0]) / 1024 for key in ("VmRSS", "RssAnon")}
 
 
 class Host:
@@ -51,8 +47,8 @@ class Host:
   /v2/health/ready, asked for every 0.2 ms.
   """
 
-  def __init__(self, stadion, folder, models, manifests, arguments=(), core=None, log=None):
-    self.socket = str(pathlib.Path(folder) / "host.sock")
+  def __init__(self, stadion, socket, models, manifests, arguments=(), core=None, log=None):
+    self.socket = str(socket)
     self.log = pathlib.Path(log)
     command = [str(stadion), "serve", "--socket", self.socket, "--models", str(models), "--manifests", str(manifests)]
     command += arguments
@@ -73,7 +69,7 @@ class Host:
   def wait_for(self, target: str, begin: float):
     while True:
       try:
-        if get_status(self.socket, target)[0] == 200:
+        if self.ask(target)[0] == 200:
           return
       except OSError:
         pass  # not listening yet
@@ -86,11 +82,32 @@ class Host:
   def last_words(self) -> str:
     return self.log.read_text(errors="replace")[-2000:]
 
-  def memory_mb(self) -> dict[str, float]:
-    """VmRSS and RssAnon in MiB."""
-    lines = pathlib.Path(f"/proc/{self.process.pid}/status").read_text().splitlines()
-    fields = dict(line.split(":", 1) for line in lines)
-    return {key: int(fields[key].split()[0]) / 1024 for key in ("VmRSS", "RssAnon")}
+  def ask(self, target: str, body: dict | None = None) -> tuple[int, bytes]:
+    """Status and body of one GET, or of a POST of `body` as JSON, on a connection of its own. Raises OSError while
+    nobody listens."""
+    content = b"" if body is None else json.dumps(body).encode()
+    kind = f"Content-Length: {len(content)}\r\nContent-Type: application/json\r\n" if content else ""
+    head = f"{'POST' if content else 'GET'} {target} HTTP/1.1\r\nHost: localhost\r\n{kind}Connection: close\r\n\r\n"
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as client:
+      client.settimeout(10)
+      client.connect(self.socket)
+      client.sendall(head.encode() + content)
+      answer = b""
+      while chunk := client.recv(65536):
+        answer += chunk
+    head, _, body = answer.partition(b"\r\n\r\n")
+    parts = head.split(b" ", 2)
+    return (int(parts[1]), body) if len(parts) > 2 and parts[1].isdigit() else (0, body)
+
+  def runner_processes(self) -> list[tuple[str, int]]:
+    """Id and process of each runner, also of those that are just being started."""
+    found = []
+    for pid in descendants(self.process.pid)[1:]:
+      with contextlib.suppress(OSError):
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+        if words[1:2] == [b"runner-process"]:
+          found.append((words[2].decode(), pid))
+    return found
 
   def cpu_share(self, seconds: float) -> float:
     """Percent of one core used while nobody asks for anything."""

@@ -21,13 +21,11 @@ import tempfile
 import time
 
 import figures
-from host import Broken, Host, descendants, get_status
+from host import Broken, Host, descendants, memory_mb
+from processes import ProcessGroups
+from programs import OUTPUT, ROOT, build, program
+from runners import copy_manifests
 
-SOURCES = pathlib.Path(__file__).resolve().parent
-ROOT = SOURCES.parent
-OUTPUT = ROOT / ".stadion" / "bench"
-C_PROGRAMS = ["load", "ping", "idle", "ort_inprocess"]
-PROGRAM_SECONDS = 30  # each takes a few; more means that the host does not answer
 IMAGE = "1,3,224,224"
 CASES = {  # name → how load sends it
   "binary": ["--model", "identity", "--echoes"],
@@ -38,30 +36,7 @@ CASES = {  # name → how load sends it
 }
 
 
-def build():
-  """Compiles the C and C++ programs into OUTPUT."""
-  OUTPUT.mkdir(parents=True, exist_ok=True)
-  cc, cxx = os.environ.get("CC", "cc"), os.environ.get("CXX", "c++")
-  for name in C_PROGRAMS:
-    compile = [cc, "-O2", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", SOURCES / f"{name}.c"]
-    subprocess.run([*compile, "-o", OUTPUT / name, "-ldl"], check=True)
-  compile = [cxx, "-O2", "-std=c++17", "-Wall", "-Wextra", SOURCES / "text.cpp"]
-  subprocess.run([*compile, "-o", OUTPUT / "text"], check=True)
-
-
-def program(name: str, *arguments) -> dict:
-  """Runs a compiled program and returns the JSON object that it prints."""
-  command = [str(OUTPUT / name), *map(str, arguments)]
-  done = subprocess.run(command, capture_output=True, text=True, timeout=PROGRAM_SECONDS)
-  if done.returncode != 0:
-    raise Broken(f"{shlex.join(command)}\n{done.stderr.strip()}")
-  result = json.loads(done.stdout)
-  if result.get("errors"):
-    raise Broken(f"{shlex.join(command)}: {result['errors']} wrong answers\n{done.stderr.strip()}")
-  return result
-
-
-class Bench:
+class Bench(ProcessGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):
@@ -69,7 +44,12 @@ class Bench:
     self.folder = folder
     self.seconds = 0.3 if options.quick else 1.5  # of each load; floors take two thirds of it
     self.values: figures.Round = {}
+    self.rounds_done = 0
+    self.details: list[dict] = []  # of loads whose answers may be errors, for the report
+    self.complaints: list[str] = []
     self.make_models()
+    self.manifests = {isolation: copy_manifests(options.manifests, folder / f"runners-{isolation}", isolation)
+                      for isolation in ("host", "process")}
 
   def make_models(self):
     """A repository with the two identity models, one with basic_pitch, and an empty one."""
@@ -83,12 +63,14 @@ class Bench:
     if self.options.pitch.exists():  # copied, because a repository need not follow links
       shutil.copytree(self.options.pitch.parent.parent, self.folder / "pitch" / "basic_pitch")
 
-  def host(self, *arguments, models="identity", core=None) -> Host:
+  def host(self, *arguments, models="identity", isolation="host", core=None, manifests=None) -> Host:
+    """isolation: of all runners. Two hosts may run at once if theirs differ. manifests: others than those of the
+    repository."""
     extra = [*arguments, *shlex.split(self.options.serve_arguments)]
     if core is not None:
       extra += ["--loops", "1"]
-    return Host(self.options.stadion, self.folder, self.folder / models, self.options.manifests, extra, core,
-                OUTPUT / "host.log")
+    return Host(self.options.stadion, self.folder / f"{isolation}.sock", self.folder / models,
+                manifests or self.manifests[isolation], extra, core, OUTPUT / "host.log")
 
   def load(self, host: Host, case: str, core=None, connections=1) -> dict:
     processes = [part for pid in descendants(host.process.pid) for part in ("--pid", pid)]
@@ -161,7 +143,7 @@ class Bench:
     if not self.options.pitch.exists() or self.options.ort_library is None:
       return
     with self.host(models="pitch") as host:
-      status, _ = get_status(host.socket, "/v2/models/basic_pitch/ready")
+      status, _ = host.ask("/v2/models/basic_pitch/ready")
       if status != 200:
         raise Broken(f"basic_pitch is not ready ({status}):\n{host.last_words()}")
       here = ["--library", self.options.ort_library, "--model", self.options.pitch]
@@ -174,7 +156,7 @@ class Bench:
     for _ in range(5):
       with self.host(models="empty") as host:
         starts.append(host.ready_ms)
-        memory = host.memory_mb()
+        memory = memory_mb(host.process.pid)
     self.values |= {"alone.ready": statistics.median(starts), "alone.rss": memory["VmRSS"],
                     "alone.anonymous": memory["RssAnon"]}
 
@@ -202,10 +184,11 @@ class Bench:
       except (Broken, OSError, subprocess.SubprocessError, ValueError) as error:
         problems.append(f"{group}: {error}")
         print(f"bench: {problems[-1]}", file=sys.stderr)
+    self.rounds_done += 1
     return self.values, problems
 
 
-GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle"]
+GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace"]
 
 
 def parse_options():
@@ -215,7 +198,8 @@ def parse_options():
   parser.add_argument("--rounds", type=int, help="5, with --quick 1")
   parser.add_argument("--only", default=",".join(GROUPS), help="groups with commas between them: %(default)s")
   parser.add_argument("--stadion", type=pathlib.Path, default=ROOT / ".build/release/stadion")
-  parser.add_argument("--manifests", type=pathlib.Path, default=ROOT / "runner-manifests")
+  parser.add_argument("--manifests", type=pathlib.Path, default=ROOT / "runner-manifests",
+                      help="a folder; where its runners run is each group's choice")
   parser.add_argument("--pitch", type=pathlib.Path, default=ROOT / ".stadion/models/basic_pitch/1/model.onnx")
   parser.add_argument("--ort-library", type=pathlib.Path, help="libonnxruntime.so; otherwise searched for in .stadion")
   parser.add_argument("--idle-connections", type=int, help="10000, with --quick 500")
@@ -263,8 +247,10 @@ def main() -> int:
   print(text)
   (OUTPUT / "report.md").write_text(f"# Benchmark\n\n{text}")
   report = {"machine": about, "options": {key: str(value) for key, value in vars(options).items()}, "figures": rows,
-            "rounds": rounds, "problems": problems}
+            "rounds": rounds, "problems": problems, "loads": bench.details}
   (OUTPUT / "report.json").write_text(json.dumps(report, indent=1, ensure_ascii=False) + "\n")
+  for complaint in bench.complaints:
+    print(f"bench: {complaint}", file=sys.stderr)
   missed = [row["figure"] for row in rows if row["verdict"] in ("FAIL", "not measured")]
   if missed:
     print(f"bench: missed or not measured: {'; '.join(missed)}", file=sys.stderr)

@@ -1,3 +1,4 @@
+import Foundation
 import Inference
 import Running
 import Testing
@@ -94,5 +95,29 @@ import Wire
     await fixture.router.start()
     #expect(await failure { _ = try await infer(fixture) }?.code == .conflict)
     #expect(fixture.count(.runs) == 1)
+  }
+
+  /// Who finds the gate closed asks the table again, and has nowhere to go if it still names the same.
+  @Test func `find another table whenever theirs is closed, as when a process ends`() async throws {
+    for _ in 0..<20 {
+      let fixture = try RouterFixture()
+      try fixture.write("m", 1, "bias=1")
+      await fixture.router.start()
+      let old = try fixture.version("m")
+      let isLooking = Flag()
+      let hasLooked = Flag()
+      let foundTheSame = Flag()
+      // A thread of its own: it looks without a pause.
+      Thread.detachNewThread {
+        isLooking.set()
+        while !old.instances[0].gate.isClosed {}
+        if (try? fixture.version("m")) === old { foundTheSame.set() }
+        hasLooked.set()
+      }
+      try await wait(for: "the look-out") { isLooking.isSet }
+      await fixture.router.lost(old.instances[0].runner, RunnerEnd(reason: "ended by the test"))
+      try await wait(for: "the look at the table") { hasLooked.isSet }
+      #expect(!foundTheSame.isSet)
+    }
   }
 }
