@@ -12,6 +12,7 @@ final class RunWorkers: @unchecked Sendable {
   private let arenaBytes: Int
   private let ring: UnsafeMutablePointer<shared_ring>
   private let spinNs: UInt64
+  private let habit = SpinHabit()
   private let models = Mutex<[UInt32: LocalModel]>([:])
   /// Runs ever taken from the ring.
   private let head = Atomic<UInt32>(0)
@@ -86,11 +87,15 @@ final class RunWorkers: @unchecked Sendable {
         if !isEmpty { RingWords.call(ring) }
         let run = (base + Int(offset)).assumingMemoryBound(to: shared_run.self)
         // Leads again before the host hears of the end: on one core its next run may be there before this thread is on.
-        desk.serve(run) { number in models.withLock { $0[number] } } beforeTheEnd: { leads = lead() }
+        desk.serve(run) { number in
+          models.withLock { $0[number] }
+        } beforeTheEnd: {
+          leads = lead()
+        }
         if spinNs > 0 { lastRun = linux_now_ns() }
       } else if leads || lead() {
         leads = true
-        if spinNs > 0 && linux_now_ns() - lastRun < spinNs { look() }
+        if spinNs > 0 && linux_now_ns() - lastRun < spinNs && habit.pays { habit.note(found: look()) }
         sleep()
       } else {
         waitInReserve()
@@ -143,14 +148,15 @@ final class RunWorkers: @unchecked Sendable {
   }
 
   /// Looks for the next run, for as long as the last pause may well have been.
-  private func look() {
+  private func look() -> Bool {
     let began = linux_now_ns()
     repeat {
       for _ in 0..<32 {
-        if !isEmpty { return }
+        if !isEmpty { return true }
         shared_pause()
       }
     } while linux_now_ns() - began < spinNs
+    return false
   }
 
   private func waitInReserve() {

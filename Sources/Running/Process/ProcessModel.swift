@@ -14,6 +14,7 @@ final class ProcessModel: ModelHome {
   private let outputBytes: Atomic<Int>
   /// What runs have lately taken, in nanoseconds; how long spinning for an answer may pay.
   private let lastRunNs = Atomic<UInt64>(0)
+  private let habit = SpinHabit()
 
   /// Room for small tensors behind a run's description.
   private static let smallBytes = 4096
@@ -56,6 +57,7 @@ final class ProcessModel: ModelHome {
     request.describeInputs()
     give(request, outputBytes.load(ordering: .relaxed))
     do throws(HostError) {
+      request.shared?.startedNs = linux_now_ns()
       if let shared = request.shared { try process.submit(shared, ticket: ticket.id, model: number) }
     } catch {
       request.shared?.refusal = error
@@ -130,19 +132,22 @@ final class ProcessModel: ModelHome {
   /// Looks for the end of a run that should take no longer than a wake-up does.
   private func spin(_ state: UnsafeMutablePointer<UInt32>) {
     let longest = process.spinNs
-    guard longest > 0, lastRunNs.load(ordering: .relaxed) < longest else { return }
+    // A run that takes half of that by itself will hardly be back in time.
+    guard longest > 0, lastRunNs.load(ordering: .relaxed) < longest / 2, habit.pays else { return }
     let began = linux_now_ns()
     repeat {
       for _ in 0..<32 {
-        if shared_load(state) > UInt32(SHARED_RUN_SLEEPING) { return }
+        if shared_load(state) > UInt32(SHARED_RUN_SLEEPING) { return habit.note(found: true) }
         shared_pause()
       }
     } while linux_now_ns() - began < longest
+    habit.note(found: false)
   }
 
   private func take(_ request: RunRequest) throws(HostError) -> UInt64 {
     do {
-      let runNs = try request.takeShared(signature)
+      // No longer than the host has waited, whatever the process says.
+      let runNs = min(try request.takeShared(signature), linux_now_ns() - (request.shared?.startedNs ?? 0))
       lastRunNs.store(runNs, ordering: .relaxed)
       // Memory for what the last run gave; an answer that is smaller once doesn't shrink it.
       let bytes = request.takenBytes + 64 * request.outputs.count

@@ -161,11 +161,11 @@ final class RunnerProcess: @unchecked Sendable {
     // It may have closed its end without ending; nobody can talk to it any more.
     Glibc.kill(processID, SIGKILL)
     let status = linux_wait(processID)
+    let wasOutOfMemory = (group?.outOfMemoryKills ?? 0) > 0
+    ended(status, wasOutOfMemory)
+    group?.remove()
     if polled[1].fd >= 0 { while lines.read(output) {} }
     close(output)
-    let wasOutOfMemory = (group?.outOfMemoryKills ?? 0) > 0
-    group?.remove()
-    ended(status, wasOutOfMemory)
   }
 
   private func take(_ message: JSONValue) {
