@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTestClient
 import Manifests
+import Running
 import Telemetry
 
 @testable import Endpoints
@@ -73,6 +74,8 @@ final class EchoHost: Sendable {
     search.allowWritable = true
     var options = Router.Options()
     options.modelRoot = folder.path
+    // The runner has a process of its own, as its manifest says.
+    options.processes.executable = search.hostFolder + "/stadion"
     let router = Router(manifests: search.run(), options: options)
     let loops = (0..<2).map { _ in EventLoop(busyPollMicros: 0) }
     for loop in loops { loop.start(name: "echo-loop") }

@@ -111,7 +111,7 @@ struct FaultyModel: Sendable {
   @discardableResult
   func run(
     _ values: [Float] = [1, 2, 3, 4], _ request: RunRequest = RunRequest(), deadlineNs: UInt64 = 0,
-    wanted: [Int] = [], _ prepareToWait: @Sendable () -> Void = {}
+    wanted: [Int] = [], _ prepareToWait: () -> Void = {}
   ) async throws -> [[Float]] {
     try request.begin(model)
     let bytes = values.count * 4

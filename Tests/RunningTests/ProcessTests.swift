@@ -97,6 +97,18 @@ import Testing
     await faulty.runner.stop()
   }
 
+  @Test func `a run that is cancelled before it is handed over ends all the same`() async throws {
+    let faulty = try FaultyProcess { $0.killAfterMs = 20_000 }
+    let model = try await faulty.load(["fault": "polls_cancel"])
+    let request = RunRequest()
+    // Without a deadline: only the word in shared memory can end it.
+    await #expect(throws: HostError.self) {
+      try await model.run([1], request) { model.model.cancel(request.ticket, id: request.ticket.id, .caller) }
+    }
+    #expect(faulty.ends.value.isEmpty)
+    await faulty.runner.stop()
+  }
+
   @Test func `a load that crashes or hangs ends its process, not the host`() async throws {
     let faulty = try FaultyProcess { _ in
     } manifest: {

@@ -59,6 +59,8 @@ final class ProcessModel: ModelHome {
     do throws(HostError) {
       request.shared?.startedNs = linux_now_ns()
       if let shared = request.shared { try process.submit(shared, ticket: ticket.id, model: number) }
+      // Who cancelled before the run was handed over found nothing to cancel.
+      if ticket.isCancelled { process.cancel(ticket: ticket.id) }
     } catch {
       request.shared?.refusal = error
     }
