@@ -73,7 +73,10 @@ final class EchoHost: Sendable {
     search.allowWritable = true
     var options = Router.Options()
     options.modelRoot = folder.path
-    let router = Router(manifests: search.run(), options: options)
+    var found = search.run()
+    // This test's executable isn't the host's, which runners' processes are started from.
+    for index in found.manifests.indices { found.manifests[index].isolation = .host }
+    let router = Router(manifests: found, options: options)
     let loops = (0..<2).map { _ in EventLoop(busyPollMicros: 0) }
     for loop in loops { loop.start(name: "echo-loop") }
     let handler = HostHandler(router: router, name: "stadion", version: "1.2.3") { false }
