@@ -17,16 +17,18 @@ extension Router {
       Log.warning("refused a manifest", ("problem", problem.description))
     }
     for manifest in result.manifests { await take(manifest) }
-    var gone: Set<String> = []
+    // Runners, not ids: while this waits, a later search may find the manifest again, for which there is another runner.
+    var gone: [Runner] = []
+    let latest = manifests.manifests
     for index in runners.indices where !runners[index].isGone {
-      let id = runners[index].runner.id
-      if result.manifests.contains(where: { $0.id == id }) { continue }
+      let runner = runners[index].runner
+      if latest.contains(where: { $0.id == runner.id }) { continue }
       runners[index].isGone = true
-      gone.insert(id)
-      Log.info("a runner's manifest is gone", ("runner", id))
+      gone.append(runner)
+      Log.info("a runner's manifest is gone", ("runner", runner.id))
     }
     for name in models.keys { await withdraw(name, from: gone) }
-    for index in runners.indices where gone.contains(runners[index].runner.id) { await dismiss(index) }
+    for runner in gone { await dismiss(runner) }
     await rescan(retriesFailures: true)
   }
 
@@ -36,13 +38,15 @@ extension Router {
       Log.info("found a runner", ("runner", manifest.id))
       return
     }
-    let wasGone = runners[index].isGone
+    let isStopped = runners[index].isGone && runners[index].runner.manifest.isolation == .process
     runners[index].isGone = false
     let stamp = LibraryStamp(manifest.libraryPath)
     let isSame = runners[index].runner.manifest == manifest && runners[index].stamp == stamp
-    if runners[index].facts == nil {
-      // Never opened, refused, down, or stopped for good: its library may be another by now.
-      if !isSame || wasGone || runners[index].refusal != nil { await renew(index, manifest) }
+    if isStopped {
+      await renew(index, manifest)
+    } else if runners[index].facts == nil {
+      // Never opened, refused, or down: its library may be another by now.
+      if !isSame || runners[index].refusal != nil { await renew(index, manifest) }
     } else if !isSame {
       if runners[index].rejected == RunnerState.Rejected(manifest: manifest, stamp: stamp) { return }
       if runners[index].runner.manifest.isolation == .process && manifest.isolation == .process {
@@ -58,7 +62,7 @@ extension Router {
     }
   }
 
-  /// Forgets a runner that serves nothing, for another of the same name.
+  /// Forgets a runner that serves nothing, or nothing for long, for another of the same name.
   private func renew(_ index: Int, _ manifest: RunnerManifest) async {
     let old = runners[index].runner
     runners[index] = RunnerState(makeRunner(manifest))
@@ -66,22 +70,23 @@ extension Router {
   }
 
   /// Ends the process of a runner whose manifest is gone.
-  private func dismiss(_ index: Int) async {
-    guard runners[index].runner.manifest.isolation == .process else { return }
-    let old = runners[index].runner
-    runners[index].facts = nil
-    await old.stop()
+  private func dismiss(_ runner: Runner) async {
+    guard runner.manifest.isolation == .process else { return }
+    if let index = runners.firstIndex(where: { $0.runner === runner }) { runners[index].facts = nil }
+    await runner.stop()
   }
 
-  /// Takes what the runners of `ids` serve out of service, to be loaded elsewhere by the scan that follows.
-  private func withdraw(_ name: String, from ids: Set<String>) async {
-    if ids.isEmpty { return }
-    await serially(name) { await self.retireServed(name, from: ids) }
+  /// Takes what `gone` serve out of service, to be loaded elsewhere by the scan that follows.
+  private func withdraw(_ name: String, from gone: [Runner]) async {
+    if gone.isEmpty { return }
+    await serially(name) { await self.retireServed(name, from: gone) }
   }
 
-  private func retireServed(_ name: String, from ids: Set<String>) async {
+  private func retireServed(_ name: String, from gone: [Runner]) async {
     let retired = takeServed(name, reason: "its runner's manifest is gone") { number in
-      self.models[name]?.versions[number]?.served?.instances.contains { ids.contains($0.runnerID) } ?? false
+      self.models[name]?.versions[number]?.served?.instances.contains { instance in
+        gone.contains { $0 === instance.runner }
+      } ?? false
     }
     publish()
     await retire(retired)

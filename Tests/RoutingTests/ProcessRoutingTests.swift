@@ -266,6 +266,24 @@ import Testing
     await fixture.router.stop()
   }
 
+  @Test func `a manifest that is back before its last run has ended serves again`() async throws {
+    let fixture = try RouterFixture([.init(id: "org.a", change: Self.inProcess)])
+    try fixture.write("m", 1, "ms=300\nbias=1")
+    await fixture.router.start()
+    let found = fixture.router.manifests
+    async let last = fixture.answer("m")
+    let served = try fixture.version("m").instances[0]
+    try await wait(for: "the run") { served.gate.runningCount == 1 }
+    async let gone: Void = fixture.router.update(ManifestSearch.Result())
+    try await wait(for: "the model to go") { fixture.served("m").isEmpty }
+    await fixture.router.update(found)
+    await gone
+    #expect(try await last == 2)
+    #expect(await fixture.report().reason == nil)
+    #expect(try await fixture.answer("m") == 2)
+    await fixture.router.stop()
+  }
+
   @Test func `only what can be restarted is`() async throws {
     let fixture = try RouterFixture([.init(id: "org.a")])
     await fixture.router.start()
