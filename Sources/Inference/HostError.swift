@@ -29,11 +29,14 @@ package struct HostError: Error, Sendable, CustomStringConvertible {
   package let message: String
   /// The description of what lies below, if anything.
   package let cause: String?
+  /// A runner's process has ended under the call, which may fare better once there is another.
+  package let isProcessEnd: Bool
 
-  package init(_ code: Code, _ message: String, cause: (any Error)? = nil) {
+  package init(_ code: Code, _ message: String, cause: (any Error)? = nil, isProcessEnd: Bool = false) {
     self.code = code
     self.message = message
     self.cause = cause.map { String(describing: $0) }
+    self.isProcessEnd = isProcessEnd
   }
 
   package var description: String { cause.map { "\(message): \($0)" } ?? message }

@@ -262,7 +262,8 @@ extension Router {
       }
     }
     guard !instances.isEmpty else {
-      throw HostError(end == nil ? .unsupported : .runnerFailed, reasons.joined(separator: "; "))
+      throw HostError(
+        end == nil ? .unsupported : .runnerFailed, reasons.joined(separator: "; "), isProcessEnd: end != nil)
     }
     if let end, Self.processEnd(among: instances) != nil {
       for instance in instances { await instance.runner.unload(instance) }

@@ -2,7 +2,7 @@ import CLinux
 import CRunning
 import Confinement
 import Glibc
-package import Inference
+import Inference
 import Manifests
 import Synchronization
 import Telemetry
@@ -214,7 +214,8 @@ final class RunnerProcess: @unchecked Sendable {
 
   /// The error of a request that it took with it.
   var failure: HostError {
-    HostError(.runnerFailed, "runner \(runnerID)\(HostError.processEndMark)\(end?.reason ?? "ended")")
+    HostError(
+      .runnerFailed, "runner \(runnerID): its process was \(end?.reason ?? "ended")", isProcessEnd: true)
   }
 
   // MARK: Control
@@ -323,10 +324,6 @@ final class RunnerProcess: @unchecked Sendable {
 }
 
 extension HostError {
-  /// A runner's process has ended under the call, which may fare better once there is another.
-  package var isProcessEnd: Bool { code == .runnerFailed && message.contains(Self.processEndMark) }
-  fileprivate static let processEndMark = ": its process was "
-
   /// The request has not reached the process: another one may take it.
   static func processGone(_ runnerID: String) -> HostError {
     HostError(.overloaded, "runner \(runnerID): its process has ended and is being started again; try again later")
