@@ -99,6 +99,14 @@ int linux_spawn(const char *path, char *const *arguments, char *const *environme
 
 void linux_end_with_parent(void) { prctl(PR_SET_PDEATHSIG, SIGKILL); }
 
+void linux_await_end(int process) {
+  siginfo_t info;
+  while (waitid(P_PID, (id_t)process, &info, WEXITED | WNOWAIT) < 0 && errno == EINTR) {
+  }
+}
+
+void linux_stop_blocking(int descriptor) { fcntl(descriptor, F_SETFL, fcntl(descriptor, F_GETFL) | O_NONBLOCK); }
+
 int linux_wait(int process) {
   int status = 0;
   while (waitpid(process, &status, 0) < 0)

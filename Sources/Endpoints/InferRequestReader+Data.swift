@@ -74,32 +74,43 @@ extension InferRequestReader {
           "input '\(spec.name)': shape \(ShapeText.describe(shape)) of \(spec.elementType.protocolName) takes "
             + "\(overflow ? "too many" : String(wanted)) bytes, binary_data_size is \(bytes.count)")
       }
-    } else {
-      guard let found = TensorText.elementCount(in: bytes) else {
-        throw refuse("input '\(spec.name)': a string of the binary data is cut off")
-      }
-      guard found == count else {
-        throw refuse(
-          "input '\(spec.name)': shape \(ShapeText.describe(shape)) takes \(count) strings, the data has \(found)")
-      }
     }
-    try setAligned(index, rank, bytes)
+    let used = try setAligned(index, rank, bytes)
+    guard spec.elementType == .utf8 else { return }
+    // Of what will be used: in memory that is shared, the bytes that it was copied from may change.
+    guard let found = TensorText.elementCount(in: used) else {
+      throw refuse("input '\(spec.name)': a string of the binary data is cut off")
+    }
+    guard found == count else {
+      throw refuse(
+        "input '\(spec.name)': shape \(ShapeText.describe(shape)) takes \(count) strings, the data has \(found)")
+    }
   }
 
   /// Uses `bytes` where they lie if a runner can, else a copy.
-  func setAligned(_ index: Int, _ rank: Int, _ bytes: UnsafeRawBufferPointer) throws(HostError) {
+  ///
+  /// - Returns: What is used.
+  @discardableResult
+  func setAligned(
+    _ index: Int, _ rank: Int, _ bytes: UnsafeRawBufferPointer
+  ) throws(HostError) -> UnsafeRawBufferPointer {
+    // Any byte but 0 means true on the wire; runners get 1.
     let isBool = served.inputs[index].elementType == .bool
-    if isBool && bytes.contains(where: { $0 > 1 }) {
-      // Any byte but 0 means true on the wire; runners get 1.
-      guard let memory = run.arena.allocate(bytes.count) else { throw outOfMemory(bytes.count) }
+    if let start = bytes.baseAddress, run.canRead(start, bytes.count, isShared: blobsAreShared),
+      !isBool || !bytes.contains(where: { $0 > 1 })
+    {
+      run.setInput(index, rank: rank, data: start, byteCount: bytes.count)
+      return bytes
+    }
+    guard let memory = run.arena.allocate(max(bytes.count, 1)) else { throw outOfMemory(bytes.count) }
+    if isBool {
       for (offset, byte) in bytes.enumerated() {
         memory.storeBytes(of: byte == 0 ? 0 : 1, toByteOffset: offset, as: UInt8.self)
       }
-      run.setInput(index, rank: rank, data: memory, byteCount: bytes.count)
-    } else if let start = bytes.baseAddress, run.canRead(start, bytes.count, isShared: blobsAreShared) {
-      run.setInput(index, rank: rank, data: start, byteCount: bytes.count)
-    } else {
-      try setCopy(index, rank, bytes)
+    } else if let start = bytes.baseAddress {
+      memory.copyMemory(from: start, byteCount: bytes.count)
     }
+    run.setInput(index, rank: rank, data: memory, byteCount: bytes.count)
+    return UnsafeRawBufferPointer(start: memory, count: bytes.count)
   }
 }

@@ -9,11 +9,11 @@ final class PlacedBody: BodyMemory {
 
   /// Nil when the arena has no room; the body then takes another way.
   init?(in arena: SharedArena, byteCount: Int) {
-    guard byteCount > 0, let start = arena.take(byteCount) else { return nil }
+    guard byteCount > 0, let start = arena.takeForBody(byteCount) else { return nil }
     self.arena = arena
     self.start = start
     self.byteCount = byteCount
   }
 
-  deinit { arena.give(start, byteCount) }
+  deinit { arena.giveBody(start, byteCount) }
 }

@@ -88,9 +88,17 @@ package final class LoadedModel: Sendable {
     let isInline = place.isInline
     if isInline {
       home.start(request)
-      let runNs = try finish(request, patienceNs: Self.inlinePatienceNs, statistics)
-      if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
-      if let runNs { return Times(queueNs: entered - began, runNs: runNs) }
+      let runNs: UInt64?
+      do {
+        runNs = try finish(request, patienceNs: Self.inlinePatienceNs, statistics)
+      } catch {
+        if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
+        throw error
+      }
+      if let runNs {
+        if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
+        return Times(queueNs: entered - began, runNs: runNs)
+      }
     }
     if !isWatched {
       prepareToWait()

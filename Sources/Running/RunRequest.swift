@@ -1,6 +1,7 @@
 import CRunning
 import CStadionRunner
 package import Inference
+import Synchronization
 import Telemetry
 
 /// One run's inputs and outputs, in memory that is used again for the next.
@@ -142,6 +143,18 @@ package final class RunRequest: @unchecked Sendable {
       guard let data = tensors[index].data, let copy = arena.allocate(max(byteCount, 1)) else { throw .outOfMemory }
       copy.copyMemory(from: data, byteCount: byteCount)
       tensors[index].data = copy
+      try check(UnsafeMutableRawBufferPointer(start: copy, count: byteCount), input: index)
+    }
+  }
+
+  /// Checks a copy of an input that was checked where another runner's process could change it since.
+  private func check(_ bytes: UnsafeMutableRawBufferPointer, input index: Int) throws(HostError) {
+    guard let spec = signature?.inputs[index] else { return }
+    if spec.elementType == .bool { for place in bytes.indices where bytes[place] > 1 { bytes[place] = 1 } }
+    guard spec.elementType == .utf8 else { return }
+    let shape = UnsafeBufferPointer(start: shape(ofInput: index), count: Int(tensors[index].rank))
+    guard TensorText.elementCount(in: UnsafeRawBufferPointer(bytes)) == TensorSize.elementCount(shape) else {
+      throw HostError(.invalidRequest, "input '\(spec.name)' has changed while it was read")
     }
   }
 
@@ -351,6 +364,8 @@ package final class RunRequest: @unchecked Sendable {
     takenBytes = 0
     fault = nil
     shared = nil
+    // Nobody runs there any more; its memory goes with the last reference.
+    if let idle = idleShared, idle.arena.isOver.load(ordering: .relaxed) { idleShared = nil }
     arena.reset()
     formerArena?.reset()
   }

@@ -37,6 +37,10 @@ int linux_spawn(const char *path, char *const *arguments, char *const *environme
                 int memory);
 // Has this process killed when the thread that has started it ends, as it does with its process.
 void linux_end_with_parent(void);
+// Waits for a child's end, however long that takes, and leaves its status and its number to linux_wait.
+void linux_await_end(int process);
+// Reads and writes of `descriptor` fail with EAGAIN where they would wait.
+void linux_stop_blocking(int descriptor);
 // Waits for a child's end, however long that takes. Its status as waitpid(2) has it; -1 if there is no such child.
 int linux_wait(int process);
 // Replaces the mapped pages of `path`, an opened library, by private copies of what they hold, so that nobody who

@@ -36,18 +36,16 @@ struct ArenaSpace {
   }
 
   /// - Parameter byteCount: 0...1 << 46.
-  /// - Returns: The offset of `size(for: byteCount)` bytes and the ranges whose pages should go back; nil when it is full.
-  mutating func take(_ byteCount: Int) -> (offset: Int, cold: [Range<Int>])? {
+  /// - Returns: The offset of `size(for: byteCount)` bytes; nil when there is no such range, but for warm ones of other sizes.
+  mutating func take(_ byteCount: Int) -> Int? {
     let size = Self.size(for: byteCount)
     let sizeClass = Self.sizeClass(size)
     if let offset = warm[sizeClass].popLast() {
       warmBytes -= size
       usedBytes += size
-      return (offset, [])
+      return offset
     }
-    if let offset = takeCold(size) { return (offset, []) }
-    let cold = cool()
-    return takeCold(size).map { ($0, cold) }
+    return takeCold(size)
   }
 
   private mutating func takeCold(_ size: Int) -> Int? {
@@ -59,36 +57,37 @@ struct ArenaSpace {
     return offset
   }
 
-  /// - Returns: The range whose pages should go back, if it isn't kept.
-  mutating func give(_ offset: Int, _ byteCount: Int) -> Range<Int>? {
+  /// Takes a range back to be kept warm.
+  ///
+  /// - Returns: False if it isn't kept: once its pages have gone back, `give(cold:)` takes it.
+  mutating func give(warm offset: Int, _ byteCount: Int) -> Bool {
     let size = Self.size(for: byteCount)
+    guard warmBytes + size <= warmLimit else { return false }
     usedBytes -= size
-    if warmBytes + size <= warmLimit {
-      warmBytes += size
-      warm[Self.sizeClass(size)].append(offset)
-      return nil
-    }
-    insert(offset..<offset + size)
-    return offset..<offset + size
+    warmBytes += size
+    warm[Self.sizeClass(size)].append(offset)
+    return true
   }
 
-  /// Keeps nothing warm any more.
-  ///
-  /// - Returns: The ranges whose pages should go back.
-  mutating func cool() -> [Range<Int>] {
-    var cold: [Range<Int>] = []
+  /// Takes a range back that holds no pages any more.
+  mutating func give(cold range: Range<Int>) {
+    usedBytes -= range.count
+    insert(range)
+  }
+
+  /// Hands out all warm ranges: their pages should go back, and then they by `give(cold:)`.
+  mutating func takeWarm() -> [Range<Int>] {
+    var ranges: [Range<Int>] = []
     for sizeClass in warm.indices where !warm[sizeClass].isEmpty {
       let doubling = sizeClass / Self.classesPerDoubling + 14
       let size =
         (1 << doubling) / Self.classesPerDoubling * (Self.classesPerDoubling + sizeClass % Self.classesPerDoubling)
-      for offset in warm[sizeClass] {
-        cold.append(offset..<offset + size)
-        insert(offset..<offset + size)
-      }
+      ranges += warm[sizeClass].map { $0..<$0 + size }
       warm[sizeClass] = []
     }
+    usedBytes += warmBytes
     warmBytes = 0
-    return cold
+    return ranges
   }
 
   /// Puts a range back among the cold ones, joined with its neighbours.

@@ -10,6 +10,8 @@ package final class ControlChannel: @unchecked Sendable {
   package let descriptor: CInt
   private let sending: UnsafeMutablePointer<pthread_mutex_t>
   private let received = ByteBuffer(capacity: 4096)
+  /// What came last was no message.
+  private(set) var isSpoiled = false
 
   /// Larger messages are a fault: a signature of 4096 tensors takes about a megabyte.
   package static let messageLimit = 16 << 20
@@ -38,7 +40,8 @@ package final class ControlChannel: @unchecked Sendable {
 
   /// Sends a whole message.
   ///
-  /// - Parameter mayBlock: False drops the message when the peer isn't reading.
+  /// - Parameter mayBlock: False gives up when the peer isn't reading, perhaps in the middle of a message: it can't be
+  ///   talked to any more then.
   /// - Returns: False if the peer has gone, or doesn't read.
   @discardableResult
   package func send(_ message: JSONValue, mayBlock: Bool = true) -> Bool {
@@ -51,8 +54,7 @@ package final class ControlChannel: @unchecked Sendable {
     defer { pthread_mutex_unlock(sending) }
     var sent = 0
     while sent < frame.count {
-      // Only the first part may be refused: half a message would break the stream.
-      let flags = CInt(MSG_NOSIGNAL) | (mayBlock || sent > 0 ? 0 : CInt(MSG_DONTWAIT))
+      let flags = CInt(MSG_NOSIGNAL) | (mayBlock ? 0 : CInt(MSG_DONTWAIT))
       let count = Glibc.send(descriptor, frame.base + sent, frame.count - sent, flags)
       if count < 0 && errno == EINTR { continue }
       if count <= 0 { return false }
@@ -74,10 +76,16 @@ package final class ControlChannel: @unchecked Sendable {
     var start = 0
     while received.count - start >= 4 {
       let length = Int(received.base.loadUnaligned(fromByteOffset: start, as: UInt32.self))
-      guard length <= Self.messageLimit else { return nil }
+      guard length <= Self.messageLimit else {
+        isSpoiled = true
+        return nil
+      }
       guard received.count - start - 4 >= length else { break }
       let text = UnsafeRawBufferPointer(start: received.base + start + 4, count: length)
-      guard let message = try? JSONValue(parsing: text), message.members != nil else { return nil }
+      guard let message = try? JSONValue(parsing: text), message.members != nil else {
+        isSpoiled = true
+        return nil
+      }
       messages.append(message)
       start += 4 + length
     }

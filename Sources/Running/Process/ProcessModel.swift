@@ -20,6 +20,8 @@ final class ProcessModel: ModelHome {
   private static let smallBytes = 4096
   /// A process that spoils the state of a run may also forget to wake who waits for it.
   private static let longestSleepNs: UInt64 = 1_000_000_000
+  /// Runs get no more than this part of the arena before they ask: many must fit.
+  private static let preparedShare = 64
   /// Times that one run may ask for memory; more is a fault.
   private static let neediestRun = 1000
 
@@ -28,7 +30,7 @@ final class ProcessModel: ModelHome {
     self.signature = signature
     self.process = process
     layout = RunLayout(inputCount: signature.inputs.count, outputRoom: signature.outputs.count)
-    outputBytes = Atomic(min(signature.knownOutputBytes, process.arena.byteCount / 4))
+    outputBytes = Atomic(min(signature.knownOutputBytes, process.arena.byteCount / Self.preparedShare))
   }
 
   var arena: SharedArena { process.arena }
@@ -90,25 +92,29 @@ final class ProcessModel: ModelHome {
       case SHARED_RUN_SUBMITTED, SHARED_RUN_SLEEPING: return nil
       case SHARED_RUN_NEEDS:
         needs += 1
-        if needs > Self.neediestRun { return try fault("a run asked for memory \(needs) times", request) }
+        if needs > Self.neediestRun { return try fault("a run asked for memory \(needs) times", waits: patienceNs == 0) }
         let needed = UnsafeMutableRawPointer(shared.run) + MemoryLayout<shared_run>.offset(of: \.needed_bytes)!
         give(request, Int(clamping: shared_load64(needed.assumingMemoryBound(to: UInt64.self))))
-        shared_store(shared.state, UInt32(SHARED_RUN_SUBMITTED))
-        shared_wake(shared.state, 1)
+        // Unless its process has ended meanwhile, of which the state tells by now.
+        if shared_replace(shared.state, UInt32(SHARED_RUN_NEEDS), UInt32(SHARED_RUN_SUBMITTED)) {
+          shared_wake(shared.state, 1)
+        }
       case SHARED_RUN_DONE:
         process.forget(ticket: request.ticket.id)
         return try take(request)
       case SHARED_RUN_DIED where process.end != nil: throw process.failure
-      default: return try fault("it wrote garbage where the state of a run stands", request)
+      default: return try fault("it wrote garbage where the state of a run stands", waits: patienceNs == 0)
       }
     }
   }
 
-  /// Ends the process for what it has done, and waits until nothing of it writes any more.
-  private func fault(_ reason: String, _ request: RunRequest) throws(HostError) -> UInt64? {
+  /// Ends the process for what it has done.
+  ///
+  /// - Returns: Nil if the caller may not wait for that; nothing of the request may go before.
+  private func fault(_ reason: String, waits: Bool) throws(HostError) -> UInt64? {
     process.charge(reason)
-    let news = request.shared?.state
-    while process.end == nil { if let news { shared_wait(news, shared_load(news), 1_000_000) } }
+    guard waits else { return nil }
+    process.awaitEnd()
     throw process.failure
   }
 
@@ -128,6 +134,7 @@ final class ProcessModel: ModelHome {
         limit = min(limit, deadline - clock)
       }
       shared_wait(state, UInt32(SHARED_RUN_SLEEPING), limit)
+      if shared_load(state) <= UInt32(SHARED_RUN_SLEEPING) && process.end != nil { return UInt32(SHARED_RUN_DIED) }
     }
   }
 
@@ -153,7 +160,9 @@ final class ProcessModel: ModelHome {
       lastRunNs.store(runNs, ordering: .relaxed)
       // Memory for what the last run gave; an answer that is smaller once doesn't shrink it.
       let bytes = request.takenBytes + 64 * request.outputs.count
-      if bytes > outputBytes.load(ordering: .relaxed) { outputBytes.store(bytes, ordering: .relaxed) }
+      if bytes > outputBytes.load(ordering: .relaxed) {
+        outputBytes.store(min(bytes, process.arena.byteCount / Self.preparedShare), ordering: .relaxed)
+      }
       return runNs
     } catch {
       if error.code == .internalError {

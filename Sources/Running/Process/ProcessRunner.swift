@@ -29,8 +29,9 @@ final class ProcessRunner: RunnerHome, @unchecked Sendable {
           "confinement": RunnerAccess.encode(
             RunnerAccess.confinement(for: manifest, modelRoots: options.modelRoots)),
         ], timeoutMs: options.openTimeoutMs, doing: "open its library")
-      guard let facts = ControlMessages.facts(answer) else {
-        throw HostError(.incompatibleRunner, "runner \(manifest.id): its process didn't say what it has opened")
+      guard let facts = ControlMessages.facts(answer)?.narrowed(by: manifest) else {
+        throw HostError(
+          .incompatibleRunner, "runner \(manifest.id): its process didn't say that it has what the manifest names")
       }
       self.facts = facts
     } catch {
@@ -66,6 +67,20 @@ final class ProcessRunner: RunnerHome, @unchecked Sendable {
   private static let standardLoadTimeoutMs = 300_000
 
   func stop() { process.stop() }
+}
+
+extension RunnerFacts {
+  /// What a process may say under its manifest; nil for a device that the manifest doesn't name.
+  fileprivate func narrowed(by manifest: RunnerManifest) -> RunnerFacts? {
+    var narrowed: [Device] = []
+    for device in devices {
+      let claim = manifest.devices.first { $0.kind == device.kind && ($0.ordinal ?? device.ordinal) == device.ordinal }
+      guard let claim else { return nil }
+      let runs = min(device.maxConcurrentRuns, claim.maxConcurrentRuns ?? device.maxConcurrentRuns)
+      narrowed.append(Device(kind: device.kind, name: device.name, ordinal: device.ordinal, maxConcurrentRuns: runs))
+    }
+    return RunnerFacts(version: version, engine: engine, score: score, devices: narrowed)
+  }
 }
 
 extension String {

@@ -6,6 +6,8 @@ import Wire
 final class RunnerOutput {
   /// Longer lines are cut there.
   private static let lineBytes = 4096
+  /// As much of what it asks to be logged.
+  private static let messageBytes = 64 * 1024
   /// Lines of one process that are logged in a second; a runner that prints per run must not fill a disk.
   private static let linesPerSecond = 100
 
@@ -36,18 +38,30 @@ final class RunnerOutput {
   private func flush() {
     guard line.count > 0 else { return }
     defer { line.removeAll() }
+    if isAllowed() {
+      let text = line.string
+      Log.info("a runner printed a line", ("runner", runnerID), ("line", text))
+    }
+  }
+
+  /// Logs what the runner has asked to be logged.
+  func log(_ level: Log.Level, _ text: String) {
+    guard isAllowed() else { return }
+    Log.write(level, { String(decoding: text.utf8.prefix(Self.messageBytes), as: UTF8.self) }, [("runner", runnerID)])
+  }
+
+  /// Counts a line; says once in each second that the rest of it is dropped.
+  private func isAllowed() -> Bool {
     let now = time(nil)
     if now != second {
       second = now
       linesInSecond = 0
     }
     linesInSecond += 1
-    if linesInSecond <= Self.linesPerSecond {
-      let text = line.string
-      Log.info("a runner printed a line", ("runner", runnerID), ("line", text))
-    } else if linesInSecond == Self.linesPerSecond + 1 {
+    if linesInSecond == Self.linesPerSecond + 1 {
       Log.warning("a runner prints too much; the rest of this second is dropped", ("runner", runnerID))
     }
+    return linesInSecond <= Self.linesPerSecond
   }
 }
 

@@ -81,7 +81,13 @@ final class RunnerProcess: @unchecked Sendable {
       throw Self.failure(runnerID)
     }
     group = Self.group(processID, runnerID, options, limits)
-    watch()
+    guard watch() else {
+      Glibc.kill(processID, SIGKILL)
+      _ = linux_wait(processID)
+      group?.remove()
+      close(output)
+      throw HostError(.overloaded, "can't start a thread for runner \(runnerID); raise the process limit")
+    }
   }
 
   deinit { news.deallocate() }
@@ -130,7 +136,7 @@ final class RunnerProcess: @unchecked Sendable {
 
   // MARK: Watching
 
-  private func watch() {
+  private func watch() -> Bool {
     let box = Unmanaged.passRetained(self)
     var handle = pthread_t()
     let code = pthread_create(
@@ -140,8 +146,12 @@ final class RunnerProcess: @unchecked Sendable {
         Unmanaged<RunnerProcess>.fromOpaque(argument!).takeRetainedValue().listen()
         return nil
       }, box.toOpaque())
-    precondition(code == 0, "can't start a thread (\(code)); raise the process limit")
+    guard code == 0 else {
+      box.release()
+      return false
+    }
     pthread_detach(handle)
+    return true
   }
 
   /// Takes messages and output until the process closes its end, as it does by ending.
@@ -156,22 +166,25 @@ final class RunnerProcess: @unchecked Sendable {
       if polled[1].revents != 0 && !lines.read(output) { polled[1].fd = -1 }
       guard polled[0].revents != 0 else { continue }
       guard let messages = channel.receive() else { break }
-      for message in messages { take(message) }
+      for message in messages { take(message, lines) }
     }
     // It may have closed its end without ending; nobody can talk to it any more.
+    if channel.isSpoiled { charge("it sent what is no message") }
     Glibc.kill(processID, SIGKILL)
-    let status = linux_wait(processID)
+    // Reaped only in `ended`: until then its number is nobody else's.
+    linux_await_end(processID)
     let wasOutOfMemory = (group?.outOfMemoryKills ?? 0) > 0
-    ended(status, wasOutOfMemory)
+    ended(wasOutOfMemory)
     group?.remove()
+    // Whatever still holds the other end: what is there is read, nothing is waited for.
+    linux_stop_blocking(output)
     if polled[1].fd >= 0 { while lines.read(output) {} }
     close(output)
   }
 
-  private func take(_ message: JSONValue) {
+  private func take(_ message: JSONValue, _ lines: RunnerOutput) {
     if let line = message["log"]?.array, line.count == 2 {
-      let level = Log.Level(rawValue: line[0].int ?? 1) ?? .info
-      return Log.write(level, { line[1].string ?? "" }, [("runner", runnerID)])
+      return lines.log(Log.Level(rawValue: line[0].int ?? 1) ?? .info, line[1].string ?? "")
     }
     mailbox.withLock { $0.answer = message }
     ringMailbox()
@@ -179,12 +192,13 @@ final class RunnerProcess: @unchecked Sendable {
 
   private func ringMailbox() {
     _ = shared_add(news, 1)
-    shared_wake(news, 1)
+    shared_wake(news, CInt.max)
   }
 
-  private func ended(_ status: CInt, _ wasOutOfMemory: Bool) {
-    let signal = status & 0x7f
+  private func ended(_ wasOutOfMemory: Bool) {
     let (end, lost, isWanted) = state.withLock { state -> (RunnerEnd, [InFlight], Bool) in
+      let status = linux_wait(processID)
+      let signal = status & 0x7f
       let how =
         signal != 0
         ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
@@ -192,21 +206,23 @@ final class RunnerProcess: @unchecked Sendable {
       let reason = state.charge.map { "ended by the host: \($0)" } ?? how
       let end = RunnerEnd(reason: reason, signal: signal == 0 ? nil : signal)
       state.end = end
+      // Under the lock: a run that is forgotten belongs to somebody else.
+      for each in state.inFlight { shared_store(Self.word(each), UInt32(SHARED_RUN_DIED)) }
       defer { state.inFlight = [] }
       return (end, state.inFlight, state.isStopping)
     }
-    // Nobody else writes there any more.
-    for each in lost {
-      let word = UnsafeMutableRawPointer(each.run).assumingMemoryBound(to: UInt32.self)
-      shared_store(word, UInt32(SHARED_RUN_DIED))
-      shared_wake(word, 1)
-    }
+    arena.isOver.store(true, ordering: .relaxed)
+    for each in lost { shared_wake(Self.word(each), 1) }
     mailbox.withLock { $0.isClosed = true }
     ringMailbox()
     if isWanted { return }
     Log.warning(
       "a runner's process has ended", ("runner", runnerID), ("reason", end.reason), ("runs_lost", String(lost.count)))
     onEnd(end)
+  }
+
+  private static func word(_ entry: InFlight) -> UnsafeMutablePointer<UInt32> {
+    UnsafeMutableRawPointer(entry.run).assumingMemoryBound(to: UInt32.self)
   }
 
   /// How it ended; nil while it runs.
@@ -220,13 +236,18 @@ final class RunnerProcess: @unchecked Sendable {
 
   // MARK: Control
 
+  /// Never waits: this may be an event loop. Between two readings there is room for thousands of messages.
+  private func tell(_ message: JSONValue) {
+    if !channel.send(message, mayBlock: false) { charge("it doesn't read what it is asked") }
+  }
+
   /// Asks and waits for the answer. [control]
   ///
   /// - Parameter timeoutMs: The process is ended when it takes longer.
   /// - Throws: What the answer says; `.runnerFailed` when there is none.
   func call(_ message: JSONValue, timeoutMs: Int, doing: String) throws(HostError) -> JSONValue {
     mailbox.withLock { $0.answer = nil }
-    if !channel.send(message) { charge("it doesn't read what it is asked") }
+    tell(message)
     let deadline = linux_now_ns() + UInt64(timeoutMs) * 1_000_000
     while true {
       let seen = shared_load(news)
@@ -249,18 +270,27 @@ final class RunnerProcess: @unchecked Sendable {
 
   /// Ends the process for a reason that its requests and the log are told.
   func charge(_ reason: String) {
-    let isFirst = state.withLock { state in
-      guard state.end == nil, state.charge == nil else { return false }
+    state.withLock { state in
+      guard state.end == nil, state.charge == nil else { return }
       state.charge = reason
-      return true
+      // Under the lock that its end is noted under: its number isn't anybody else's yet.
+      Glibc.kill(processID, SIGKILL)
     }
-    if isFirst { Glibc.kill(processID, SIGKILL) }
+  }
+
+  /// Blocks until it has ended, which the kernel may take its time for.
+  func awaitEnd() {
+    while true {
+      let seen = shared_load(news)
+      if mailbox.withLock({ $0.isClosed }) { return }
+      shared_wait(news, seen, 100_000_000)
+    }
   }
 
   /// Asks it to close its runner and end; ends it when it doesn't. Blocks up to two seconds. [control]
   func stop() {
     state.withLock { $0.isStopping = true }
-    channel.send(["stop": true], mayBlock: false)
+    tell(["stop": true])
     let deadline = linux_now_ns() + 2_000_000_000
     while true {
       let seen = shared_load(news)
@@ -314,7 +344,7 @@ final class RunnerProcess: @unchecked Sendable {
       return found.model
     }
     guard let model else { return }
-    channel.send(["interrupt": [.integer(model), .integer(ticket)]], mayBlock: false)
+    tell(["interrupt": [.integer(model), .integer(ticket)]])
     let limit = options.killAfterMs
     Deadlines.shared.add(id: killID, deadlineNs: linux_now_ns() + UInt64(limit) * 1_000_000) { [weak self] in
       guard let self, self.state.withLock({ $0.inFlight.contains { $0.ticket == ticket } }) else { return }

@@ -14,6 +14,9 @@ package final class SharedArena: TensorSource, @unchecked Sendable {
   let byteCount: Int
   let descriptor: CInt
   private let space: Mutex<ArenaSpace>
+  private let bodyBytes = Atomic<Int>(0)
+  /// Its process has ended: whoever keeps it for later need not.
+  let isOver = Atomic<Bool>(false)
 
   /// Address space, not memory: pages come when they are touched.
   package static let standardBytes = 4 << 30
@@ -63,23 +66,44 @@ package final class SharedArena: TensorSource, @unchecked Sendable {
   // MARK: Ranges
 
   package func take(_ byteCount: Int) -> UnsafeMutableRawPointer? {
-    guard byteCount <= self.byteCount, let taken = space.withLock({ $0.take(byteCount) }) else { return nil }
-    for range in taken.cold { giveBack(range) }
-    return base + taken.offset
+    guard byteCount <= self.byteCount else { return nil }
+    if let offset = space.withLock({ $0.take(byteCount) }) { return base + offset }
+    // Warm ranges of other sizes may lie where this one would fit.
+    trim()
+    return space.withLock { $0.take(byteCount) }.map { base + $0 }
   }
 
   package func give(_ start: UnsafeMutableRawPointer, _ byteCount: Int) {
-    let cold = space.withLock { $0.give(start - base, byteCount) }
-    if let cold { giveBack(cold) }
+    let offset = start - base
+    if space.withLock({ $0.give(warm: offset, byteCount) }) { return }
+    giveBack(offset..<offset + ArenaSpace.size(for: byteCount))
   }
 
   /// Gives the pages of all idle ranges back to the system.
   package func trim() {
-    let cold = space.withLock { $0.cool() }
-    for range in cold { giveBack(range) }
+    for range in space.withLock({ $0.takeWarm() }) { giveBack(range) }
   }
 
   private func giveBack(_ range: Range<Int>) {
+    // Before the range can be anybody's again: its next owner's bytes would go, too.
     madvise(base + range.lowerBound, range.count, CInt(MADV_REMOVE))
+    space.withLock { $0.give(cold: range) }
+  }
+
+  // MARK: Bodies
+
+  /// Takes memory for a body of which nothing has come yet: such bodies together get half of the arena at most, so that
+  /// lengths alone keep nobody out.
+  package func takeForBody(_ byteCount: Int) -> UnsafeMutableRawPointer? {
+    let size = ArenaSpace.size(for: byteCount)
+    let taken = bodyBytes.wrappingAdd(size, ordering: .relaxed).newValue
+    if taken <= self.byteCount / 2, let start = take(byteCount) { return start }
+    bodyBytes.wrappingSubtract(size, ordering: .relaxed)
+    return nil
+  }
+
+  package func giveBody(_ start: UnsafeMutableRawPointer, _ byteCount: Int) {
+    bodyBytes.wrappingSubtract(ArenaSpace.size(for: byteCount), ordering: .relaxed)
+    give(start, byteCount)
   }
 }
