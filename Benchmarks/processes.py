@@ -77,6 +77,10 @@ class ProcessGroups:
             result = self.load(host, case, core)
             self.values[f"process.{place}_{case}{suffix}"] = result["p50_us"]
             self.values[f"process.{place}_{case}_p99{suffix}"] = result["p99_us"]
+        values = self.values
+        values[f"process.{place}_added"] = values[f"process.{place}_binary"] - values[f"process.{place}_binary_in_host"]
+        if core is not None:
+          values["process.wakes"] = self.floor("wakes", core)["p50_us"]
         if core is None:
           for suffix, host in hosts:
             result = self.load(host, "binary", connections=8)

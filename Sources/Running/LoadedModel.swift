@@ -90,7 +90,7 @@ package final class LoadedModel: Sendable {
       home.start(request)
       let runNs: UInt64?
       do {
-        runNs = try finish(request, patienceNs: Self.inlinePatienceNs, statistics)
+        runNs = try finish(request, since: began, patienceNs: Self.inlinePatienceNs, statistics)
       } catch {
         if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
         throw error
@@ -110,7 +110,7 @@ package final class LoadedModel: Sendable {
       let started = linux_now_ns()
       return Result { () throws(HostError) in
         if self.home.isHere, let error = self.cancellationError(request.ticket) { throw error }
-        let runNs = try self.finish(request, patienceNs: 0, statistics)
+        let runNs = try self.finish(request, since: began, patienceNs: 0, statistics)
         return Times(queueNs: started - began, runNs: runNs ?? 0)
       }
     }
@@ -118,10 +118,11 @@ package final class LoadedModel: Sendable {
     return try outcome.get()
   }
 
+  /// - Parameter since: When the request came; no run took longer than that is ago, whatever a process says.
   /// - Returns: Nil when patience ended first; nothing has been counted then.
   @inline(__always)
   private func finish(
-    _ request: RunRequest, patienceNs: UInt64, _ statistics: ModelStatistics
+    _ request: RunRequest, since: UInt64, patienceNs: UInt64, _ statistics: ModelStatistics
   ) throws(HostError) -> UInt64? {
     let start = linux_now_ns()
     let runNs: UInt64
@@ -139,10 +140,11 @@ package final class LoadedModel: Sendable {
       throw cancellationError(request.ticket) ?? HostError(.runnerFailed, error.message)
     }
     // What the run took by itself: being woken late says nothing of the model. But a process may say what it likes.
-    place.note(max(runNs, (linux_now_ns() - start) / 4))
+    let waited = linux_now_ns() - start
+    place.note(max(runNs, waited / 4))
     // A runner that doesn't look at its ticket may be late, and nobody waits any more.
     if request.ticket.deadlineNs != 0, let error = cancellationError(request.ticket) { throw error }
-    return runNs
+    return min(runNs, start + waited - since)
   }
 
   private func cancellationError(_ ticket: Ticket) -> HostError? {

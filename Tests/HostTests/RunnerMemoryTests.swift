@@ -85,7 +85,7 @@ import Wire
     do {
       let crowd = try (0..<12).map { _ in try RawConnection(host.socket) }
       for each in crowd { each.send(half) }
-      #expect(Processes.memory("RssShmem", of: host.command.pid) > shared + 3 * Self.megabyte)
+      #expect(Processes.memory("RssShmem", of: host.command.pid) > shared + 2 * Self.megabyte)
     }
     let input = large(3)
     let answered = holds { (try? host.infer("m", input)) != nil }

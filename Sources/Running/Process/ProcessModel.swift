@@ -59,7 +59,6 @@ final class ProcessModel: ModelHome {
     request.describeInputs()
     give(request, outputBytes.load(ordering: .relaxed))
     do throws(HostError) {
-      request.shared?.startedNs = linux_now_ns()
       if let shared = request.shared { try process.submit(shared, ticket: ticket.id, model: number) }
       // Who cancelled before the run was handed over found nothing to cancel.
       if ticket.isCancelled { process.cancel(ticket: ticket.id) }
@@ -85,14 +84,15 @@ final class ProcessModel: ModelHome {
   func finish(_ request: RunRequest, patienceNs: UInt64) throws(HostError) -> UInt64? {
     guard let shared = request.shared else { throw .outOfMemory }
     if let refusal = shared.refusal { throw refusal }
-    let deadline = patienceNs == 0 ? UInt64.max : linux_now_ns() + patienceNs
     var needs = 0
     while true {
-      switch Int(wait(shared.state, until: deadline)) {
+      switch Int(wait(shared.state, patienceNs)) {
       case SHARED_RUN_SUBMITTED, SHARED_RUN_SLEEPING: return nil
       case SHARED_RUN_NEEDS:
         needs += 1
-        if needs > Self.neediestRun { return try fault("a run asked for memory \(needs) times", waits: patienceNs == 0) }
+        if needs > Self.neediestRun {
+          return try fault("a run asked for memory \(needs) times", waits: patienceNs == 0)
+        }
         let needed = UnsafeMutableRawPointer(shared.run) + MemoryLayout<shared_run>.offset(of: \.needed_bytes)!
         give(request, Int(clamping: shared_load64(needed.assumingMemoryBound(to: UInt64.self))))
         // Unless its process has ended meanwhile, of which the state tells by now.
@@ -118,8 +118,8 @@ final class ProcessModel: ModelHome {
     throw process.failure
   }
 
-  /// Waits until the run is no longer with the process, or until `deadline`.
-  private func wait(_ state: UnsafeMutablePointer<UInt32>, until deadline: UInt64) -> UInt32 {
+  /// Waits until the run is no longer with the process, or until patience ends; 0 = it never does.
+  private func wait(_ state: UnsafeMutablePointer<UInt32>, _ patienceNs: UInt64) -> UInt32 {
     spin(state)
     while true {
       let now = shared_load(state)
@@ -127,14 +127,11 @@ final class ProcessModel: ModelHome {
       if now == UInt32(SHARED_RUN_SUBMITTED) {
         guard shared_replace(state, now, UInt32(SHARED_RUN_SLEEPING)) else { continue }
       }
-      var limit = Self.longestSleepNs
-      if deadline != .max {
-        let clock = linux_now_ns()
-        if clock >= deadline { return now }
-        limit = min(limit, deadline - clock)
-      }
-      shared_wait(state, UInt32(SHARED_RUN_SLEEPING), limit)
-      if shared_load(state) <= UInt32(SHARED_RUN_SLEEPING) && process.end != nil { return UInt32(SHARED_RUN_DIED) }
+      shared_wait(state, UInt32(SHARED_RUN_SLEEPING), patienceNs == 0 ? Self.longestSleepNs : patienceNs)
+      guard shared_load(state) <= UInt32(SHARED_RUN_SLEEPING) else { continue }
+      if process.end != nil { return UInt32(SHARED_RUN_DIED) }
+      // Nothing has woken it but the time.
+      if patienceNs != 0 { return UInt32(SHARED_RUN_SLEEPING) }
     }
   }
 
@@ -155,8 +152,7 @@ final class ProcessModel: ModelHome {
 
   private func take(_ request: RunRequest) throws(HostError) -> UInt64 {
     do {
-      // No longer than the host has waited, whatever the process says.
-      let runNs = min(try request.takeShared(signature), linux_now_ns() - (request.shared?.startedNs ?? 0))
+      let runNs = try request.takeShared(signature)
       lastRunNs.store(runNs, ordering: .relaxed)
       // Memory for what the last run gave; an answer that is smaller once doesn't shrink it.
       let bytes = request.takenBytes + 64 * request.outputs.count

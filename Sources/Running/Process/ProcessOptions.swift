@@ -20,7 +20,7 @@ package struct ProcessOptions: Sendable {
   /// Crashes within a minute that end in quarantine; 0 = never.
   package var quarantineCrashes = 5
   /// Longest spin for an answer, or for the next run, before a thread sleeps; 0 = never.
-  package var spinMicros = 50
+  package var spinMicros = 100
 
   package init() {}
 }

@@ -48,8 +48,6 @@ final class SharedRun {
   private var firstGiven = 0..<0
   private var moreGiven: [Range<Int>] = []
   private(set) var givenBytes = 0
-  /// When it was handed over; CLOCK_MONOTONIC.
-  var startedNs: UInt64 = 0
   /// Why it couldn't be handed over.
   var refusal: HostError?
 
