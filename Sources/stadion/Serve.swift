@@ -29,7 +29,7 @@ enum Serve {
       .init("--busy-poll-micros", value: "N", help: "Spin so long for the next request before sleeping (default: 0)."),
       .init("--inline-run-micros", value: "N", help: "Longest run that stays on an event loop (default: 200)."),
       .init("--runner-memory-bytes", value: "N", help: "Tensors under way per runner process (default: 4294967296)."),
-      .init("--runner-spin-micros", value: "N", help: "Longest spin between host and runner process (default: 100)."),
+      .init("--runner-spin-micros", value: "N", help: "Longest spin between host and runner process (default: 200)."),
       .init(
         "--kill-after-ms", value: "N", help: "Time for a cancelled run before its process is ended (default: 5000)."),
       .init("--open-timeout-ms", value: "N", help: "Time for a runner to open its library (default: 30000)."),

@@ -138,8 +138,8 @@ final class ProcessModel: ModelHome {
   /// Looks for the end of a run that should take no longer than a wake-up does.
   private func spin(_ state: UnsafeMutablePointer<UInt32>) {
     let longest = process.spinNs
-    // A run that takes half of that by itself will hardly be back in time.
-    guard longest > 0, lastRunNs.load(ordering: .relaxed) < longest / 2, habit.pays else { return }
+    // For the time of a wake-up; a run that takes longer by itself is better slept through.
+    guard longest > 0, lastRunNs.load(ordering: .relaxed) < longest / 4, habit.pays else { return }
     let began = linux_now_ns()
     repeat {
       for _ in 0..<32 {

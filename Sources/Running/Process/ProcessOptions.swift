@@ -19,8 +19,9 @@ package struct ProcessOptions: Sendable {
   package var longestBackOffMs = 30_000
   /// Crashes within a minute that end in quarantine; 0 = never.
   package var quarantineCrashes = 5
-  /// Longest spin for an answer, or for the next run, before a thread sleeps; 0 = never.
-  package var spinMicros = 100
+  /// Longest spin for an answer, or for the next run, before a thread sleeps; 0 = never. Two wake-ups across cores, of
+  /// the client and of the host, take up to 100 µs each on virtual machines.
+  package var spinMicros = 200
 
   package init() {}
 }

@@ -9,8 +9,8 @@ package struct SpinHabit: ~Copyable, Sendable {
   /// Misses in a row.
   private let misses = Atomic<Int>(0)
 
-  /// After that many misses in a row, every 256th wait spins.
-  private static let mostMisses = 8
+  /// After that many misses in a row, every 64th wait spins.
+  private static let mostMisses = 6
 
   package init() {}
 
