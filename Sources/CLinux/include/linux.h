@@ -44,7 +44,8 @@ void linux_stop_blocking(int descriptor);
 // Waits for a child's end, however long that takes. Its status as waitpid(2) has it; -1 if there is no such child.
 int linux_wait(int process);
 // Replaces the mapped pages of `path`, an opened library, by private copies of what they hold, so that nobody who
-// writes to the file changes code that runs. Before another thread runs that code. Libraries over 64 MB stay as they are.
+// writes to the file changes code that runs. Before another thread runs that code. Libraries over 64 MB stay as they
+// are.
 void linux_detach_library(const char *path);
 // Resident pages of this process, in bytes; 0 when unknown.
 uint64_t linux_resident_bytes(void);

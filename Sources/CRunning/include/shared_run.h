@@ -1,7 +1,7 @@
 // What the host and a runner process share: how a run lies in the arena, the ring that announces runs, and wake-ups.
 //
-// Both sides are the same executable, so nothing here has a version. Fields say who writes them. The host reads what the
-// child writes once, into its own memory, and believes none of it.
+// Both sides are the same executable, so nothing here has a version. Fields say who writes them. The host reads what
+// the child writes once, into its own memory, and believes none of it.
 #ifndef STADION_SHARED_RUN_H
 #define STADION_SHARED_RUN_H
 
@@ -33,20 +33,20 @@ typedef struct shared_tensor {
 
 // Followed by the inputs, the room for outputs' descriptions, and the wanted outputs' indexes.
 typedef struct shared_run {
-  uint32_t state;           // both
-  uint32_t cancel;          // host: nonzero once nobody wants the answer
-  uint64_t ticket;          // host, as all up to `given_bytes`
-  uint64_t deadline_ns;     // CLOCK_MONOTONIC; 0 = none
-  uint32_t model;           // the number that `load` gave it
+  uint32_t state;        // both
+  uint32_t cancel;       // host: nonzero once nobody wants the answer
+  uint64_t ticket;       // host, as all up to `given_bytes`
+  uint64_t deadline_ns;  // CLOCK_MONOTONIC; 0 = none
+  uint32_t model;        // the number that `load` gave it
   uint32_t input_count;
-  uint32_t output_room;     // outputs that may be described
-  uint32_t wanted_count;    // 0 = all
-  uint64_t given_offset;    // memory for outputs
-  uint64_t given_bytes;     // 0 = none is left
-  uint64_t needed_bytes;    // child, as all below
+  uint32_t output_room;   // outputs that may be described
+  uint32_t wanted_count;  // 0 = all
+  uint64_t given_offset;  // memory for outputs
+  uint64_t given_bytes;   // 0 = none is left
+  uint64_t needed_bytes;  // child, as all below
   uint64_t run_ns;
   uint32_t output_count;
-  uint32_t error;           // 0, or 1 + the place of a code in the host's list
+  uint32_t error;  // 0, or 1 + the place of a code in the host's list
   uint32_t message_bytes;
   uint32_t reserved;
   char message[SHARED_RUN_MESSAGE_BYTES];
@@ -60,7 +60,7 @@ enum { SHARED_RING_ENTRIES = 4096 };  // runs that may be with one process at on
 
 // `shared_ring.leader`.
 enum {
-  SHARED_LEADER_BUSY = 0,    // there is none: whoever becomes idle takes what is there, but a run shouldn't wait for that
+  SHARED_LEADER_BUSY = 0,  // there is none: whoever becomes idle takes what is there, but a run shouldn't wait for that
   SHARED_LEADER_ASLEEP = 1,  // on `tail`
   SHARED_LEADER_LOOKING = 2,
 };
