@@ -41,6 +41,8 @@ final class RunnerProcess: @unchecked Sendable {
     var end: RunnerEnd?
     /// What the host has against it; it is being ended for that.
     var charge: String?
+    /// That is a run that didn't end after it was cancelled.
+    var isOverdueRun = false
     /// The host wants it to end.
     var isStopping = false
   }
@@ -190,7 +192,7 @@ final class RunnerProcess: @unchecked Sendable {
         ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
       if wasOutOfMemory && state.charge == nil { state.charge = "it took more memory than its manifest allows" }
       let reason = state.charge.map { "ended by the host: \($0)" } ?? how
-      let end = RunnerEnd(reason: reason, signal: signal == 0 ? nil : signal)
+      let end = RunnerEnd(reason: reason, signal: signal == 0 ? nil : signal, isOverdueRun: state.isOverdueRun)
       state.end = end
       defer { state.inFlight = [] }
       return (end, state.inFlight, state.isStopping)
@@ -248,10 +250,11 @@ final class RunnerProcess: @unchecked Sendable {
   }
 
   /// Ends the process for a reason that its requests and the log are told.
-  func charge(_ reason: String) {
+  func charge(_ reason: String, isOverdueRun: Bool = false) {
     let isFirst = state.withLock { state in
       guard state.end == nil, state.charge == nil else { return false }
       state.charge = reason
+      state.isOverdueRun = isOverdueRun
       return true
     }
     if isFirst { Glibc.kill(processID, SIGKILL) }
@@ -318,7 +321,7 @@ final class RunnerProcess: @unchecked Sendable {
     let limit = options.killAfterMs
     Deadlines.shared.add(id: killID, deadlineNs: linux_now_ns() + UInt64(limit) * 1_000_000) { [weak self] in
       guard let self, self.state.withLock({ $0.inFlight.contains { $0.ticket == ticket } }) else { return }
-      self.charge("a run went on for \(limit) ms after it was cancelled")
+      self.charge("a run went on for \(limit) ms after it was cancelled", isOverdueRun: true)
     }
   }
 }
