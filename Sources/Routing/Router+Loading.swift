@@ -175,7 +175,9 @@ extension Router {
     let homeWasAsked = known?.displacedFrom.map { isInUse($0) } ?? false
     do throws(HostError) {
       if let problem = version.problem { throw HostError(.invalidRequest, problem) }
-      let served = try await load(version, of: entry, statistics: known?.statistics)
+      // A version that moves keeps its counts, one that is new begins anew.
+      let earlier = known?.entry == version && !reloads ? known?.served?.statistics : nil
+      let served = try await load(version, of: entry, statistics: known?.statistics ?? earlier)
       if let end = Self.processEnd(among: served.instances) {
         await retire([served])
         // Which need not have been this model's doing.
@@ -199,7 +201,8 @@ extension Router {
     } catch {
       Log.warning(
         "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
-      let fatalLoads = (known?.entry == version ? known?.fatalLoads ?? 0 : 0) + (error.isProcessEnd ? 1 : 0)
+      let wasFatal = error.isProcessEnd && error.code == .runnerFailed
+      let fatalLoads = (known?.entry == version ? known?.fatalLoads ?? 0 : 0) + (wasFatal ? 1 : 0)
       if known?.served == nil && (error.code == .overloaded || (1..<Self.fatalLoadLimit).contains(fatalLoads)) {
         // Tried again when the runner is back. That it had been served and by whom says more than who else is there.
         var reason = error.description
@@ -237,8 +240,30 @@ extension Router {
   }
 
   /// Loads one version into the best runner that takes it; on each named device, if `model.json` names several.
+  ///
+  /// What a runner has said that was replaced or taken away meanwhile, no longer counts: others are asked then.
   private func load(
     _ version: VersionEntry, of entry: ModelEntry, statistics: ModelStatistics?
+  ) async throws(HostError) -> ServedVersion {
+    while true {
+      var asked: [Runner] = []
+      do throws(HostError) {
+        let served = try await load(version, of: entry, statistics: statistics, asking: &asked)
+        if served.instances.allSatisfy({ isKept($0.runner) }) { return served }
+        await retire([served])
+      } catch {
+        if asked.allSatisfy(isKept) { throw error }
+      }
+    }
+  }
+
+  /// It is neither replaced nor taken away.
+  private func isKept(_ runner: Runner) -> Bool {
+    runners.contains { $0.runner === runner && !$0.isGone }
+  }
+
+  private func load(
+    _ version: VersionEntry, of entry: ModelEntry, statistics: ModelStatistics?, asking asked: inout [Runner]
   ) async throws(HostError) -> ServedVersion {
     let settings = entry.settings
     let candidates = await candidates(for: version.format)
@@ -253,17 +278,19 @@ extension Router {
     for pick in RunnerChoice.ranked(among: candidates, for: demand).picks {
       if !instances.isEmpty && (settings.devices.count < 2 || !settings.devices.contains(pick.device)) { break }
       if instances.contains(where: { $0.device == pick.device }) { continue }
+      let runner = runners[pick.candidate].runner
+      asked.append(runner)
       do throws(HostError) {
-        let runner = runners[pick.candidate].runner
         instances.append(try await load(version, settings, on: runner, pick.device, like: instances.first))
       } catch {
         reasons.append(error.description)
-        if error.isProcessEnd { end = error }
+        // A load that ended a process says more than one that came after its end.
+        if error.isProcessEnd && end?.code != .runnerFailed { end = error }
       }
     }
     guard !instances.isEmpty else {
       throw HostError(
-        end == nil ? .unsupported : .runnerFailed, reasons.joined(separator: "; "), isProcessEnd: end != nil)
+        end?.code ?? .unsupported, reasons.joined(separator: "; "), isProcessEnd: end != nil)
     }
     if let end, Self.processEnd(among: instances) != nil {
       for instance in instances { await instance.runner.unload(instance) }

@@ -9,64 +9,96 @@ extension Router {
   ///
   /// A runner in a process of its own whose manifest or library has changed is replaced while it serves. One in the host
   /// keeps what it was opened with: a library is opened once in a process.
+  ///
+  /// - Parameter search: Runs when earlier updates have decided, so that the last one knows the newest.
+  package func update(_ search: @escaping @Sendable () -> ManifestSearch.Result) async {
+    let previous = lastUpdate
+    let task = Task {
+      _ = await previous?.value
+      return await self.take(search())
+    }
+    lastUpdate = task
+    let leaving = await task.value
+    // Runners, not ids: a later search may find the manifest again, for which there is another runner then.
+    for name in models.keys { await withdraw(name, from: leaving.gone) }
+    // Beside each other: a last run that never ends holds nobody up but those who wait for it.
+    await withTaskGroup(of: Void.self) { group in
+      for runner in leaving.replaced { group.addTask { await runner.stop() } }
+      for runner in leaving.gone { group.addTask { await self.dismiss(runner) } }
+    }
+    await rescan(retriesFailures: true)
+  }
+
   package func update(_ result: ManifestSearch.Result) async {
+    await update { result }
+  }
+
+  /// Runners that an update has put out of use.
+  struct Leaving: Sendable {
+    var replaced: [Runner] = []
+    var gone: [Runner] = []
+  }
+
+  private func take(_ result: ManifestSearch.Result) async -> Leaving {
     meetRunners()
     let before = manifests
     found.withLock { $0 = result }
     for problem in result.problems where !before.problems.contains(problem) {
       Log.warning("refused a manifest", ("problem", problem.description))
     }
-    for manifest in result.manifests { await take(manifest) }
-    // Runners, not ids: while this waits, a later search may find the manifest again, for which there is another runner.
-    var gone: [Runner] = []
-    let latest = manifests.manifests
+    var leaving = Leaving()
+    for manifest in result.manifests {
+      if let old = await take(manifest) { leaving.replaced.append(old) }
+    }
     for index in runners.indices where !runners[index].isGone {
       let runner = runners[index].runner
-      if latest.contains(where: { $0.id == runner.id }) { continue }
+      if result.manifests.contains(where: { $0.id == runner.id }) { continue }
       runners[index].isGone = true
-      gone.append(runner)
+      leaving.gone.append(runner)
       Log.info("a runner's manifest is gone", ("runner", runner.id))
     }
-    for name in models.keys { await withdraw(name, from: gone) }
-    for runner in gone { await dismiss(runner) }
-    await rescan(retriesFailures: true)
+    return leaving
   }
 
-  private func take(_ manifest: RunnerManifest) async {
+  /// - Returns: The runner in whose place there is another now.
+  private func take(_ manifest: RunnerManifest) async -> Runner? {
     guard let index = runners.firstIndex(where: { $0.runner.id == manifest.id }) else {
       runners.append(RunnerState(makeRunner(manifest)))
       Log.info("found a runner", ("runner", manifest.id))
-      return
+      return nil
     }
+    // What it shows decides what becomes of it.
+    while let opening = runners[index].opening { await opening.value }
     let isStopped = runners[index].isGone && runners[index].runner.manifest.isolation == .process
     runners[index].isGone = false
     let stamp = LibraryStamp(manifest.libraryPath)
     let isSame = runners[index].runner.manifest == manifest && runners[index].stamp == stamp
-    if isStopped {
-      await renew(index, manifest)
-    } else if runners[index].facts == nil {
+    if isStopped { return renew(index, manifest) }
+    if runners[index].facts == nil {
       // Never opened, refused, or down: its library may be another by now.
-      if !isSame || runners[index].refusal != nil { await renew(index, manifest) }
-    } else if !isSame {
-      if runners[index].rejected == RunnerState.Rejected(manifest: manifest, stamp: stamp) { return }
-      if runners[index].runner.manifest.isolation == .process && manifest.isolation == .process {
-        await replace(index, by: manifest)
-      } else {
-        runners[index].remark =
-          "its manifest or library has changed; a runner in the host keeps what it was opened with until the host "
-          + "starts again"
-      }
-    } else {
+      return isSame && runners[index].refusal == nil ? nil : renew(index, manifest)
+    }
+    if isSame {
       runners[index].remark = nil
       runners[index].rejected = nil
+    } else if runners[index].rejected == RunnerState.Rejected(manifest: manifest, stamp: stamp) {
+      return nil
+    } else if runners[index].runner.manifest.isolation == .process && manifest.isolation == .process {
+      return try? await replace(index, by: manifest)
+    } else {
+      runners[index].remark =
+        "its manifest or library has changed; a runner in the host keeps what it was opened with until the host "
+        + "starts again"
     }
+    return nil
   }
 
   /// Forgets a runner that serves nothing, or nothing for long, for another of the same name.
-  private func renew(_ index: Int, _ manifest: RunnerManifest) async {
+  private func renew(_ index: Int, _ manifest: RunnerManifest) -> Runner {
     let old = runners[index].runner
     runners[index] = RunnerState(makeRunner(manifest))
-    await old.stop()
+    abandon(old)
+    return old
   }
 
   /// Ends the process of a runner whose manifest is gone.

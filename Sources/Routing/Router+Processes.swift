@@ -1,6 +1,7 @@
 import CLinux
 package import Inference
 import Manifests
+import Registry
 import Running
 import Synchronization
 import Telemetry
@@ -14,7 +15,7 @@ extension Router {
   func lost(_ runner: Runner, _ end: RunnerEnd) async {
     guard let index = runners.firstIndex(where: { $0.runner === runner }) else { return }
     runners[index].facts = nil
-    let pauseMs = runners[index].record.note(linux_now_ns(), options.processes)
+    let pauseMs = runners[index].record.note(linux_now_ns(), options.processes, isCrash: !end.isOverdueRun)
     let reason = "runner \(runner.id) was \(end.reason)"
     let taken = takeLost(runner, reason)
     if let pauseMs {
@@ -97,8 +98,14 @@ extension Router {
     }
     runners[index].record.forgive()
     if runners[index].reason == nil {
-      if let reason = await replace(index, by: manifest) { throw HostError(.conflict, reason) }
-      return
+      let old: Runner
+      do throws(HostError) {
+        old = try await replace(index, by: manifest)
+      } catch {
+        throw HostError(.conflict, error.description)
+      }
+      await old.stop()
+      return await recover()
     }
     if runners[index].refusal != nil { runners[index] = RunnerState(makeRunner(manifest)) }
     runners[index].health = .comingBack("an operator has asked for it")
@@ -108,35 +115,33 @@ extension Router {
 
   // MARK: Replacing
 
-  /// Starts a runner beside the one at `index`, loads what that one serves, lets it take over, and drains the old one.
+  /// Starts a runner beside the one at `index`, loads what that one serves, and lets it take over.
   ///
-  /// - Returns: Why the old one still serves; nil when it has been replaced.
-  @discardableResult
-  func replace(_ index: Int, by manifest: RunnerManifest) async -> String? {
+  /// - Returns: The old one, which is to be stopped.
+  /// - Throws: Why the old one still serves.
+  func replace(_ index: Int, by manifest: RunnerManifest) async throws(HostError) -> Runner {
     let old = runners[index].runner
     let stamp = LibraryStamp(manifest.libraryPath)
     let fresh = makeRunner(manifest)
     let names = models.filter { $0.value.versions.values.contains { $0.serves(old) } }.keys.sorted()
     let outcome = TakeOver()
     await serially(names[...]) {
-      let problem = await self.takeOver(names, from: old, to: fresh, index, stamp)
+      let problem = await self.takeOver(from: old, to: fresh, index, stamp)
       outcome.problem.withLock { $0 = problem }
     }
-    let problem = outcome.problem.withLock { $0 }
-    if let problem {
+    if let problem = outcome.problem.withLock({ $0 }) {
       await fresh.stop()
-      guard runners[index].runner === old else { return problem }
-      runners[index].rejected = RunnerState.Rejected(manifest: manifest, stamp: stamp)
-      runners[index].remark = "its replacement isn't used: \(problem)"
-      Log.warning("a runner's replacement isn't used", ("runner", old.id), ("reason", problem))
-    } else {
-      Log.info("replaced a runner", ("runner", old.id))
-      await old.stop()
+      guard runners[index].runner === old else { throw problem }
+      if problem.isTheRunnersDoing { runners[index].rejected = RunnerState.Rejected(manifest: manifest, stamp: stamp) }
+      runners[index].remark = "its replacement isn't used: \(problem.description)"
+      Log.warning("a runner's replacement isn't used", ("runner", old.id), ("reason", problem.description))
+      throw problem
     }
-    return problem
+    Log.info("replaced a runner", ("runner", old.id))
+    return old
   }
 
-  private final class TakeOver: Sendable { let problem = Mutex<String?>(nil) }
+  private final class TakeOver: Sendable { let problem = Mutex<HostError?>(nil) }
 
   /// Runs `change` when no other change of any of `names` is under way.
   private func serially(_ names: ArraySlice<String>, _ change: @escaping @Sendable () async -> Void) async {
@@ -145,50 +150,105 @@ extension Router {
     await serially(first) { await self.serially(names.dropFirst(), change) }
   }
 
+  private struct Move {
+    let model: String
+    let number: Int
+    let old: ServedVersion
+    let new: ServedVersion
+  }
+
   private func takeOver(
-    _ names: [String], from old: Runner, to fresh: Runner, _ index: Int, _ stamp: LibraryStamp?
-  ) async -> String? {
-    var moved: [(name: String, number: Int, served: ServedVersion)] = []
-    let facts: RunnerFacts
+    from old: Runner, to fresh: Runner, _ index: Int, _ stamp: LibraryStamp?
+  ) async -> HostError? {
+    var moves: [Move] = []
     do throws(HostError) {
-      facts = try await fresh.open()
-      for name in names {
-        for (number, version) in models[name]?.versions ?? [:] {
-          guard let served = version.served, version.serves(old), let settings = models[name]?.settings else {
-            continue
+      let facts = try await fresh.open()
+      // Loads into the old one may have been under way, and come to their end meanwhile.
+      while let next = nextMove(from: old, after: moves) {
+        var instances: [LoadedModel] = []
+        for instance in next.old.instances {
+          if instance.runner === old {
+            let wanted = next.old.instances.first
+            instances.append(try await load(next.entry, next.settings, on: fresh, instance.device, like: wanted))
+          } else {
+            instances.append(instance)
           }
-          var instances: [LoadedModel] = []
-          for instance in served.instances {
-            guard instance.runner === old else {
-              instances.append(instance)
-              continue
-            }
-            instances.append(
-              try await load(version.entry, settings, on: fresh, instance.device, like: served.instances.first))
-          }
-          moved.append((name, number, served.with(instances)))
         }
+        moves.append(
+          Move(model: next.old.model, number: next.entry.number, old: next.old, new: next.old.with(instances)))
       }
+      // From here on nothing waits: requests find the old one or the new one, never none.
+      guard runners[index].runner === old, !runners[index].isGone else {
+        throw HostError(.conflict, "another change came first")
+      }
+      if let error = Self.processEnd(among: moves.flatMap(\.new.instances)) { throw error }
+      if fresh.hasEnded {
+        throw HostError(.runnerFailed, "runner \(fresh.id): its process has ended", isProcessEnd: true)
+      }
+      let crashes = runners[index].record
+      runners[index] = RunnerState(fresh)
+      runners[index].facts = facts
+      runners[index].stamp = stamp
+      runners[index].record = crashes
+      runners[index].record.startedNs = linux_now_ns()
     } catch {
-      return error.description
+      return error
     }
-    // From here on nothing waits: requests find the old one or the new one, never none.
-    guard runners[index].runner === old else { return "another change came first" }
-    if let error = Self.processEnd(among: moved.flatMap(\.served.instances)) { return error.description }
-    var retired: [LoadedModel] = []
-    for move in moved {
-      retired += models[move.name]?.versions[move.number]?.served?.instances.filter { $0.runner === old } ?? []
-      models[move.name]?.versions[move.number]?.phase = .ready(move.served)
+    var unused: [LoadedModel] = []
+    for move in moves {
+      if models[move.model]?.versions[move.number]?.served === move.old {
+        models[move.model]?.versions[move.number]?.phase = .ready(move.new)
+      } else {
+        // Unloaded, lost or loaded anew meanwhile.
+        unused += move.new.instances.filter { $0.runner === fresh }
+      }
     }
-    let crashes = runners[index].record
-    runners[index] = RunnerState(fresh)
-    runners[index].facts = facts
-    runners[index].stamp = stamp
-    runners[index].record = crashes
-    runners[index].record.startedNs = linux_now_ns()
     publish()
-    for instance in retired { await old.unload(instance) }
+    for instance in unused { await fresh.unload(instance) }
     return nil
+  }
+
+  /// A version that `old` serves in a form that isn't among `moves`.
+  private func nextMove(
+    from old: Runner, after moves: [Move]
+  ) -> (old: ServedVersion, entry: VersionEntry, settings: ModelSettings)? {
+    for (_, model) in models.sorted(by: { $0.key < $1.key }) {
+      guard let settings = model.settings else { continue }
+      for (_, version) in model.versions {
+        guard let served = version.served, version.serves(old) else { continue }
+        if !moves.contains(where: { $0.old === served }) { return (served, version.entry, settings) }
+      }
+    }
+    return nil
+  }
+
+  /// Takes out of service what a runner serves that no longer is one of the router's: a later scan loads it elsewhere.
+  func abandon(_ runner: Runner) {
+    _ = takeLost(runner, "runner \(runner.id) is being replaced")
+    publish()
+  }
+
+  /// Gives models that a process has left to whoever can serve them now.
+  func recover() async {
+    let lost = models.filter { model in
+      model.value.versions.values.contains {
+        if case .lost = $0.phase { return true }
+        return false
+      }
+    }
+    await withTaskGroup(of: Void.self) { group in
+      for name in lost.keys { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
+    }
+  }
+}
+
+extension HostError {
+  /// It would happen again with the same library and manifest; not for want of memory, or by another change.
+  fileprivate var isTheRunnersDoing: Bool {
+    switch code {
+    case .overloaded, .conflict, .deadlineExceeded, .cancelled: false
+    default: !isProcessEnd
+    }
   }
 }
 

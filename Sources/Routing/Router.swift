@@ -81,6 +81,8 @@ package actor Router {
   var models: [String: ModelState] = [:]
   /// The last change of each model; the next one waits for it.
   var changes: [String: Task<Void, Never>] = [:]
+  /// What the last search for manifests has led to; the next one waits for it.
+  var lastUpdate: Task<Leaving, Never>?
 
   nonisolated let found: Mutex<ManifestSearch.Result>
   private nonisolated let published = Mutex(RoutingTable())
@@ -178,15 +180,20 @@ package actor Router {
 
   /// Opens runner `index`; a failure is kept as its refusal, unless trying again may help.
   func open(_ index: Int) async {
-    guard runners[index].facts == nil, runners[index].reason == nil else { return }
-    if let opening = runners[index].opening { return await opening.value }
-    let runner = runners[index].runner
-    let task = Task {
-      await self.open(runner, index)
-      if self.runners[index].runner === runner { self.runners[index].opening = nil }
+    // Again, if it was replaced meanwhile: whoever asks goes on with one that is known.
+    while runners[index].facts == nil, runners[index].reason == nil {
+      if let opening = runners[index].opening {
+        await opening.value
+        continue
+      }
+      let runner = runners[index].runner
+      let task = Task {
+        await self.open(runner, index)
+        if self.runners[index].runner === runner { self.runners[index].opening = nil }
+      }
+      runners[index].opening = task
+      await task.value
     }
-    runners[index].opening = task
-    await task.value
   }
 
   private func open(_ runner: Runner, _ index: Int) async {

@@ -78,12 +78,13 @@ struct CrashRecord: Equatable {
 
   /// Books an end.
   ///
+  /// - Parameter isCrash: It counts towards quarantine. Clients that leave early may have a healthy process ended.
   /// - Returns: Milliseconds to wait before the next start; nil for quarantine.
-  mutating func note(_ now: UInt64, _ options: ProcessOptions) -> Int? {
+  mutating func note(_ now: UInt64, _ options: ProcessOptions, isCrash: Bool = true) -> Int? {
     count += 1
-    lastMinute = lastMinute.filter { now - $0 < Self.minuteNs } + [now]
+    lastMinute = lastMinute.filter { now - $0 < Self.minuteNs } + (isCrash ? [now] : [])
     streak = now - min(startedNs, now) < Self.minuteNs ? streak + 1 : 1
-    if options.quarantineCrashes > 0 && lastMinute.count >= options.quarantineCrashes { return nil }
+    if isCrash && options.quarantineCrashes > 0 && lastMinute.count >= options.quarantineCrashes { return nil }
     return min(options.longestBackOffMs, options.backOffMs << min(streak - 1, 16))
   }
 

@@ -11,6 +11,9 @@ package actor Runner {
   private nonisolated let options: ProcessOptions
   private nonisolated let control: RunThreads
   private nonisolated let process = Atomic<Int32>(0)
+  /// Processes that were to be started, and the last of them that ended though nobody wanted that.
+  private nonisolated let starts = Atomic<Int>(0)
+  private nonisolated let lastEnded = Atomic<Int>(0)
 
   /// Where it is, once it has been opened. Nil before, and after its process has ended.
   private var home: (any RunnerHome)?
@@ -39,16 +42,18 @@ package actor Runner {
   ///
   /// - Throws: `.incompatibleRunner` for what can't be used; `.runnerFailed` when its process ended meanwhile.
   @discardableResult
-  package func open() throws(HostError) -> RunnerFacts { try opened().facts }
-
-  private func opened() throws(HostError) -> any RunnerHome {
-    if let home, !home.hasEnded { return home }
+  package func open() throws(HostError) -> RunnerFacts {
+    if let home, !home.hasEnded { return home.facts }
     if let refusal { throw refusal }
     guard !isStopped else { throw HostError(.conflict, "runner \(id) has been stopped") }
     let opened: any RunnerHome
     switch manifest.isolation {
     case .process:
-      let started = try ProcessRunner(manifest, options, onEnd: onEnd)
+      let number = starts.wrappingAdd(1, ordering: .relaxed).newValue
+      let started = try ProcessRunner(manifest, options) { [weak self, onEnd] end in
+        self?.lastEnded.store(number, ordering: .releasing)
+        onEnd(end)
+      }
       process.store(started.processID, ordering: .relaxed)
       opened = started
     case .host:
@@ -64,7 +69,17 @@ package actor Runner {
     Log.info(
       "opened a runner", ("runner", id), ("version", facts.version), ("score", String(facts.score)),
       ("isolation", manifest.isolation.rawValue))
-    return opened
+    return facts
+  }
+
+  /// Where it is, while it is open.
+  ///
+  /// - Throws: `.overloaded`, as a process's end, if it isn't: only `open` starts a process, so that whoever owns the
+  ///   runner decides when, and nothing is loaded behind a pause or a quarantine.
+  private func openHome() throws(HostError) -> any RunnerHome {
+    if let home, !home.hasEnded { return home }
+    if let refusal { throw refusal }
+    throw HostError(.overloaded, "runner \(id) isn't open; try again later", isProcessEnd: true)
   }
 
   package struct LoadRequest: Sendable {
@@ -88,11 +103,11 @@ package actor Runner {
     }
   }
 
-  /// Loads a model. Blocks the control thread, perhaps for seconds.
+  /// Loads a model into the runner, which must be open. Blocks the control thread, perhaps for seconds.
   ///
-  /// - Throws: What the runner says; nothing is left behind then.
+  /// - Throws: What the runner says; `.overloaded` when it isn't open any more. Nothing is left behind then.
   package func load(_ request: LoadRequest) throws(HostError) -> LoadedModel {
-    let home = try opened()
+    let home = try openHome()
     let devices = home.facts.devices
     guard let index = devices.firstIndex(where: { $0.kind == request.device }) else {
       throw HostError(.unsupported, "runner \(id) has no device \(request.device)")
@@ -124,6 +139,11 @@ package actor Runner {
     while let model = models.first { await unload(model) }
     home?.stop()
     home = nil
+  }
+
+  /// Its last process has ended though nobody wanted that. Any thread.
+  package nonisolated var hasEnded: Bool {
+    lastEnded.load(ordering: .acquiring) == starts.load(ordering: .relaxed) && processID != nil
   }
 
   /// What opening has shown; nil while it isn't open.

@@ -10,8 +10,8 @@ final class Watches: Sendable {
   private let search: ManifestSearch
   private let router: Router
   private let loop: EventLoop
-  /// By folder.
-  private let watches = Mutex<[String: FolderWatch]>([:])
+  /// By folder; nil once they are stopped.
+  private let watches = Mutex<[String: FolderWatch]?>([:])
 
   init(_ search: ManifestSearch, _ router: Router, on loop: EventLoop) {
     self.search = search
@@ -19,7 +19,7 @@ final class Watches: Sendable {
     self.loop = loop
     if let root = router.modelRoot {
       let watch = FolderWatch(root: root) { Task(executorPreference: loop) { await router.rescan() } }
-      watches.withLock { $0[root] = watch }
+      watches.withLock { $0?[root] = watch }
     }
     for folder in search.folders where access(folder, F_OK) == 0 { watchRunners(in: folder) }
     watchLibraries(of: router.manifests)
@@ -27,8 +27,8 @@ final class Watches: Sendable {
 
   func stop() {
     let all = watches.withLock { watches in
-      defer { watches = [:] }
-      return watches.values.map(\.self)
+      defer { watches = nil }
+      return watches?.values.map(\.self) ?? []
     }
     for watch in all { watch.stop() }
   }
@@ -41,15 +41,20 @@ final class Watches: Sendable {
   }
 
   private func watchRunners(in folder: String) {
-    guard watches.withLock({ $0[folder] == nil }) else { return }
-    let watch = FolderWatch(root: folder, levels: 1) { [weak self] in self?.lookAgain() }
-    watches.withLock { $0[folder] = watch }
+    watches.withLock { watches in
+      guard watches != nil, watches?[folder] == nil else { return }
+      watches?[folder] = FolderWatch(root: folder, levels: 1) { [weak self] in self?.lookAgain() }
+    }
   }
 
   private func lookAgain() {
-    let found = search.run()
-    watchLibraries(of: found)
-    let router = router
-    Task(executorPreference: loop) { await router.update(found) }
+    let (search, router) = (search, router)
+    Task(executorPreference: loop) {
+      await router.update { [weak self] in
+        let found = search.run()
+        self?.watchLibraries(of: found)
+        return found
+      }
+    }
   }
 }

@@ -48,6 +48,16 @@ import Testing
     #expect(pauses.map { $0 == nil } == [false, false, false, false, true])
   }
 
+  @Test func `backs off for what clients may have caused, and never quarantines for it`() {
+    var record = CrashRecord()
+    var strict = options
+    strict.quarantineCrashes = 3
+    let pauses = (1...5).map { record.note($0 * Self.second, strict, isCrash: false) }
+    #expect(pauses == [100, 200, 400, 800, 1000])
+    #expect(record.note(6 * Self.second, strict) == 1000)
+    #expect(record.count == 6)
+  }
+
   @Test func `never asks for it where it is off`() {
     var record = CrashRecord()
     #expect(pauses(&record, at: Array(repeating: 5, count: 100)).allSatisfy { $0 != nil })

@@ -54,8 +54,10 @@ import Testing
     try await crash(fixture)
     try await wait(for: "the other one") { (try? fixture.version("m").instances[0].runnerID) == "org.b" }
     #expect(try await fixture.answer("m") == 2)
+    let statistics = try fixture.version("m").statistics
     try await fixture.router.restartRunner("org.a")
     try await wait(for: "the first one") { (try? fixture.version("m").instances[0].runnerID) == "org.a" }
+    #expect(try fixture.version("m").statistics === statistics)
     #expect(try await fixture.answer("m") == 2)
     await fixture.router.stop()
   }
@@ -181,6 +183,56 @@ import Testing
   }
 
   // MARK: Replacing
+
+  @Test func `what is being loaded while its runner is replaced is served by the new one`() async throws {
+    let fixture = try RouterFixture([.init(id: "org.a", change: Self.inProcess)])
+    try fixture.write("a", 1, "bias=1")
+    await fixture.router.start()
+    let first = await fixture.report().processID
+    try fixture.write("z", 1, "bias=2\nfault=load_waits_for_file")
+    async let scan: Void = fixture.router.rescan()
+    try await wait(for: "the load") { await fixture.states("z") == ["1 LOADING"] }
+    async let restart: Void = fixture.router.restartRunner("org.a")
+    try await wait(for: "the new process") { await fixture.report().processID != first }
+    try fixture.letLoadsGoOn()
+    try await restart
+    await scan
+    #expect(try await fixture.answer("a") == 2)
+    #expect(try await fixture.answer("z") == 3)
+    await fixture.router.stop()
+  }
+
+  @Test func `a search that comes while an earlier one is at work has the last word`() async throws {
+    let fixture = try RouterFixture([
+      .init(id: "org.a", change: Self.inProcess), .init(id: "org.b", change: Self.inProcess),
+    ])
+    let both = fixture.router.manifests
+    try fixture.write("m", 1, "bias=1")
+    try fixture.settings("m", #"{"runners": ["org.a"]}"#)
+    await fixture.router.start()
+    var one = both
+    one.manifests.removeLast()
+    one.manifests[0].priority = 7
+    var last = both
+    last.manifests[0].priority = 7
+    // Only the replacement reads this.
+    try fixture.write("m", 1, "bias=1\nfault=load_waits_for_file")
+    let (asked, firstResult, lastResult) = (Flag(), one, last)
+    async let first: Void = fixture.router.update {
+      asked.set()
+      return firstResult
+    }
+    try await wait(for: "the first") { asked.isSet }
+    async let second: Void = fixture.router.update(lastResult)
+    try fixture.letLoadsGoOn()
+    await first
+    await second
+    let reports = await fixture.router.openedRunners()
+    #expect(reports.map(\.manifest.id).sorted() == ["org.a", "org.b"])
+    #expect(reports.allSatisfy { $0.state == "ready" && $0.reason == nil })
+    #expect(try await fixture.answer("m") == 2)
+    await fixture.router.stop()
+  }
 
   @Test func `a changed manifest replaces the process, a broken one doesn't`() async throws {
     let fixture = try RouterFixture([.init(id: "org.a", change: Self.inProcess)])

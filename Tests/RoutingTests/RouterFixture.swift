@@ -74,6 +74,9 @@ final class RouterFixture: Sendable {
     try json.write(toFile: "\(models)/\(name)/model.json", atomically: true, encoding: .utf8)
   }
 
+  /// Ends the wait of every load with `fault=load_waits_for_file`.
+  func letLoadsGoOn() throws { try "".write(toFile: "\(models)/.go", atomically: false, encoding: .utf8) }
+
   func remove(_ path: String) throws { try FileManager.default.removeItem(atPath: "\(models)/\(path)") }
 
   // MARK: Asking

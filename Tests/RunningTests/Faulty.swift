@@ -65,6 +65,7 @@ struct Faulty {
     async throws -> FaultyModel
   {
     let slot = Self.takeSlot()
+    try await runner.open()
     let model = try await runner.load(
       Runner.LoadRequest(
         path: "/", device: .cpu, options: options.merging(["slot": String(slot)]) { own, _ in own },

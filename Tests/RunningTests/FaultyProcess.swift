@@ -31,6 +31,7 @@ struct FaultyProcess {
   }
 
   func load(_ options: [String: String] = [:], runs: Int? = nil, inlineMicros: Int = 0) async throws -> FaultyModel {
+    try await runner.open()
     let model = try await runner.load(
       Runner.LoadRequest(
         path: "/", device: .cpu, options: options, maxConcurrentRuns: runs, queueLimit: 64,

@@ -122,6 +122,7 @@ import Testing
 
   @Test func `has no device that the runner lacks`() async throws {
     let runner = try Faulty("none").runner
+    try await runner.open()
     do {
       _ = try await runner.load(
         .init(path: "/", device: .gpu, options: [:], maxConcurrentRuns: nil, queueLimit: 1, inlineMicros: 0))

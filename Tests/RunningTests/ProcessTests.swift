@@ -78,6 +78,7 @@ import Testing
     #expect(error?.message == "runner org.stadion.test.faulty: its process was \(reason)")
     try await wait(for: "the end to be told") { !faulty.ends.value.isEmpty }
     #expect(faulty.ends.value.map(\.reason) == [reason])
+    #expect(faulty.ends.value.map(\.isOverdueRun) == [reason.hasSuffix("cancelled")])
     #expect(!faulty.isAlive(process))
     #expect(try await bystander.run([1]) == [[2]])
     // What comes later is told to come back, until the runner is opened again.
@@ -124,6 +125,33 @@ import Testing
     }
     #expect(try await faulty.load(["bias": "1"]).run([1]) == [[2]])
     await faulty.runner.stop()
+  }
+
+  @Test func `only opening starts a process`() async throws {
+    let faulty = try FaultyProcess()
+    func refusal() async throws -> HostError? {
+      do {
+        _ = try await faulty.runner.load(.init(path: "/", device: .cpu, options: [:]))
+        return nil
+      } catch {
+        return error
+      }
+    }
+    #expect(try await refusal()?.isProcessEnd == true)
+    #expect(faulty.process == 0)
+    _ = try await faulty.load()
+    let first = faulty.process
+    kill(first, SIGKILL)
+    try await wait(for: "the end") { !faulty.ends.value.isEmpty }
+    #expect(faulty.runner.hasEnded)
+    let error = try await refusal()
+    #expect(error?.code == .overloaded && error?.isProcessEnd == true)
+    #expect(faulty.process == first)
+    #expect(try await faulty.load(["bias": "1"]).run([1]) == [[2]])
+    #expect(!faulty.runner.hasEnded)
+    await faulty.runner.stop()
+    let late = try await refusal()
+    #expect(late?.isProcessEnd == true)
   }
 
   @Test func `survives whatever the process writes into shared memory`() async throws {

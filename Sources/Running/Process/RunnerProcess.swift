@@ -41,6 +41,8 @@ final class RunnerProcess: @unchecked Sendable {
     var end: RunnerEnd?
     /// What the host has against it; it is being ended for that.
     var charge: String?
+    /// That is a run that didn't end after it was cancelled.
+    var isOverdueRun = false
     /// The host wants it to end.
     var isStopping = false
   }
@@ -208,7 +210,7 @@ final class RunnerProcess: @unchecked Sendable {
         ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
       if wasOutOfMemory && state.charge == nil { state.charge = "it took more memory than its manifest allows" }
       let reason = state.charge.map { "ended by the host: \($0)" } ?? how
-      let end = RunnerEnd(reason: reason, signal: signal == 0 ? nil : signal)
+      let end = RunnerEnd(reason: reason, signal: signal == 0 ? nil : signal, isOverdueRun: state.isOverdueRun)
       state.end = end
       // Under the lock: a run that is forgotten belongs to somebody else.
       for each in state.inFlight { shared_store(Self.word(each), UInt32(SHARED_RUN_DIED)) }
@@ -273,10 +275,11 @@ final class RunnerProcess: @unchecked Sendable {
   }
 
   /// Ends the process for a reason that its requests and the log are told.
-  func charge(_ reason: String) {
+  func charge(_ reason: String, isOverdueRun: Bool = false) {
     state.withLock { state in
       guard state.end == nil, state.charge == nil else { return }
       state.charge = reason
+      state.isOverdueRun = isOverdueRun
       // Under the lock that its end is noted under: its number isn't anybody else's yet.
       Glibc.kill(processID, SIGKILL)
     }
@@ -352,7 +355,7 @@ final class RunnerProcess: @unchecked Sendable {
     let limit = options.killAfterMs
     Deadlines.shared.add(id: killID, deadlineNs: linux_now_ns() + UInt64(limit) * 1_000_000) { [weak self] in
       guard let self, self.state.withLock({ $0.inFlight.contains { $0.ticket == ticket } }) else { return }
-      self.charge("a run went on for \(limit) ms after it was cancelled")
+      self.charge("a run went on for \(limit) ms after it was cancelled", isOverdueRun: true)
     }
   }
 }

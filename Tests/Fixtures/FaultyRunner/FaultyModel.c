@@ -46,6 +46,16 @@ static void read_file(stadion_model *model, stadion_text path) {
   if (file) fclose(file);
 }
 
+// Waits for the file ".go" in the folder of all models: what a test in another process can do.
+static void wait_for_file(const stadion_model *model, stadion_text path) {
+  char name[4096];
+  snprintf(name, sizeof name, "%.*s/../../.go", (int)path.size, path.data);
+  char *file = strstr(name, "/model.faulty/");
+  if (!file) return;
+  memmove(file, file + strlen("/model.faulty"), strlen(file + strlen("/model.faulty")) + 1);
+  for (uint32_t waited = 0; access(name, F_OK) != 0 && waited < model->patience_ms; waited++) usleep(1000);
+}
+
 static const int64_t one_dynamic[100] = {-1};
 static const int64_t one_below[] = {-2};
 #define TENSOR(NAME, TYPE, RANK, SHAPE)                                                                                \
@@ -96,6 +106,7 @@ stadion_code faulty_load(stadion_runner *runner, const stadion_ticket *ticket, s
     if (faulty_is(model, "trusts_options") && options[i].key.size >= sizeof key) raise(SIGSEGV);
   }
   read_file(model, path);
+  if (faulty_is(model, "load_waits_for_file")) wait_for_file(model, path);
   if (faulty_is(model, "loads_alone")) faulty_loads++, usleep(2000), faulty_loads--;
   _Atomic uint64_t *counters = faulty_counters[model->slot];
   counters[COUNT_LOADS]++;
