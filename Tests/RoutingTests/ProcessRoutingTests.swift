@@ -260,6 +260,23 @@ import Testing
     await fixture.router.stop()
   }
 
+  @Test func `a replacement that lacked memory is tried again`() async throws {
+    let fixture = try RouterFixture([.init(id: "org.a", change: Self.inProcess)])
+    try fixture.write("m", 1, "bias=1")
+    await fixture.router.start()
+    var changed = fixture.router.manifests
+    changed.manifests[0].priority = 7
+    try fixture.write("m", 1, "load_code=8")
+    await fixture.router.update(changed)
+    #expect(await fixture.report().manifest.priority == 0)
+    #expect(try await fixture.answer("m") == 2)
+    try fixture.write("m", 1, "bias=1")
+    await fixture.router.update(changed)
+    #expect(await fixture.report().manifest.priority == 7)
+    #expect(try await fixture.answer("m") == 2)
+    await fixture.router.stop()
+  }
+
   @Test func `a library that breaks is told for as long as it is broken`() async throws {
     let fixture = try RouterFixture([.init(id: "org.a", change: Self.inProcess)])
     try fixture.write("m", 1, "bias=1")
