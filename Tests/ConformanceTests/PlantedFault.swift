@@ -126,6 +126,7 @@ struct PlantedFault: Sendable, CustomTestStringConvertible {
     "ruins_ring": "spoils what only a runner's process of the host has",
     "ruins_run": "spoils what only a runner's process of the host has",
     "scribbles": "spoils what only a runner's process of the host has",
+    "load_waits_for_file": "waits as load_waits does, for what a test can reach in another process",
     "open_segv": "ends the process as load_segv does", "load_segv_gpu": "ends the process as load_segv does",
     "sig_gpu_differs": "two devices may differ; the host compares when it places a model on both",
   ]
