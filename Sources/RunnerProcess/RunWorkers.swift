@@ -155,6 +155,8 @@ final class RunWorkers: @unchecked Sendable {
         if !isEmpty { return true }
         shared_pause()
       }
+      // The host may wait for this very core.
+      sched_yield()
     } while linux_now_ns() - began < spinNs
     return false
   }
