@@ -146,9 +146,6 @@ package actor Runner {
     lastEnded.load(ordering: .acquiring) == starts.load(ordering: .relaxed) && processID != nil
   }
 
-  /// What opening has shown; nil while it isn't open.
-  package var facts: RunnerFacts? { home.flatMap { $0.hasEnded ? nil : $0.facts } }
-
   /// The process that it was last given; nil in the host, and before there was one. Any thread.
   package nonisolated var processID: Int32? {
     let number = process.load(ordering: .relaxed)

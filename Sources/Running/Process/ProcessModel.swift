@@ -11,9 +11,9 @@ final class ProcessModel: ModelHome {
   private let signature: ModelSignature
   private let process: RunnerProcess
   private let layout: RunLayout
-  /// Bytes that the outputs of the last run took, so that the next one needn't ask for memory.
+  /// The most that the outputs of a run have taken, so that the next one needn't ask for memory.
   private let outputBytes: Atomic<Int>
-  /// What runs have lately taken, in nanoseconds; how long spinning for an answer may pay.
+  /// What the last run took by itself, in nanoseconds: whether spinning for the next answer may pay.
   private let lastRunNs = Atomic<UInt64>(0)
   private let habit = SpinHabit()
 
@@ -157,7 +157,7 @@ final class ProcessModel: ModelHome {
     do {
       let runNs = try request.takeShared(signature)
       lastRunNs.store(runNs, ordering: .relaxed)
-      // Memory for what the last run gave; an answer that is smaller once doesn't shrink it.
+      // An answer that is smaller once doesn't shrink it.
       let bytes = request.takenBytes + 64 * request.outputs.count
       if bytes > outputBytes.load(ordering: .relaxed) {
         outputBytes.store(min(bytes, process.arena.byteCount / Self.preparedShare), ordering: .relaxed)

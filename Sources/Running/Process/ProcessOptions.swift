@@ -30,14 +30,11 @@ package struct ProcessOptions: Sendable {
 package struct RunnerEnd: Sendable, Equatable {
   /// As "ended by signal 11 (SIGSEGV)".
   package let reason: String
-  /// The signal that ended it; nil for an exit.
-  package let signal: Int32?
   /// The host ended it for a run that went on for `killAfterMs` after it was cancelled: its clients may be to blame.
   package let isOverdueRun: Bool
 
-  package init(reason: String, signal: Int32? = nil, isOverdueRun: Bool = false) {
+  package init(reason: String, isOverdueRun: Bool = false) {
     self.reason = reason
-    self.signal = signal
     self.isOverdueRun = isOverdueRun
   }
 }

@@ -210,7 +210,7 @@ final class RunnerProcess: @unchecked Sendable {
         ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
       if wasOutOfMemory && state.charge == nil { state.charge = "it took more memory than its manifest allows" }
       let reason = state.charge.map { "ended by the host: \($0)" } ?? how
-      let end = RunnerEnd(reason: reason, signal: signal == 0 ? nil : signal, isOverdueRun: state.isOverdueRun)
+      let end = RunnerEnd(reason: reason, isOverdueRun: state.isOverdueRun)
       state.end = end
       // Under the lock: a run that is forgotten belongs to somebody else.
       for each in state.inFlight { shared_store(Self.word(each), UInt32(SHARED_RUN_DIED)) }
@@ -312,7 +312,7 @@ final class RunnerProcess: @unchecked Sendable {
 
   /// Announces a run that has been written down.
   ///
-  /// - Throws: `.runnerFailed` after its end, `.overloaded` when it has as many runs as it can be told of.
+  /// - Throws: `.overloaded` after its end, and when it has as many runs as it can be told of.
   func submit(_ shared: SharedRun, ticket: UInt64, model: UInt32) throws(HostError) {
     let entry = InFlight(ticket: ticket, model: model, run: shared.run)
     let offset = shared.offset(of: shared.run)
@@ -361,7 +361,7 @@ final class RunnerProcess: @unchecked Sendable {
 }
 
 extension HostError {
-  /// The request has not reached the process: another one may take it.
+  /// The request has not reached the process, which is started again.
   static func processGone(_ runnerID: String) -> HostError {
     HostError(.overloaded, "runner \(runnerID): its process has ended and is being started again; try again later")
   }
