@@ -1,5 +1,6 @@
 # What people type; the work is done in scripts/.
-.PHONY: run test test-setup build bench fmt check clean
+engines = $(notdir $(wildcard scripts/engines/*))
+.PHONY: run test test-setup build bench fmt check clean engines $(engines:%=engines/%)
 
 swift_files = $$(git ls-files --cached --others --exclude-standard '*.swift')
 c_files = $$(git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cpp')
@@ -12,6 +13,11 @@ test:  ## All tests
 
 test-setup:  ## What tests need besides the host
 	@scripts/setup-tests
+
+engines: $(engines:%=engines/%)  ## Every engine that a runner here can use; `make run` fetches the one it needs
+
+$(engines:%=engines/%): engines/%:
+	@scripts/engines/$*
 
 build:
 	@scripts/setup
