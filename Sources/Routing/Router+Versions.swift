@@ -1,0 +1,214 @@
+import Inference
+import Manifests
+import Registry
+import Running
+import Telemetry
+
+/// How one version comes to be served: by whom, and what is kept of those who refused it.
+extension Router {
+  /// Has `version` served in its present form. What was served before stays until the new one is ready.
+  ///
+  /// - Parameters:
+  ///   - reloads: Even if it is served as it is.
+  ///   - retries: Even if the same bytes have failed before.
+  /// - Returns: Whether it is served, be it in an older form.
+  func bring(_ version: VersionEntry, of entry: ModelEntry, reloads: Bool, retries: Bool) async -> Bool {
+    let name = entry.name
+    guard models[name]?.isHeld == false else { return false }
+    let known = models[name]?.versions[version.number]
+    if let known, known.entry == version, !reloads, !isWorthMoving(known) {
+      if known.served != nil && (known.problem == nil || !retries) { return true }
+      let mayHelp = retries || known.reason == "superseded" || known.reason == "unloaded"
+      if case .unavailable = known.phase, !mayHelp { return false }
+    }
+    if known?.served == nil {
+      models[name]?.versions[version.number] = VersionState(
+        entry: version, phase: .loading, statistics: known?.statistics, displacedFrom: known?.displacedFrom,
+        fatalLoads: known?.fatalLoads ?? 0)
+      publish()
+    }
+    // It has its model back after this, or has refused it.
+    let homeWasAsked = known?.displacedFrom.map { isInUse($0) } ?? false
+    do throws(HostError) {
+      if let problem = version.problem { throw HostError(.invalidRequest, problem) }
+      // A version that moves keeps its counts, one that is new begins anew.
+      let earlier = known?.entry == version && !reloads ? known?.served?.statistics : nil
+      let served = try await load(version, of: entry, statistics: known?.statistics ?? earlier)
+      if let end = Self.processEnd(among: served.instances) {
+        await retire([served])
+        // Which need not have been this model's doing.
+        throw HostError(.overloaded, end.message)
+      }
+      guard models[name]?.isHeld == false else {
+        // Unloaded meanwhile, which has also taken what was served before.
+        await retire([served])
+        return false
+      }
+      let old = models[name]?.versions[version.number]?.served
+      let isHome = served.instances.contains { $0.runnerID == known?.displacedFrom }
+      models[name]?.versions[version.number] = VersionState(
+        entry: version, phase: .ready(served), displacedFrom: isHome || homeWasAsked ? nil : known?.displacedFrom)
+      publish()
+      Log.info(
+        "loaded a model", ("model", name), ("version", version.label), ("runner", served.instances[0].runnerID),
+        ("device", served.instances[0].device.name))
+      if let old { await retire([old]) }
+      return true
+    } catch {
+      Log.warning(
+        "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
+      let wasFatal = error.isProcessEnd && error.code == .runnerFailed
+      let fatalLoads = (known?.entry == version ? known?.fatalLoads ?? 0 : 0) + (wasFatal ? 1 : 0)
+      if known?.served == nil && (error.code == .overloaded || (1..<Self.fatalLoadLimit).contains(fatalLoads)) {
+        // Tried again when the runner is back. That it had been served and by whom says more than who else is there.
+        var reason = error.description
+        if fatalLoads == 0, case .lost(let earlier) = known?.phase { reason = earlier }
+        models[name]?.versions[version.number] = VersionState(
+          entry: version, phase: .lost(reason), statistics: known?.statistics,
+          displacedFrom: known?.displacedFrom, fatalLoads: fatalLoads)
+        publish()
+        return false
+      }
+      // Engines name the file they read; where it lies is for the log, not for clients.
+      let reason = error.description.replacing("\(entry.path)/", with: "")
+      // Remembered with the new stamp, so that the same bytes aren't tried again and again.
+      let old = models[name]?.versions[version.number]?.served
+      models[name]?.versions[version.number] = VersionState(
+        entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason),
+        problem: old == nil ? nil : "changed on disk, still served as it was: \(reason)",
+        displacedFrom: old == nil ? nil : known?.displacedFrom)
+      publish()
+      return old != nil
+    }
+  }
+
+  /// Loads of one version that may end a runner's process before it is left alone; fewer than quarantine takes.
+  private static let fatalLoadLimit = 3
+
+  /// A version that another runner has taken over goes back once its own works again.
+  private func isWorthMoving(_ version: VersionState) -> Bool {
+    guard version.served != nil, let home = version.displacedFrom else { return false }
+    return isInUse(home)
+  }
+
+  private func isInUse(_ runnerID: String) -> Bool {
+    runners.contains { $0.runner.id == runnerID && $0.reason == nil }
+  }
+
+  /// Loads one version into the best runner that takes it; on each named device, if `model.json` names several.
+  ///
+  /// What a runner has said that was replaced or taken away meanwhile, no longer counts: others are asked then.
+  private func load(
+    _ version: VersionEntry, of entry: ModelEntry, statistics: ModelStatistics?
+  ) async throws(HostError) -> ServedVersion {
+    while true {
+      var asked: [Runner] = []
+      do throws(HostError) {
+        let served = try await load(version, of: entry, statistics: statistics, asking: &asked)
+        if served.instances.allSatisfy({ isKept($0.runner) }) { return served }
+        await retire([served])
+      } catch {
+        if asked.allSatisfy(isKept) { throw error }
+      }
+    }
+  }
+
+  /// It is neither replaced nor taken away.
+  private func isKept(_ runner: Runner) -> Bool {
+    runners.contains { $0.runner === runner && !$0.isGone }
+  }
+
+  private func load(
+    _ version: VersionEntry, of entry: ModelEntry, statistics: ModelStatistics?, asking asked: inout [Runner]
+  ) async throws(HostError) -> ServedVersion {
+    let settings = entry.settings
+    let candidates = await candidates(for: version.format)
+    var demand = RunnerDemand(format: version.format)
+    demand.devices = settings.devices
+    demand.devicesRequired = settings.deviceRequired
+    demand.runners = settings.runners
+    _ = try RunnerChoice.best(among: candidates, for: demand)
+    var instances: [LoadedModel] = []
+    var reasons: [String] = []
+    var end: HostError?
+    for pick in RunnerChoice.ranked(among: candidates, for: demand).picks {
+      if !instances.isEmpty && (settings.devices.count < 2 || !settings.devices.contains(pick.device)) { break }
+      if instances.contains(where: { $0.device == pick.device }) { continue }
+      let runner = runners[pick.candidate].runner
+      asked.append(runner)
+      do throws(HostError) {
+        instances.append(try await load(version, settings, on: runner, pick.device, like: instances.first))
+      } catch {
+        reasons.append(error.description)
+        // A load that ended a process says more than one that came after its end.
+        if error.isProcessEnd && end?.code != .runnerFailed { end = error }
+      }
+    }
+    guard !instances.isEmpty else {
+      throw HostError(
+        end?.code ?? .unsupported, reasons.joined(separator: "; "), isProcessEnd: end != nil)
+    }
+    if let end, Self.processEnd(among: instances) != nil {
+      for instance in instances { await instance.runner.unload(instance) }
+      throw end
+    }
+    for reason in reasons {
+      Log.warning(
+        "a runner refused a model that another serves", ("model", entry.name), ("version", version.label),
+        ("reason", reason))
+    }
+    do throws(HostError) {
+      var labels: [[String]] = []
+      for output in instances[0].outputs { labels.append(try entry.labels(for: output.name)) }
+      if let unknown = settings.labels.keys.first(where: { name in !instances[0].outputs.contains { $0.name == name } })
+      {
+        throw HostError(.invalidRequest, "model.json has labels for '\(unknown)', which is no output of the model")
+      }
+      return ServedVersion(
+        model: entry.name, version: String(version.number), format: version.format, instances: instances,
+        labels: labels, timeoutMs: settings.timeoutMs, remarks: reasons, statistics: statistics ?? ModelStatistics())
+    } catch {
+      for instance in instances { await instance.runner.unload(instance) }
+      throw error
+    }
+  }
+
+  func load(
+    _ version: VersionEntry, _ settings: ModelSettings, on runner: Runner, _ device: DeviceKind,
+    like first: LoadedModel?
+  ) async throws(HostError) -> LoadedModel {
+    let model = try await runner.load(
+      Runner.LoadRequest(
+        path: version.path, device: device, options: settings.options,
+        maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
+        inlineMicros: options.inlineMicros))
+    do throws(HostError) {
+      try checkClaims(model, runner)
+      // Requests are read once, by the first one's signature, whichever instance then takes them.
+      if let first, first.inputs != model.inputs || first.outputs != model.outputs {
+        throw HostError(
+          .unsupported,
+          "runner \(runner.id) on \(model.device): inputs or outputs differ from those of \(first.runnerID) on "
+            + "\(first.device)")
+      }
+      return model
+    } catch {
+      await runner.unload(model)
+      throw error
+    }
+  }
+
+  /// The model's real signature against what the runner's manifest claims.
+  private func checkClaims(_ model: LoadedModel, _ runner: Runner) throws(HostError) {
+    let claims = runner.manifest.models
+    for tensor in model.inputs + model.outputs where !claims.elementTypes.contains(tensor.elementType) {
+      throw HostError(
+        .unsupported,
+        "runner \(runner.id): '\(tensor.name)' is \(tensor.elementType.manifestName), which its manifest doesn't list")
+    }
+    if let tensor = model.inputs.first(where: \.hasDynamicShape), !claims.dynamicShapes {
+      throw HostError(
+        .unsupported, "runner \(runner.id): '\(tensor.name)' has a dynamic shape, which its manifest doesn't claim")
+    }
+  }
+}
