@@ -5,7 +5,8 @@ package import Telemetry
 /// A model inside a runner, ready to run. Any thread.
 package final class LoadedModel: Sendable {
   package let signature: ModelSignature
-  package let device: DeviceKind
+  /// What it was loaded by.
+  package let request: Runner.LoadRequest
   package let gate: RunGate
   package let place: RunPlace
   /// The runner that has it, which alone may unload it.
@@ -31,11 +32,12 @@ package final class LoadedModel: Sendable {
   }
 
   init(
-    _ home: any ModelHome, _ signature: ModelSignature, device: DeviceKind, runner: Runner, placement: Placement
+    _ home: any ModelHome, _ signature: ModelSignature, request: Runner.LoadRequest, runner: Runner,
+    placement: Placement
   ) {
     self.home = home
     self.signature = signature
-    self.device = device
+    self.request = request
     self.runner = runner
     threads = placement.threads
     gate = placement.gate
@@ -43,6 +45,8 @@ package final class LoadedModel: Sendable {
   }
 
   package var runnerID: String { signature.runnerID }
+  package var device: DeviceKind { request.device }
+  package var format: String { request.format }
   package var inputs: [TensorSpec] { signature.inputs }
   package var outputs: [TensorSpec] { signature.outputs }
   package var metadata: [(key: String, value: String)] { signature.metadata }

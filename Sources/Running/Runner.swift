@@ -84,6 +84,8 @@ package actor Runner {
 
   package struct LoadRequest: Sendable {
     package let path: String
+    /// What the file is, for people: a runner looks for itself.
+    package let format: String
     package let device: DeviceKind
     package let options: [String: String]
     package let maxConcurrentRuns: Int?
@@ -91,10 +93,11 @@ package actor Runner {
     package let inlineMicros: Int
 
     package init(
-      path: String, device: DeviceKind, options: [String: String], maxConcurrentRuns: Int? = nil, queueLimit: Int = 0,
-      inlineMicros: Int = 0
+      path: String, format: String = "", device: DeviceKind, options: [String: String], maxConcurrentRuns: Int? = nil,
+      queueLimit: Int = 0, inlineMicros: Int = 0
     ) {
       self.path = path
+      self.format = format
       self.device = device
       self.options = options
       self.maxConcurrentRuns = maxConcurrentRuns
@@ -120,7 +123,7 @@ package actor Runner {
     let placement = LoadedModel.Placement(
       threads: RunThreads(name: "run-\(id.split(separator: ".").last ?? "")", limit: max(2, min(runs, 64))),
       gate: RunGate(limit: runs, queueLimit: request.queueLimit), place: RunPlace(inlineMicros: request.inlineMicros))
-    let model = LoadedModel(modelHome, signature, device: request.device, runner: self, placement: placement)
+    let model = LoadedModel(modelHome, signature, request: request, runner: self, placement: placement)
     models.append(model)
     return model
   }
