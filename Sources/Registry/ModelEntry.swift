@@ -23,6 +23,28 @@ package struct ModelEntry: Sendable, Equatable {
 
 /// One version folder of a model.
 package struct VersionEntry: Sendable, Equatable {
+  /// The folder's name: decimal digits, as "3" or "01".
+  package let label: String
+  /// What the label stands for; at most 18 digits.
+  package let number: Int
+  /// The same model in one or more formats, well-known ones first. Never empty: what is missing has its problem.
+  package let files: [ModelFile]
+
+  package init(label: String, number: Int, files: [ModelFile]) {
+    self.label = label
+    self.number = number
+    self.files = files
+  }
+
+  /// Why it can't be served; nil if nothing speaks against one of its files.
+  package var problem: String? {
+    let problems = files.compactMap(\.problem)
+    return problems.count == files.count ? problems.joined(separator: "; ") : nil
+  }
+}
+
+/// A model in one format.
+package struct ModelFile: Sendable, Equatable {
   /// Changes whenever the model is written again.
   package struct Stamp: Sendable, Hashable {
     package let modifiedNs: Int64
@@ -36,10 +58,6 @@ package struct VersionEntry: Sendable, Equatable {
     }
   }
 
-  /// The folder's name: decimal digits, as "3" or "01".
-  package let label: String
-  /// What the label stands for; at most 18 digits.
-  package let number: Int
   /// What a runner loads, absolute, links resolved: a file, or a folder (SavedModel, or a format without a file).
   package let path: String
   /// Empty if it is not known.
@@ -47,16 +65,4 @@ package struct VersionEntry: Sendable, Equatable {
   package let stamp: Stamp
   /// Why it can't be served; nil if nothing speaks against it.
   package let problem: String?
-
-  package init(
-    label: String, number: Int, path: String, format: String,
-    stamp: Stamp = Stamp(modifiedNs: 0, byteCount: 0, inode: 0), problem: String? = nil
-  ) {
-    self.label = label
-    self.number = number
-    self.path = path
-    self.format = format
-    self.stamp = stamp
-    self.problem = problem
-  }
 }

@@ -93,15 +93,14 @@ package enum ModelFolder {
   private static func version(
     _ label: String, _ number: Int, _ folder: String, _ settings: ModelSettings
   ) -> VersionEntry {
-    var found = VersionFolder.Content(path: folder, format: settings.format ?? "")
+    let files: [ModelFile]
     if let real = real(folder), let names = names(in: real) {
-      found = VersionFolder.content(of: real, names: names, format: settings.format)
+      files = VersionFolder.files(in: real, names: names, format: settings.format)
     } else {
-      found.problem = "the version's folder can't be read: \(errorText)"
+      let problem = "the version's folder can't be read: \(errorText)"
+      files = [VersionFolder.file(folder, settings.format ?? "", problem: problem)]
     }
-    return VersionEntry(
-      label: label, number: number, path: found.path, format: found.format, stamp: VersionFolder.stamp(of: found.path),
-      problem: found.problem)
+    return VersionEntry(label: label, number: number, files: files)
   }
 
   // MARK: Names

@@ -2,7 +2,7 @@ import Glibc
 
 /// Formats of model files: known by the file's name, confirmed by its first bytes.
 enum ModelFormat {
-  /// Names as people know them from Triton and KServe; the order decides where a folder holds several.
+  /// Names as people know them from Triton and KServe; a version's files stand in this order.
   static let known: [(fileName: String, format: String)] = [
     ("model.onnx", "onnx"), ("model.tflite", "tflite"), ("saved_model", "saved_model"), ("model.xml", "openvino"),
     ("model.pt", "pt"),

@@ -1,49 +1,34 @@
 import Glibc
 
-/// Finds the model in a version folder. Blocks on the disk.
+/// Finds the model in a version folder, in every format that it has. Blocks on the disk.
 enum VersionFolder {
-  struct Content {
-    /// What a runner loads, links resolved.
-    var path: String
-    /// Empty if it is not known.
-    var format: String
-    var problem: String?
-  }
-
   /// - Parameters:
   ///   - folder: Absolute, links resolved.
   ///   - names: What lies in it, in byte order.
-  ///   - format: Of `model.json`; nil takes it from the names.
-  static func content(of folder: String, names: [String], format: String?) -> Content {
-    let candidates = candidates(names)
+  ///   - format: Of `model.json`: no other counts; nil takes what the names say.
+  static func files(in folder: String, names: [String], format: String?) -> [ModelFile] {
+    let found = models(among: names)
     guard let format else {
-      guard let first = candidates.first else {
-        return Content(
-          path: folder, format: "",
-          problem:
-            "the version's folder holds no model; name it model.onnx, model.tflite, model.<format> or saved_model")
+      if found.isEmpty {
+        let advice = "name it model.onnx, model.tflite, model.<format> or saved_model"
+        return [file(folder, "", problem: "the version's folder holds no model; \(advice)")]
       }
-      // Known formats stand first: model.onnx beside model.calibration is an ONNX model.
-      let rivals = candidates.filter { isKnown($0.format) == isKnown(first.format) }
-      guard rivals.count == 1 else {
-        let list = rivals.map(\.name).joined(separator: ", ")
-        return Content(
-          path: folder, format: "",
-          problem: "the version's folder holds several models (\(list)); set format in model.json")
-      }
-      return checked(folder, first.name, first.format)
+      return found.map { checked(folder, $0.name, $0.format) }
     }
-    if let match = candidates.first(where: { $0.format == format }) { return checked(folder, match.name, format) }
+    if let match = found.first(where: { $0.format == format }) { return [checked(folder, match.name, format)] }
     // A format of the operator's: the file that there is, or the folder as a whole.
-    if candidates.count == 1, !isKnown(candidates[0].format) { return checked(folder, candidates[0].name, format) }
-    guard !isKnown(format) else {
-      let wanted = ModelFormat.known.first { $0.format == format }?.fileName ?? ""
-      return Content(path: folder, format: format, problem: "the version's folder holds no \(wanted)")
+    if found.count == 1, !isKnown(found[0].format) { return [checked(folder, found[0].name, format)] }
+    if let known = ModelFormat.known.first(where: { $0.format == format }) {
+      return [file(folder, format, problem: "the version's folder holds no \(known.fileName)")]
     }
-    return Content(path: folder, format: format)
+    return [file(folder, format)]
   }
 
-  private static func candidates(_ names: [String]) -> [(name: String, format: String)] {
+  static func file(_ path: String, _ format: String, problem: String? = nil) -> ModelFile {
+    ModelFile(path: path, format: format, stamp: stamp(of: path), problem: problem)
+  }
+
+  private static func models(among names: [String]) -> [(name: String, format: String)] {
     let known = ModelFormat.known.filter { names.contains($0.fileName) }.map { (name: $0.fileName, format: $0.format) }
     let others = names.compactMap { name in ModelFormat.named(by: name).map { (name: name, format: $0) } }
     return known + others.filter { other in !known.contains { $0.name == other.name } }
@@ -51,27 +36,25 @@ enum VersionFolder {
 
   private static func isKnown(_ format: String) -> Bool { ModelFormat.known.contains { $0.format == format } }
 
-  private static func checked(_ folder: String, _ name: String, _ format: String) -> Content {
+  private static func checked(_ folder: String, _ name: String, _ format: String) -> ModelFile {
     guard let path = ModelFolder.real("\(folder)/\(name)"), let status = ModelFolder.status(path) else {
-      return Content(
-        path: "\(folder)/\(name)", format: format, problem: "\(name) can't be opened: \(ModelFolder.errorText)")
+      return file("\(folder)/\(name)", format, problem: "\(name) can't be opened: \(ModelFolder.errorText)")
     }
     let isRegular = status.st_mode & S_IFMT == S_IFREG
     guard isRegular || ModelFolder.isFolder(status) && (format == "saved_model" || !isKnown(format)) else {
-      return Content(path: path, format: format, problem: "\(name) is not a regular file")
+      return file(path, format, problem: "\(name) is not a regular file")
     }
-    var content = Content(path: path, format: format)
-    content.problem = ModelFormat.mismatch(of: path, with: format).map { "\(name) \($0)" }
-    if content.problem == nil && format == "openvino" && ModelFolder.status("\(folder)/model.bin") == nil {
-      content.problem = "model.xml has no model.bin beside it"
+    var problem = ModelFormat.mismatch(of: path, with: format).map { "\(name) \($0)" }
+    if problem == nil && format == "openvino" && ModelFolder.status("\(folder)/model.bin") == nil {
+      problem = "model.xml has no model.bin beside it"
     }
-    return content
+    return file(path, format, problem: problem)
   }
 
   /// Of the model and what belongs to it: weights beside it as `model.bin`, or in it as `variables/`.
   ///
   /// The youngest time and the sum of the sizes, so that a change of any part shows.
-  static func stamp(of path: String) -> VersionEntry.Stamp {
+  private static func stamp(of path: String) -> ModelFile.Stamp {
     guard let status = ModelFolder.status(path) else { return .init(modifiedNs: 0, byteCount: 0, inode: 0) }
     var modifiedNs: Int64 = 0
     var byteCount: Int64 = 0

@@ -151,7 +151,6 @@ extension Router {
   }
 
   private struct Move {
-    let model: String
     let number: Int
     let old: ServedVersion
     let new: ServedVersion
@@ -165,17 +164,16 @@ extension Router {
       let facts = try await fresh.open()
       // Loads into the old one may have been under way, and come to their end meanwhile.
       while let next = nextMove(from: old, after: moves) {
+        let contract = Contract(next.old.instances[0])
         var instances: [LoadedModel] = []
         for instance in next.old.instances {
           if instance.runner === old {
-            let wanted = next.old.instances.first
-            instances.append(try await load(next.entry, next.settings, on: fresh, instance.device, like: wanted))
+            instances.append(try await load(instance.request, on: fresh, under: contract))
           } else {
             instances.append(instance)
           }
         }
-        moves.append(
-          Move(model: next.old.model, number: next.entry.number, old: next.old, new: next.old.with(instances)))
+        moves.append(Move(number: next.number, old: next.old, new: next.old.with(instances)))
       }
       // From here on nothing waits: requests find the old one or the new one, never none.
       guard runners[index].runner === old, !runners[index].isGone else {
@@ -196,8 +194,8 @@ extension Router {
     }
     var unused: [LoadedModel] = []
     for move in moves {
-      if models[move.model]?.versions[move.number]?.served === move.old {
-        models[move.model]?.versions[move.number]?.phase = .ready(move.new)
+      if models[move.old.model]?.versions[move.number]?.served === move.old {
+        models[move.old.model]?.versions[move.number]?.phase = .ready(move.new)
       } else {
         // Unloaded, lost or loaded anew meanwhile.
         unused += move.new.instances.filter { $0.runner === fresh }
@@ -209,14 +207,11 @@ extension Router {
   }
 
   /// A version that `old` serves in a form that isn't among `moves`.
-  private func nextMove(
-    from old: Runner, after moves: [Move]
-  ) -> (old: ServedVersion, entry: VersionEntry, settings: ModelSettings)? {
+  private func nextMove(from old: Runner, after moves: [Move]) -> (old: ServedVersion, number: Int)? {
     for (_, model) in models.sorted(by: { $0.key < $1.key }) {
-      guard let settings = model.settings else { continue }
-      for (_, version) in model.versions {
+      for (number, version) in model.versions {
         guard let served = version.served, version.serves(old) else { continue }
-        if !moves.contains(where: { $0.old === served }) { return (served, version.entry, settings) }
+        if !moves.contains(where: { $0.old === served }) { return (served, number) }
       }
     }
     return nil

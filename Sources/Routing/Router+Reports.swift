@@ -9,6 +9,7 @@ package struct ModelReport: Sendable {
     package let state: String
     /// Empty where there is nothing to say.
     package let reason: String
+    /// Of the file that serves; of all, joined by ", ", while none does.
     package let format: String
     /// Nil unless it is served.
     package let served: ServedVersion?
@@ -45,8 +46,9 @@ extension Router {
       case .ready(let served): ("READY", version.problem ?? served.remarks.joined(separator: "; "))
       case .unavailable(let reason), .lost(let reason): ("UNAVAILABLE", reason)
       }
+    let formats = version.entry.files.map(\.format).joined(separator: ", ")
     return ModelReport.Version(
-      label: String(version.entry.number), state: state, reason: reason, format: version.entry.format,
+      label: String(version.entry.number), state: state, reason: reason, format: version.served?.format ?? formats,
       served: version.served)
   }
 }

@@ -69,8 +69,7 @@ extension Router {
         publish()
         return false
       }
-      // Engines name the file they read; where it lies is for the log, not for clients.
-      let reason = error.description.replacing("\(entry.path)/", with: "")
+      let reason = Self.withoutFolder(error.description, entry)
       // Remembered with the new stamp, so that the same bytes aren't tried again and again.
       let old = models[name]?.versions[version.number]?.served
       models[name]?.versions[version.number] = VersionState(
@@ -80,6 +79,11 @@ extension Router {
       publish()
       return old != nil
     }
+  }
+
+  /// Engines name the file they read; where it lies is for the log, not for clients.
+  private static func withoutFolder(_ reason: String, _ entry: ModelEntry) -> String {
+    reason.replacing("\(entry.path)/", with: "")
   }
 
   /// Loads of one version that may end a runner's process before it is left alone; fewer than quarantine takes.
@@ -95,7 +99,8 @@ extension Router {
     runners.contains { $0.runner.id == runnerID && $0.reason == nil }
   }
 
-  /// Loads one version into the best runner that takes it; on each named device, if `model.json` names several.
+  /// Loads one version into the best runner that takes one of its files; on each named device, if `model.json` names
+  /// several.
   ///
   /// What a runner has said that was replaced or taken away meanwhile, no longer counts: others are asked then.
   private func load(
@@ -122,24 +127,36 @@ extension Router {
     _ version: VersionEntry, of entry: ModelEntry, statistics: ModelStatistics?, asking asked: inout [Runner]
   ) async throws(HostError) -> ServedVersion {
     let settings = entry.settings
-    let candidates = await candidates(for: version.format)
-    var demand = RunnerDemand(format: version.format)
-    demand.devices = settings.devices
-    demand.devicesRequired = settings.deviceRequired
-    demand.runners = settings.runners
-    _ = try RunnerChoice.best(among: candidates, for: demand)
+    let files = version.files.filter { $0.problem == nil }
+    var reasons = version.files.compactMap(\.problem)
+    let candidates = await candidates(for: files.map(\.format))
+    let demand = RunnerDemand(
+      formats: files.map(\.format), devices: settings.devices, devicesRequired: settings.deviceRequired,
+      runners: settings.runners)
+    do throws(HostError) {
+      _ = try RunnerChoice.best(among: candidates, for: demand)
+    } catch {
+      throw HostError(error.code, ([error.message] + reasons).joined(separator: "; "))
+    }
+    let ranking = RunnerChoice.ranked(among: candidates, for: demand)
     var instances: [LoadedModel] = []
-    var reasons: [String] = []
     var end: HostError?
-    for pick in RunnerChoice.ranked(among: candidates, for: demand).picks {
+    for pick in ranking.picks {
       if !instances.isEmpty && (settings.devices.count < 2 || !settings.devices.contains(pick.device)) { break }
       if instances.contains(where: { $0.device == pick.device }) { continue }
       let runner = runners[pick.candidate].runner
+      let file = files[pick.format]
       asked.append(runner)
       do throws(HostError) {
-        instances.append(try await load(version, settings, on: runner, pick.device, like: instances.first))
+        let request = Runner.LoadRequest(
+          path: file.path, format: file.format, device: pick.device, options: settings.options,
+          maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
+          inlineMicros: options.inlineMicros)
+        let contract = instances.first.map(Contract.init)
+        instances.append(
+          try await load(request, on: runner, under: contract, labelling: settings.labels.keys.sorted()))
       } catch {
-        reasons.append(error.description)
+        reasons.append(version.files.count > 1 ? "\(file.format): \(error.description)" : error.description)
         // A load that ended a process says more than one that came after its end.
         if error.isProcessEnd && end?.code != .runnerFailed { end = error }
       }
@@ -152,44 +169,48 @@ extension Router {
       for instance in instances { await instance.runner.unload(instance) }
       throw end
     }
-    for reason in reasons {
+    return try await finished(version, of: entry, instances, remarks: reasons, statistics ?? ModelStatistics())
+  }
+
+  /// What is served, with its labels.
+  ///
+  /// - Throws: Why it can't have them; nothing is loaded any more then.
+  private func finished(
+    _ version: VersionEntry, of entry: ModelEntry, _ instances: [LoadedModel], remarks: [String],
+    _ statistics: ModelStatistics
+  ) async throws(HostError) -> ServedVersion {
+    for remark in remarks {
       Log.warning(
-        "a runner refused a model that another serves", ("model", entry.name), ("version", version.label),
-        ("reason", reason))
+        "passed over for a model that is served", ("model", entry.name), ("version", version.label), ("reason", remark))
     }
     do throws(HostError) {
       var labels: [[String]] = []
       for output in instances[0].outputs { labels.append(try entry.labels(for: output.name)) }
-      if let unknown = settings.labels.keys.first(where: { name in !instances[0].outputs.contains { $0.name == name } })
-      {
-        throw HostError(.invalidRequest, "model.json has labels for '\(unknown)', which is no output of the model")
-      }
       return ServedVersion(
-        model: entry.name, version: String(version.number), format: version.format, instances: instances,
-        labels: labels, timeoutMs: settings.timeoutMs, remarks: reasons, statistics: statistics ?? ModelStatistics())
+        model: entry.name, version: String(version.number), instances: instances, labels: labels,
+        timeoutMs: entry.settings.timeoutMs, remarks: remarks.map { Self.withoutFolder($0, entry) },
+        statistics: statistics)
     } catch {
       for instance in instances { await instance.runner.unload(instance) }
       throw error
     }
   }
 
+  /// Loads a model into one runner.
+  ///
+  /// - Parameters:
+  ///   - contract: What it must take and give; nil leaves it free.
+  ///   - outputs: Names of outputs that it must have.
+  /// - Throws: What the runner says, or what its model lacks; nothing is left behind then.
   func load(
-    _ version: VersionEntry, _ settings: ModelSettings, on runner: Runner, _ device: DeviceKind,
-    like first: LoadedModel?
+    _ request: Runner.LoadRequest, on runner: Runner, under contract: Contract?, labelling outputs: [String] = []
   ) async throws(HostError) -> LoadedModel {
-    let model = try await runner.load(
-      Runner.LoadRequest(
-        path: version.path, device: device, options: settings.options,
-        maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
-        inlineMicros: options.inlineMicros))
+    let model = try await runner.load(request)
     do throws(HostError) {
       try checkClaims(model, runner)
-      // Requests are read once, by the first one's signature, whichever instance then takes them.
-      if let first, first.inputs != model.inputs || first.outputs != model.outputs {
-        throw HostError(
-          .unsupported,
-          "runner \(runner.id) on \(model.device): inputs or outputs differ from those of \(first.runnerID) on "
-            + "\(first.device)")
+      try contract?.check(model)
+      if let unknown = outputs.first(where: { name in !model.outputs.contains { $0.name == name } }) {
+        throw HostError(.invalidRequest, "model.json has labels for '\(unknown)', which is no output of the model")
       }
       return model
     } catch {

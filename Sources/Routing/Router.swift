@@ -220,10 +220,10 @@ package actor Router {
     }
   }
 
-  /// Runners that may serve `format`, opened, as the choice wants them.
-  func candidates(for format: String) async -> [RunnerCandidate] {
+  /// All runners as the choice wants them; those that may serve one of `formats` are opened.
+  func candidates(for formats: [String]) async -> [RunnerCandidate] {
     meetRunners()
-    for index in runners.indices where runners[index].runner.manifest.models.formats.contains(format) {
+    for index in runners.indices where runners[index].runner.manifest.models.formats.contains(where: formats.contains) {
       await open(index)
     }
     return runners.map { state in

@@ -11,6 +11,7 @@ package struct RunnerCandidate: Sendable, Equatable {
   }
 
   package var id: String
+  /// Of a model in several of them it is given the first.
   package var formats: [String]
   package var devices: [DeviceKind]
   package var elementTypes: Set<ElementType>
@@ -46,7 +47,8 @@ package struct RunnerCandidate: Sendable, Equatable {
 
 /// What a model, or one request to it, asks of a runner.
 package struct RunnerDemand: Sendable, Equatable {
-  package var format: String
+  /// Any of them will do.
+  package var formats: [String]
   /// Best first; empty where any device will do.
   package var devices: [DeviceKind]
   /// True if only `devices` will do; otherwise others follow them.
@@ -59,11 +61,11 @@ package struct RunnerDemand: Sendable, Equatable {
   package var needsBatching: Bool
 
   package init(
-    format: String, devices: [DeviceKind] = [], devicesRequired: Bool = false, runners: [String] = [],
+    formats: [String], devices: [DeviceKind] = [], devicesRequired: Bool = false, runners: [String] = [],
     elementTypes: Set<ElementType> = [], needsDynamicShapes: Bool = false, needsStreaming: Bool = false,
     needsBatching: Bool = false
   ) {
-    self.format = format
+    self.formats = formats
     self.devices = devices
     self.devicesRequired = devicesRequired
     self.runners = runners

@@ -3,11 +3,14 @@ package import Inference
 /// Chooses a runner: the same candidates and the same demand give the same answer, in any order of candidates.
 ///
 /// Decided in this order: format, devices, capabilities, health, preferred runners, priority (higher), score
-/// (higher), load (lower), id (byte order). A preferred device beats a preferred runner.
+/// (higher), load (lower), id (byte order). A preferred device beats a preferred runner. Of several formats that one
+/// runner takes, the one that it names first.
 package enum RunnerChoice {
   package struct Pick: Sendable, Equatable {
     /// Index into the candidates.
     package let candidate: Int
+    /// Index into the demand's formats.
+    package let format: Int
     package let device: DeviceKind
   }
 
@@ -20,7 +23,7 @@ package enum RunnerChoice {
   }
 
   package struct Ranking: Sendable, Equatable {
-    /// Best first. A runner with several fitting devices stands here once for each.
+    /// Best first. A runner stands here once for each fitting device and each format that it takes.
     package let picks: [Pick]
     /// Runners without any pick, by id.
     package let rejections: [Rejection]
@@ -30,12 +33,16 @@ package enum RunnerChoice {
     var picks: [Ranked] = []
     var rejections: [Rejection] = []
     for (index, candidate) in candidates.enumerated() {
+      let formats = formats(of: candidate, for: demand)
       let devices = devices(of: candidate, for: demand)
-      if let rejection = rejection(of: candidate, devices: devices, for: demand) {
+      if let rejection = rejection(of: candidate, formats: formats, devices: devices, for: demand) {
         rejections.append(rejection)
-      } else {
-        picks += devices.map { Ranked(candidate: index, device: $0, of: candidate, for: demand) }
+        continue
       }
+      let own = devices.flatMap { device in
+        formats.map { Pick(candidate: index, format: $0, device: device) }
+      }
+      picks += own.enumerated().map { Ranked($1, order: $0, of: candidate, for: demand) }
     }
     picks.sort(by: <)
     rejections.sort { $0.id.utf8.lexicographicallyPrecedes($1.id.utf8) }
@@ -51,6 +58,11 @@ package enum RunnerChoice {
     throw failure(ranking, candidates, demand)
   }
 
+  /// The formats that will do, in the order of the candidate.
+  private static func formats(of candidate: RunnerCandidate, for demand: RunnerDemand) -> [Int] {
+    candidate.formats.flatMap { format in demand.formats.indices.filter { demand.formats[$0] == format } }
+  }
+
   /// The devices that will do, each once, in the order of the demand, then of the candidate.
   private static func devices(of candidate: RunnerCandidate, for demand: RunnerDemand) -> [DeviceKind] {
     var devices: [DeviceKind] = []
@@ -63,13 +75,13 @@ package enum RunnerChoice {
   }
 
   private static func rejection(
-    of candidate: RunnerCandidate, devices: [DeviceKind], for demand: RunnerDemand
+    of candidate: RunnerCandidate, formats: [Int], devices: [DeviceKind], for demand: RunnerDemand
   ) -> Rejection? {
     func rejected(_ reason: String, isTemporary: Bool = false) -> Rejection {
       Rejection(id: candidate.id, reason: reason, isTemporary: isTemporary)
     }
-    if !candidate.formats.contains(demand.format) {
-      return rejected("serves \(list(candidate.formats)), not \(demand.format)")
+    if formats.isEmpty {
+      return rejected("serves \(list(candidate.formats)), not \(demand.formats.joined(separator: " or "))")
     }
     if candidate.devices.isEmpty { return rejected("names no device") }
     if devices.isEmpty {
@@ -97,7 +109,7 @@ package enum RunnerChoice {
   ) -> HostError {
     let isWanted = demand.devicesRequired && !demand.devices.isEmpty
     let place = isWanted ? " on \(demand.devices.map(\.name).joined(separator: " or "))" : ""
-    let what = "no runner for format \(demand.format)\(place)"
+    let what = "no runner for format \(demand.formats.joined(separator: " or "))\(place)"
     guard !candidates.isEmpty else {
       return HostError(.unsupported, "\(what) (no runners at all); install one and its manifest")
     }
@@ -127,13 +139,16 @@ private struct Ranked {
   let pick: RunnerChoice.Pick
   let deviceRank: Int
   let runnerRank: Int
+  /// Among the picks of its candidate.
+  let order: Int
   let candidate: RunnerCandidate
 
-  init(candidate index: Int, device: DeviceKind, of candidate: RunnerCandidate, for demand: RunnerDemand) {
-    pick = RunnerChoice.Pick(candidate: index, device: device)
-    deviceRank = demand.devices.firstIndex(of: device) ?? demand.devices.count
-    runnerRank = demand.runners.firstIndex(of: candidate.id) ?? demand.runners.count
+  init(_ pick: RunnerChoice.Pick, order: Int, of candidate: RunnerCandidate, for demand: RunnerDemand) {
+    self.pick = pick
+    self.order = order
     self.candidate = candidate
+    deviceRank = demand.devices.firstIndex(of: pick.device) ?? demand.devices.count
+    runnerRank = demand.runners.firstIndex(of: candidate.id) ?? demand.runners.count
   }
 
   static func < (a: Ranked, b: Ranked) -> Bool {
@@ -145,8 +160,6 @@ private struct Ranked {
     if a.candidate.id != b.candidate.id {
       return a.candidate.id.utf8.lexicographicallyPrecedes(b.candidate.id.utf8)
     }
-    // One runner, no preferred device: as the runner lists its devices.
-    let order = a.candidate.devices
-    return order.firstIndex(of: a.pick.device) ?? 0 < order.firstIndex(of: b.pick.device) ?? 0
+    return a.order < b.order
   }
 }

@@ -6,25 +6,23 @@ package import Telemetry
 package final class ServedVersion: Sendable {
   package let model: String
   package let version: String
-  package let format: String
   /// The same model on one or more devices, best first; never empty.
   package let instances: [LoadedModel]
   /// Label lists by output index; empty where `model.json` names none.
   package let labels: [[String]]
-  /// Runners that would have been better and refused it, with the reasons.
+  /// Why files can't be served, and what better runners than these have said against it.
   package let remarks: [String]
   /// Deadline of requests that bring none; 0 = none.
   package let timeoutMs: Int
   package let statistics: ModelStatistics
 
   init(
-    model: String, version: String, format: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int,
+    model: String, version: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int,
     remarks: [String] = [], statistics: ModelStatistics = ModelStatistics()
   ) {
     self.statistics = statistics
     self.model = model
     self.version = version
-    self.format = format
     self.instances = instances
     self.labels = labels
     self.timeoutMs = timeoutMs
@@ -40,10 +38,12 @@ package final class ServedVersion: Sendable {
   /// The same, counted together, in other places.
   func with(_ instances: [LoadedModel]) -> ServedVersion {
     ServedVersion(
-      model: model, version: version, format: format, instances: instances, labels: labels, timeoutMs: timeoutMs,
-      remarks: remarks, statistics: statistics)
+      model: model, version: version, instances: instances, labels: labels, timeoutMs: timeoutMs, remarks: remarks,
+      statistics: statistics)
   }
 
+  /// Of the file that the best instance was loaded from.
+  package var format: String { instances[0].format }
   package var inputs: [TensorSpec] { instances[0].inputs }
   package var outputs: [TensorSpec] { instances[0].outputs }
 

@@ -4,6 +4,7 @@ import Testing
 @testable import Registry
 
 private let onnx: [UInt8] = [8, 9, 18, 0]
+private let tflite: [UInt8] = [28, 0, 0, 0] + Array("TFL3".utf8)
 
 @Suite struct `Scanning models` {
   let folder = TemporaryFolder()
@@ -18,15 +19,15 @@ private let onnx: [UInt8] = [8, 9, 18, 0]
   }
 
   @Test(arguments: [
-    ("model.onnx", onnx, "onnx"), ("model.tflite", [28, 0, 0, 0] + Array("TFL3".utf8), "tflite"),
+    ("model.onnx", onnx, "onnx"), ("model.tflite", tflite, "tflite"),
     ("model.pt", Array("PK\u{3}\u{4}".utf8), "pt"), ("model.echo", [], "echo"),
   ])
   func `knows the format by name and content`(file: String, bytes: [UInt8], format: String) throws {
     let version = try version(file, bytes)
-    #expect(version.format == format)
-    #expect(version.path == "\(folder.path)/m/1/\(file)")
+    #expect(version.files.map(\.format) == [format])
+    #expect(version.files[0].path == "\(folder.path)/m/1/\(file)")
     #expect(version.problem == nil)
-    #expect(version.stamp.byteCount == bytes.count)
+    #expect(version.files[0].stamp.byteCount == bytes.count)
   }
 
   @Test(arguments: [
@@ -51,24 +52,42 @@ private let onnx: [UInt8] = [8, 9, 18, 0]
     try folder.write("b/1/model.xml", "<?xml version=\"1.0\"?>".utf8)
     try folder.write("b/1/model.bin", "x".utf8)
     let versions = scan().models.flatMap(\.versions)
-    #expect(versions.map(\.format) == ["saved_model", "openvino"])
+    #expect(versions.map { $0.files.map(\.format) } == [["saved_model"], ["openvino"]])
     #expect(versions.map(\.problem) == [nil, nil])
   }
 
-  @Test func `asks for the format when a folder holds several models`() throws {
+  @Test func `takes the same model in every format, and only one where model_json says which`() throws {
+    try folder.write("m/1/model.double", "2".utf8)
+    try folder.write("m/1/model.onnx", onnx)
     try folder.write("m/1/model.pt", "PK".utf8)
-    let ambiguous = try version("model.onnx", onnx)
-    #expect(
-      ambiguous.problem == "the version's folder holds several models (model.onnx, model.pt); set format in model.json")
+    try folder.write("m/1/model.txt", "about it".utf8)
+    let version = try version("model.tflite", tflite)
+    #expect(version.files.map(\.format) == ["onnx", "tflite", "pt", "double"])
+    #expect(version.files[1].path == "\(folder.path)/m/1/model.tflite")
+    #expect(version.problem == nil)
     try folder.write("m/model.json", #"{"format": "pt"}"#.utf8)
-    #expect(scan().models.first?.versions.first?.format == "pt")
+    #expect(scan().models.first?.versions.first?.files.map(\.format) == ["pt"])
+    try folder.write("m/model.json", #"{"format": "double"}"#.utf8)
+    #expect(scan().models.first?.versions.first?.files.map(\.format) == ["double"])
+  }
+
+  @Test func `a broken file hides no good one, and its problem is told`() throws {
+    try folder.write("m/1/model.onnx", "PK".utf8)
+    let version = try version("model.tflite", tflite)
+    #expect(version.problem == nil)
+    #expect(
+      version.files.map(\.problem) == ["model.onnx is no ONNX file (it doesn't begin with ir_version)", nil])
+    try folder.write("m/1/model.tflite", "".utf8)
+    #expect(
+      scan().models.first?.versions.first?.problem
+        == "model.onnx is no ONNX file (it doesn't begin with ir_version); model.tflite is empty")
   }
 
   @Test func `gives the version's folder to a format without a file`() throws {
     folder.makeFolder("m/1")
     try folder.write("m/model.json", #"{"format": "echo"}"#.utf8)
     let version = try #require(scan().models.first?.versions.first)
-    #expect(version.path == "\(folder.path)/m/1")
+    #expect(version.files.map(\.path) == ["\(folder.path)/m/1"])
     #expect(version.problem == nil)
     try folder.write("m/model.json", #"{"format": "onnx"}"#.utf8)
     #expect(scan().models.first?.versions.first?.problem == "the version's folder holds no model.onnx")
@@ -102,7 +121,7 @@ private let onnx: [UInt8] = [8, 9, 18, 0]
     let file = try outside.write("weights-7", onnx)
     folder.makeFolder("m/1")
     #expect(symlink(file, "\(folder.path)/m/1/model.onnx") == 0)
-    #expect(scan().models.first?.versions.first?.path == file)
+    #expect(scan().models.first?.versions.first?.files.map(\.path) == [file])
     #expect(scan().models.first?.versions.first?.problem == nil)
     folder.makeFolder("n/1")
     #expect(symlink("nowhere", "\(folder.path)/n/1/model.onnx") == 0)
@@ -122,12 +141,31 @@ private let onnx: [UInt8] = [8, 9, 18, 0]
   }
 
   @Test func `the stamp changes with the model and with what lies beside it`() throws {
-    let first = try version("model.onnx", onnx).stamp
-    #expect(try version("model.onnx", onnx + [0]).stamp != first)
-    let alone = try #require(scan().models.first?.versions.first?.stamp)
+    let first = try version("model.onnx", onnx)
+    #expect(try version("model.onnx", onnx + [0]) != first)
+    let alone = try #require(scan().models.first?.versions.first)
     try folder.write("m/1/model.onnx.data", [1])
-    #expect(scan().models.first?.versions.first?.stamp != alone)
+    #expect(scan().models.first?.versions.first != alone)
     #expect(scan() == scan())
+  }
+
+  @Test func `a change of any file changes the version`() throws {
+    let outside = TemporaryFolder()
+    let linked = try outside.write("weights", tflite)
+    folder.makeFolder("m/1")
+    #expect(symlink(linked, "\(folder.path)/m/1/model.tflite") == 0)
+    let before = try version("model.onnx", onnx)
+    #expect(scan().models.first?.versions.first == before)
+    // In another folder, of the same size and age: only which file it is tells.
+    let copy = try outside.write("other", tflite)
+    var status = stat()
+    #expect(stat(linked, &status) == 0)
+    let times = [status.st_atim, status.st_mtim]
+    #expect(utimensat(AT_FDCWD, copy, times, 0) == 0)
+    #expect(rename(copy, linked) == 0)
+    let after = try #require(scan().models.first?.versions.first)
+    #expect(after != before)
+    #expect(after.files[0] == before.files[0])
   }
 
   @Test func `names a root that isn't there`() {

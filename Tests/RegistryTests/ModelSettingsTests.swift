@@ -85,7 +85,7 @@ private func settings(_ text: String) throws -> ModelSettings { try ModelSetting
 
 @Suite struct `Wanted versions` {
   private let versions = [("3", 3), ("01", 1), ("10", 10)].map {
-    VersionEntry(label: $0.0, number: $0.1, path: "/", format: "onnx")
+    VersionEntry(label: $0.0, number: $0.1, files: [])
   }
 
   @Test(arguments: [

@@ -10,9 +10,10 @@ import Wire
 
 @Suite struct `Infer requests to a version that is replaced` {
   /// What the endpoint answers to X = [1] in JSON.
-  private func infer(_ fixture: RouterFixture) async throws -> String {
+  private func infer(_ fixture: RouterFixture, output: String = "Y") async throws -> String {
     let exchange = Exchange(limits: ServingLimits())
-    let body = Array(#"{"inputs":[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]}"#.utf8)
+    let inputs = #"[{"name":"X","datatype":"FP32","shape":[1],"data":[1]}]"#
+    let body = Array(#"{"inputs":\#(inputs),"outputs":[{"name":"\#(output)"}]}"#.utf8)
     let memory = UnsafeMutableRawBufferPointer.allocate(byteCount: body.count, alignment: 64)
     defer { memory.deallocate() }
     memory.copyBytes(from: body)
@@ -69,6 +70,25 @@ import Wire
     old[0].cancel(requests[0].value.ticket, id: requests[0].value.ticket.id, .caller)
     #expect(await first?.code == .cancelled)
     await again
+  }
+
+  @Test func `are read anew by what the one in its place takes and gives`() async throws {
+    let fixture = try RouterFixture()
+    try fixture.write("m", 1, "fault=ignores_cancel\noutputs=2")
+    try fixture.settings("m", #"{"maxConcurrentRuns": 1}"#)
+    await fixture.router.start()
+    let old = try fixture.version("m")
+    async let first = infer(fixture, output: "Z")
+    try await wait(for: "the first run") { fixture.count(.running) == 1 }
+    async let second = failure { _ = try await infer(fixture, output: "Z") }
+    try await wait(for: "the second request") { old.instances[0].gate.waitingCount == 1 }
+    try fixture.write("m", 2)
+    async let rescanned: Void = fixture.router.rescan()
+    #expect(await second?.message == "unexpected inference output 'Z' for model 'm'; it has 'Y'")
+    #expect(fixture.count(.runs) == 1)
+    fixture.go()
+    #expect(try await first.contains(#""name":"Z""#))
+    await rescanned
   }
 
   @Test func `are refused where no version takes its place`() async throws {

@@ -62,11 +62,11 @@ final class RouterFixture: Sendable {
 
   // MARK: The folder
 
-  /// Writes a version anew: `text` are lines key=value for the runner.
-  func write(_ name: String, _ version: Int = 1, _ text: String = "") throws {
+  /// Writes a version anew: `text` are lines key=value for the runner, whose library takes `faulty` and `flawed`.
+  func write(_ name: String, _ version: Int = 1, _ text: String = "", format: String = "faulty") throws {
     let folder = "\(models)/\(name)/\(version)"
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
-    try (text + "\n").write(toFile: "\(folder)/model.faulty", atomically: true, encoding: .utf8)
+    try (text + "\n").write(toFile: "\(folder)/model.\(format)", atomically: true, encoding: .utf8)
   }
 
   func settings(_ name: String, _ json: String) throws {

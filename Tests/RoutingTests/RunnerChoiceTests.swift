@@ -17,7 +17,7 @@ private func order(_ candidates: [RunnerCandidate], _ demand: RunnerDemand) -> [
 }
 
 @Suite struct `Choosing a runner` {
-  let onnx = RunnerDemand(format: "onnx")
+  let onnx = RunnerDemand(formats: ["onnx"])
 
   @Test func `prefers the higher priority, then the higher score, then the lower load, then the smaller id`() {
     let candidates = [
@@ -40,7 +40,7 @@ private func order(_ candidates: [RunnerCandidate], _ demand: RunnerDemand) -> [
         $0.load = number % 4
       }
     }
-    let demand = RunnerDemand(format: "onnx", devices: [.gpu], runners: ["r5"])
+    let demand = RunnerDemand(formats: ["onnx"], devices: [.gpu], runners: ["r5"])
     let wanted = order(candidates, demand)
     for _ in 0..<20 { #expect(order(candidates.shuffled(using: &generator), demand) == wanted) }
   }
@@ -50,13 +50,13 @@ private func order(_ candidates: [RunnerCandidate], _ demand: RunnerDemand) -> [
       runner("cpu-first") { $0.priority = 9 },
       runner("gpu") { $0.devices = [.gpu] },
     ]
-    let demand = RunnerDemand(format: "onnx", devices: [.gpu], runners: ["cpu-first"])
+    let demand = RunnerDemand(formats: ["onnx"], devices: [.gpu], runners: ["cpu-first"])
     #expect(order(candidates, demand) == ["gpu gpu", "cpu-first cpu"])
   }
 
   @Test func `follows the order of devices that the demand gives`() {
     let candidates = [runner("x") { $0.devices = [.cpu, .gpu, .npu] }]
-    let demand = RunnerDemand(format: "onnx", devices: [.npu, .gpu, .npu])
+    let demand = RunnerDemand(formats: ["onnx"], devices: [.npu, .gpu, .npu])
     #expect(order(candidates, demand) == ["x npu", "x gpu", "x cpu"])
   }
 
@@ -66,7 +66,7 @@ private func order(_ candidates: [RunnerCandidate], _ demand: RunnerDemand) -> [
 
   @Test func `falls back to other devices unless the devices are required`() throws {
     let candidates = [runner("x")]
-    var demand = RunnerDemand(format: "onnx", devices: [.gpu])
+    var demand = RunnerDemand(formats: ["onnx"], devices: [.gpu])
     #expect(order(candidates, demand) == ["x cpu"])
     demand.devicesRequired = true
     #expect(order(candidates, demand) == [])
@@ -78,12 +78,12 @@ private func order(_ candidates: [RunnerCandidate], _ demand: RunnerDemand) -> [
   }
 
   @Test func `takes any device when none is named, required or not`() {
-    #expect(order([runner("x")], RunnerDemand(format: "onnx", devicesRequired: true)) == ["x cpu"])
+    #expect(order([runner("x")], RunnerDemand(formats: ["onnx"], devicesRequired: true)) == ["x cpu"])
   }
 
   @Test func `puts named runners first, in the order named, and the others behind`() {
     let candidates = [runner("a") { $0.priority = 5 }, runner("b"), runner("c")]
-    let demand = RunnerDemand(format: "onnx", runners: ["c", "missing", "b"])
+    let demand = RunnerDemand(formats: ["onnx"], runners: ["c", "missing", "b"])
     #expect(order(candidates, demand) == ["c cpu", "b cpu", "a cpu"])
   }
 
@@ -94,8 +94,8 @@ private func order(_ candidates: [RunnerCandidate], _ demand: RunnerDemand) -> [
         $0.health = .unavailable("restarting")
       }, runner("b"),
     ]
-    let ranking = RunnerChoice.ranked(among: candidates, for: RunnerDemand(format: "onnx", runners: ["a"]))
-    #expect(ranking.picks == [.init(candidate: 1, device: .cpu)])
+    let ranking = RunnerChoice.ranked(among: candidates, for: RunnerDemand(formats: ["onnx"], runners: ["a"]))
+    #expect(ranking.picks == [.init(candidate: 1, format: 0, device: .cpu)])
     #expect(ranking.rejections == [.init(id: "a", reason: "is unavailable: restarting", isTemporary: true)])
   }
 
@@ -107,7 +107,7 @@ private func order(_ candidates: [RunnerCandidate], _ demand: RunnerDemand) -> [
   }
 
   @Test func `names each rejected runner with its first reason`() {
-    var demand = RunnerDemand(format: "onnx", elementTypes: [.f32, .bf16, .utf8])
+    var demand = RunnerDemand(formats: ["onnx"], elementTypes: [.f32, .bf16, .utf8])
     demand.needsDynamicShapes = true
     demand.needsStreaming = true
     demand.needsBatching = true
@@ -142,6 +142,50 @@ private func order(_ candidates: [RunnerCandidate], _ demand: RunnerDemand) -> [
         "serves echo, tflite, not onnx", "can't take bf16, utf8", "can't take dynamic shapes", "can't stream",
         "can't batch", "says that it can't run on this machine", "names no device",
       ])
+  }
+
+  @Test func `ranks runners, not formats: each is given what it takes`() {
+    let candidates = [
+      runner("a") { $0.priority = 1 },
+      runner("b") {
+        $0.formats = ["tflite"]
+        $0.priority = 2
+      },
+      runner("c") { $0.formats = ["echo"] },
+    ]
+    let ranking = RunnerChoice.ranked(among: candidates, for: RunnerDemand(formats: ["onnx", "tflite"]))
+    #expect(
+      ranking.picks == [
+        .init(candidate: 1, format: 1, device: .cpu), .init(candidate: 0, format: 0, device: .cpu),
+      ])
+    #expect(ranking.rejections.map(\.reason) == ["serves echo, not onnx or tflite"])
+  }
+
+  @Test func `gives a runner of several formats first what it names first, on each device`() {
+    let candidates = [
+      runner("x") {
+        $0.formats = ["openvino", "echo", "onnx"]
+        $0.devices = [.gpu, .cpu]
+      }
+    ]
+    let formats = ["onnx", "tflite", "openvino"]
+    let picks = RunnerChoice.ranked(among: candidates, for: RunnerDemand(formats: formats, devices: [.cpu])).picks
+    #expect(
+      picks.map { "\($0.device) \(formats[$0.format])" } == ["cpu openvino", "cpu onnx", "gpu openvino", "gpu onnx"])
+  }
+
+  @Test func `takes a preferred device before a preferred runner, whatever their formats`() {
+    let candidates = [runner("cpu"), runner("gpu") { ($0.devices, $0.formats) = ([.gpu], ["tflite"]) }]
+    let demand = RunnerDemand(formats: ["onnx", "tflite"], devices: [.gpu], runners: ["cpu"])
+    #expect(order(candidates, demand) == ["gpu gpu", "cpu cpu"])
+  }
+
+  @Test func `names every format when none is taken`() {
+    let demand = RunnerDemand(formats: ["saved_model", "pt"])
+    let error = #expect(throws: HostError.self) { try RunnerChoice.best(among: [runner("x")], for: demand) }
+    #expect(
+      error?.message
+        == "no runner for format saved_model or pt (1 runner: x cpu: serves onnx, not saved_model or pt); install one")
   }
 
   @Test func `says so when there are no runners at all`() {

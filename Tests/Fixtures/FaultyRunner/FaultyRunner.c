@@ -115,7 +115,7 @@ static const void *extension(const char *id) {
 }
 
 static void make_table(void) {
-  static const char *const formats[] = {"faulty", NULL}, *const other[] = {"else", NULL};
+  static const char *const formats[] = {"faulty", "flawed", NULL}, *const other[] = {"else", NULL};
   read_own_name();
   for (int i = 0; i < 4; i++)
     devices[i] =
