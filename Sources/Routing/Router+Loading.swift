@@ -135,6 +135,7 @@ extension Router {
     for (number, version) in models[name]?.versions ?? [:] where isChosen(number) {
       if let served = version.served { taken.append(served) }
       models[name]?.versions[number]?.phase = .unavailable(reason)
+      models[name]?.versions[number]?.contract = nil
     }
     return taken
   }

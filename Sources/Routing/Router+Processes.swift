@@ -49,6 +49,7 @@ extension Router {
         instances += served.instances.filter { $0.runner === runner }
         models[name]?.versions[number]?.statistics = served.statistics
         models[name]?.versions[number]?.displacedFrom = runner.id
+        models[name]?.versions[number]?.contract = Contract(served.instances[0])
         models[name]?.versions[number]?.phase = served.without(runner).map { .ready($0) } ?? .lost(reason)
       }
     }

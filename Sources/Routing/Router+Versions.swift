@@ -16,6 +16,8 @@ extension Router {
     let name = entry.name
     guard models[name]?.isHeld == false else { return false }
     let known = models[name]?.versions[version.number]
+    // One that was in the same form. What a new form takes and gives is its own affair, and its counts begin anew.
+    let former = known?.entry == version && !reloads ? known : nil
     if let known, known.entry == version, !reloads, !isWorthMoving(known) {
       if known.served != nil && (known.problem == nil || !retries) { return true }
       let mayHelp = retries || known.reason == "superseded" || known.reason == "unloaded"
@@ -23,17 +25,17 @@ extension Router {
     }
     if known?.served == nil {
       models[name]?.versions[version.number] = VersionState(
-        entry: version, phase: .loading, statistics: known?.statistics, displacedFrom: known?.displacedFrom,
-        fatalLoads: known?.fatalLoads ?? 0)
+        entry: version, phase: .loading, statistics: former?.statistics, displacedFrom: known?.displacedFrom,
+        contract: former?.contract, fatalLoads: former?.fatalLoads ?? 0)
       publish()
     }
     // It has its model back after this, or has refused it.
     let homeWasAsked = known?.displacedFrom.map { isInUse($0) } ?? false
+    var asked: [Runner] = []
     do throws(HostError) {
       if let problem = version.problem { throw HostError(.invalidRequest, problem) }
-      // A version that moves keeps its counts, one that is new begins anew.
-      let earlier = known?.entry == version && !reloads ? known?.served?.statistics : nil
-      let served = try await load(version, of: entry, statistics: known?.statistics ?? earlier)
+      let statistics = former?.statistics ?? former?.served?.statistics
+      let served = try await load(version, of: entry, after: former, statistics: statistics, asking: &asked)
       if let end = Self.processEnd(among: served.instances) {
         await retire([served])
         // Which need not have been this model's doing.
@@ -46,8 +48,10 @@ extension Router {
       }
       let old = models[name]?.versions[version.number]?.served
       let isHome = served.instances.contains { $0.runnerID == known?.displacedFrom }
+      let displacedFrom = isHome || homeWasAsked ? nil : known?.displacedFrom
       models[name]?.versions[version.number] = VersionState(
-        entry: version, phase: .ready(served), displacedFrom: isHome || homeWasAsked ? nil : known?.displacedFrom)
+        entry: version, phase: .ready(served), displacedFrom: displacedFrom,
+        contract: displacedFrom == nil ? nil : Contract(served.instances[0]))
       publish()
       Log.info(
         "loaded a model", ("model", name), ("version", version.label), ("runner", served.instances[0].runnerID),
@@ -58,14 +62,15 @@ extension Router {
       Log.warning(
         "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
       let wasFatal = error.isProcessEnd && error.code == .runnerFailed
-      let fatalLoads = (known?.entry == version ? known?.fatalLoads ?? 0 : 0) + (wasFatal ? 1 : 0)
+      let fatalLoads = (former?.fatalLoads ?? 0) + (wasFatal ? 1 : 0)
       if known?.served == nil && (error.code == .overloaded || (1..<Self.fatalLoadLimit).contains(fatalLoads)) {
-        // Tried again when the runner is back. That it had been served and by whom says more than who else is there.
-        var reason = error.description
-        if fatalLoads == 0, case .lost(let earlier) = known?.phase { reason = earlier }
+        // Tried again when the runner is back. That it had been served and by whom says more than that nobody else is
+        // there; why others didn't take it says more still.
+        var reason = Self.withoutFolder(error.description, entry)
+        if asked.isEmpty, case .lost(let earlier) = known?.phase { reason = earlier }
         models[name]?.versions[version.number] = VersionState(
-          entry: version, phase: .lost(reason), statistics: known?.statistics,
-          displacedFrom: known?.displacedFrom, fatalLoads: fatalLoads)
+          entry: version, phase: .lost(reason), statistics: former?.statistics,
+          displacedFrom: known?.displacedFrom, contract: former?.contract, fatalLoads: fatalLoads)
         publish()
         return false
       }
@@ -103,13 +108,18 @@ extension Router {
   /// several.
   ///
   /// What a runner has said that was replaced or taken away meanwhile, no longer counts: others are asked then.
+  ///
+  /// - Parameters:
+  ///   - former: What it was in the same form.
+  ///   - asked: Set to the runners that were asked, whether they took it or not.
   private func load(
-    _ version: VersionEntry, of entry: ModelEntry, statistics: ModelStatistics?
+    _ version: VersionEntry, of entry: ModelEntry, after former: VersionState?, statistics: ModelStatistics?,
+    asking asked: inout [Runner]
   ) async throws(HostError) -> ServedVersion {
     while true {
-      var asked: [Runner] = []
+      asked = []
       do throws(HostError) {
-        let served = try await load(version, of: entry, statistics: statistics, asking: &asked)
+        let served = try await loadOnce(version, of: entry, after: former, statistics: statistics, asking: &asked)
         if served.instances.allSatisfy({ isKept($0.runner) }) { return served }
         await retire([served])
       } catch {
@@ -123,8 +133,9 @@ extension Router {
     runners.contains { $0.runner === runner && !$0.isGone }
   }
 
-  private func load(
-    _ version: VersionEntry, of entry: ModelEntry, statistics: ModelStatistics?, asking asked: inout [Runner]
+  private func loadOnce(
+    _ version: VersionEntry, of entry: ModelEntry, after former: VersionState?, statistics: ModelStatistics?,
+    asking asked: inout [Runner]
   ) async throws(HostError) -> ServedVersion {
     let settings = entry.settings
     let files = version.files.filter { $0.problem == nil }
@@ -152,7 +163,8 @@ extension Router {
           path: file.path, format: file.format, device: pick.device, options: settings.options,
           maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
           inlineMicros: options.inlineMicros)
-        let contract = instances.first.map(Contract.init)
+        let owed = runner.id == former?.displacedFrom ? nil : former?.contract
+        let contract = instances.first.map(Contract.init) ?? owed
         instances.append(
           try await load(request, on: runner, under: contract, labelling: settings.labels.keys.sorted()))
       } catch {
@@ -162,8 +174,12 @@ extension Router {
       }
     }
     guard !instances.isEmpty else {
+      // Who is only away for now may take what these have refused.
+      let away = ranking.rejections.filter(\.isTemporary)
+      reasons += away.map { "runner \($0.id) \($0.reason)" }
       throw HostError(
-        end?.code ?? .unsupported, reasons.joined(separator: "; "), isProcessEnd: end != nil)
+        end?.code ?? (away.isEmpty ? .unsupported : .overloaded), reasons.joined(separator: "; "),
+        isProcessEnd: end != nil)
     }
     if let end, Self.processEnd(among: instances) != nil {
       for instance in instances { await instance.runner.unload(instance) }

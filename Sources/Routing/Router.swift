@@ -38,6 +38,8 @@ package actor Router {
     var statistics: ModelStatistics?
     /// The runner that would have it, had its process not ended.
     var displacedFrom: String?
+    /// What clients know of `entry` in its present form: other runners than that one must take and give the same.
+    var contract: Contract?
     /// Loads that ended the runner's process, since the version has its present form.
     var fatalLoads = 0
 

@@ -39,6 +39,16 @@ import Wire
     #expect(try host.ask("m").text.contains(#""data":[2]"#))
   }
 
+  @Test func `is unavailable rather than answered otherwise`() throws {
+    let host = try start("bias=1", outputs: "Other:f32[-1]")
+    #expect(kill(try host.process(), SIGKILL) == 0)
+    let words = "echo: runner org.stadion.echo on cpu: inputs or outputs differ from those of org.a on cpu"
+    #expect(try holds { try host.index().first?.contains(words) == true }, "\(host.state)")
+    #expect(try host.ask("m").status == 503)
+    #expect(try host.stadion("runner", "restart", "org.a").status == 0)
+    #expect(try holds { try host.ask("m").status == 200 }, "\(host.state)")
+  }
+
   @Test func `is served from the other file when one is refused, and says why`() throws {
     let host = try start("load_code=9")
     let reason = "faulty: runner org.a failed to load the model: the file smells"

@@ -222,6 +222,64 @@ import Testing
     await fixture.router.stop()
   }
 
+  @Test func `is not taken over by one that answers otherwise`() async throws {
+    let runners = [Self.spec("org.a", "faulty", priority: 1, inProcess: true), Self.spec("org.b", "flawed")]
+    let fixture = try await start(runners) {
+      try $0.write("m", 1, "bias=1")
+      try $0.write("m", 1, "outputs=2", format: "flawed")
+    }
+    try await crash(fixture)
+    let reason =
+      "flawed: runner org.b on cpu: inputs or outputs differ from those of org.a on cpu; runner org.a is unavailable: "
+      + "runner org.a was ended by signal 11 (SIGSEGV); it is started again"
+    try await wait(for: "the refusal") { await fixture.states("m") == ["1 UNAVAILABLE: \(reason)"] }
+    let refusal = await failure { _ = try fixture.version("m") }
+    #expect(refusal?.code == .overloaded)
+    #expect(refusal?.message == "model 'm' is not served at the moment: \(reason); try again later")
+    #expect(fixture.count(.models, 1) == 0)
+    // Nor at a later look.
+    await fixture.router.rescan(retriesFailures: true)
+    #expect(fixture.served("m").isEmpty)
+    try await fixture.router.restartRunner("org.a")
+    #expect(try instances(fixture) == ["org.a cpu faulty"])
+    #expect(await fixture.states("m") == ["1 READY"])
+    // Who unloads it and loads it again wants it whoever serves it.
+    try await crash(fixture)
+    try await wait(for: "the end to be told") { fixture.served("m").isEmpty }
+    await fixture.router.unload("m")
+    try await fixture.router.load("m")
+    #expect(try instances(fixture) == ["org.b cpu flawed"])
+    #expect(try fixture.version("m").outputs.map(\.name) == ["Y", "Z"])
+    await fixture.router.stop()
+  }
+
+  @Test func `changed while its runner is down it may answer otherwise`() async throws {
+    let runners = [Self.spec("org.a", "faulty", priority: 1, inProcess: true), Self.spec("org.b", "flawed")]
+    let fixture = try await start(runners) { try $0.write("m", 1, "bias=1") }
+    try await crash(fixture)
+    try await wait(for: "the end to be told") { fixture.served("m").isEmpty }
+    try fixture.write("m", 1, "outputs=2", format: "flawed")
+    await fixture.router.rescan()
+    #expect(try instances(fixture) == ["org.b cpu flawed"])
+    try await fixture.router.restartRunner("org.a")
+    try await wait(for: "its own runner") { (try? fixture.version("m").format) == "faulty" }
+    await fixture.router.stop()
+  }
+
+  @Test func `refused by the one that is left it comes back with its runner`() async throws {
+    let refuses = Self.spec("org.b", "flawed") { $0.options["refuse_load"] = "too new" }
+    let fixture = try await start([Self.spec("org.a", "faulty", priority: 1, inProcess: true), refuses]) {
+      try $0.write("m", 1, "bias=1")
+      try $0.write("m", format: "flawed")
+    }
+    try await crash(fixture)
+    try await wait(for: "the refusal") { await fixture.states("m").first?.contains("too new") == true }
+    #expect(await failure { _ = try fixture.version("m") }?.code == .overloaded)
+    try await fixture.router.restartRunner("org.a")
+    #expect(try await fixture.answer("m") == 2)
+    await fixture.router.stop()
+  }
+
   @Test func `keeps its file when its runner is replaced`() async throws {
     let fixture = try await start([Self.spec("org.a", "faulty", "flawed", inProcess: true)]) {
       try $0.write("m", 1, "bias=1")
