@@ -26,16 +26,16 @@ extension Router {
     if known?.served == nil {
       models[name]?.versions[version.number] = VersionState(
         entry: version, phase: .loading, statistics: former?.statistics, displacedFrom: known?.displacedFrom,
-        contract: former?.contract, fatalLoads: former?.fatalLoads ?? 0)
+        contract: former?.contract, fatalLoads: former?.fatalLoads ?? [])
       publish()
     }
     // It has its model back after this, or has refused it.
     let homeWasAsked = known?.displacedFrom.map { isInUse($0) } ?? false
-    var asked: [Runner] = []
+    var inquiry = Inquiry()
     do throws(HostError) {
       if let problem = version.problem { throw HostError(.invalidRequest, problem) }
       let statistics = former?.statistics ?? former?.served?.statistics
-      let served = try await load(version, of: entry, after: former, statistics: statistics, asking: &asked)
+      let served = try await load(version, of: entry, after: former, statistics: statistics, &inquiry)
       if let end = Self.processEnd(among: served.instances) {
         await retire([served])
         // Which need not have been this model's doing.
@@ -62,12 +62,12 @@ extension Router {
       Log.warning(
         "failed to load a model", ("model", name), ("version", version.label), ("reason", error.description))
       let wasFatal = error.isProcessEnd && error.code == .runnerFailed
-      let fatalLoads = (former?.fatalLoads ?? 0) + (wasFatal ? 1 : 0)
-      if known?.served == nil && (error.code == .overloaded || (1..<Self.fatalLoadLimit).contains(fatalLoads)) {
+      let fatalLoads = (former?.fatalLoads ?? []) + (wasFatal ? inquiry.fatalLoads.prefix(1) : [])
+      if known?.served == nil && (error.code == .overloaded || (1..<Self.fatalLoadLimit).contains(fatalLoads.count)) {
         // Tried again when the runner is back. That it had been served and by whom says more than that nobody else is
         // there; why others didn't take it says more still.
         var reason = Self.withoutFolder(error.description, entry)
-        if asked.isEmpty, case .lost(let earlier) = known?.phase { reason = earlier }
+        if inquiry.asked.isEmpty, case .lost(let earlier) = known?.phase { reason = earlier }
         models[name]?.versions[version.number] = VersionState(
           entry: version, phase: .lost(reason), statistics: former?.statistics,
           displacedFrom: known?.displacedFrom, contract: former?.contract, fatalLoads: fatalLoads)
@@ -104,26 +104,31 @@ extension Router {
     runners.contains { $0.runner.id == runnerID && $0.reason == nil }
   }
 
+  /// What loading a version has met with.
+  private struct Inquiry {
+    /// Runners that were asked, whether they took it or not.
+    var asked: [Runner] = []
+    var fatalLoads: [FatalLoad] = []
+  }
+
   /// Loads one version into the best runner that takes one of its files; on each named device, if `model.json` names
   /// several.
   ///
   /// What a runner has said that was replaced or taken away meanwhile, no longer counts: others are asked then.
   ///
-  /// - Parameters:
-  ///   - former: What it was in the same form.
-  ///   - asked: Set to the runners that were asked, whether they took it or not.
+  /// - Parameter former: What it was in the same form.
   private func load(
     _ version: VersionEntry, of entry: ModelEntry, after former: VersionState?, statistics: ModelStatistics?,
-    asking asked: inout [Runner]
+    _ inquiry: inout Inquiry
   ) async throws(HostError) -> ServedVersion {
     while true {
-      asked = []
+      inquiry = Inquiry()
       do throws(HostError) {
-        let served = try await loadOnce(version, of: entry, after: former, statistics: statistics, asking: &asked)
+        let served = try await loadOnce(version, of: entry, after: former, statistics: statistics, &inquiry)
         if served.instances.allSatisfy({ isKept($0.runner) }) { return served }
         await retire([served])
       } catch {
-        if asked.allSatisfy(isKept) { throw error }
+        if inquiry.asked.allSatisfy(isKept) { throw error }
       }
     }
   }
@@ -135,7 +140,7 @@ extension Router {
 
   private func loadOnce(
     _ version: VersionEntry, of entry: ModelEntry, after former: VersionState?, statistics: ModelStatistics?,
-    asking asked: inout [Runner]
+    _ inquiry: inout Inquiry
   ) async throws(HostError) -> ServedVersion {
     let settings = entry.settings
     let files = version.files.filter { $0.problem == nil }
@@ -150,14 +155,17 @@ extension Router {
       throw HostError(error.code, ([error.message] + reasons).joined(separator: "; "))
     }
     let ranking = RunnerChoice.ranked(among: candidates, for: demand)
+    let fatalLoads = former?.fatalLoads ?? []
+    func isFatal(_ pick: RunnerChoice.Pick) -> Bool { fatalLoads.contains { $0.path == files[pick.format].path } }
     var instances: [LoadedModel] = []
     var end: HostError?
-    for pick in ranking.picks {
+    // What ended a process before comes last: another file may do.
+    for pick in ranking.picks.filter({ !isFatal($0) }) + ranking.picks.filter(isFatal) {
       if !instances.isEmpty && (settings.devices.count < 2 || !settings.devices.contains(pick.device)) { break }
       if instances.contains(where: { $0.device == pick.device }) { continue }
       let runner = runners[pick.candidate].runner
       let file = files[pick.format]
-      asked.append(runner)
+      inquiry.asked.append(runner)
       do throws(HostError) {
         let request = Runner.LoadRequest(
           path: file.path, format: file.format, device: pick.device, options: settings.options,
@@ -168,9 +176,12 @@ extension Router {
         instances.append(
           try await load(request, on: runner, under: contract, labelling: settings.labels.keys.sorted()))
       } catch {
-        reasons.append(version.files.count > 1 ? "\(file.format): \(error.description)" : error.description)
+        let reason = version.files.count > 1 ? "\(file.format): \(error.description)" : error.description
+        reasons.append(reason)
+        guard error.isProcessEnd else { continue }
         // A load that ended a process says more than one that came after its end.
-        if error.isProcessEnd && end?.code != .runnerFailed { end = error }
+        if end?.code != .runnerFailed { end = error }
+        if error.code == .runnerFailed { inquiry.fatalLoads.append(FatalLoad(path: file.path, reason: reason)) }
       }
     }
     guard !instances.isEmpty else {
@@ -184,6 +195,9 @@ extension Router {
     if let end, Self.processEnd(among: instances) != nil {
       for instance in instances { await instance.runner.unload(instance) }
       throw end
+    }
+    for load in fatalLoads where !reasons.contains(load.reason) {
+      if instances.allSatisfy({ $0.request.path != load.path }) { reasons.append(load.reason) }
     }
     return try await finished(version, of: entry, instances, remarks: reasons, statistics ?? ModelStatistics())
   }

@@ -40,8 +40,8 @@ package actor Router {
     var displacedFrom: String?
     /// What clients know of `entry` in its present form: other runners than that one must take and give the same.
     var contract: Contract?
-    /// Loads that ended the runner's process, since the version has its present form.
-    var fatalLoads = 0
+    /// Loads that ended a runner's process, since `entry` has its present form.
+    var fatalLoads: [FatalLoad] = []
 
     var served: ServedVersion? {
       guard case .ready(let version) = phase else { return nil }
@@ -65,6 +65,11 @@ package actor Router {
       case .loading: "another change is under way"
       }
     }
+  }
+
+  struct FatalLoad {
+    let path: String
+    let reason: String
   }
 
   struct ModelState {

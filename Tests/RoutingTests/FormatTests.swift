@@ -175,6 +175,21 @@ import Testing
     #expect(fixture.count(.models) == 1)
   }
 
+  @Test func `is served from another file after the load of one has ended the process`() async throws {
+    let fixture = try RouterFixture([Self.spec("org.a", "faulty", "flawed", inProcess: true)])
+    try fixture.write("m", 1, "fault=load_segv")
+    try fixture.write("m", 1, "bias=2", format: "flawed")
+    await fixture.router.start()
+    try await wait(for: "the other file") { fixture.served("m") == ["1"] }
+    #expect(try instances(fixture) == ["org.a cpu flawed"])
+    #expect(
+      await fixture.states("m") == [
+        "1 READY: faulty: runner org.a: its process was ended by signal 11 (SIGSEGV)"
+      ])
+    #expect(await fixture.report().crashes == 1)
+    await fixture.router.stop()
+  }
+
   // MARK: Several devices
 
   @Test func `is on several devices from different files where their signatures are equal`() async throws {
