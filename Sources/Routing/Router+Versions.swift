@@ -145,24 +145,30 @@ extension Router {
     let settings = entry.settings
     let files = version.files.filter { $0.problem == nil }
     var reasons = version.files.compactMap(\.problem)
-    let candidates = await candidates(for: files.map(\.format))
     let demand = RunnerDemand(
       formats: files.map(\.format), devices: settings.devices, devicesRequired: settings.deviceRequired,
       runners: settings.runners)
-    do throws(HostError) {
-      _ = try RunnerChoice.best(among: candidates, for: demand)
-    } catch {
+    var (candidates, ranking) = await ranking(for: demand)
+    guard !ranking.picks.isEmpty else {
+      let error = RunnerChoice.failure(ranking, among: candidates, for: demand)
       throw HostError(error.code, ([error.message] + reasons).joined(separator: "; "))
     }
-    let ranking = RunnerChoice.ranked(among: candidates, for: demand)
     let fatalLoads = former?.fatalLoads ?? []
     func isFatal(_ pick: RunnerChoice.Pick) -> Bool { fatalLoads.contains { $0.path == files[pick.format].path } }
+    var asked: [RunnerChoice.Pick] = []
+    var devices: [DeviceKind] = []
     var instances: [LoadedModel] = []
     var end: HostError?
-    // What ended a process before comes last: another file may do.
-    for pick in ranking.picks.filter({ !isFatal($0) }) + ranking.picks.filter(isFatal) {
-      if !instances.isEmpty && (settings.devices.count < 2 || !settings.devices.contains(pick.device)) { break }
-      if instances.contains(where: { $0.device == pick.device }) { continue }
+    while instances.isEmpty || settings.devices.count > 1 {
+      func isLeft(_ pick: RunnerChoice.Pick) -> Bool {
+        let isOpenPlace = instances.isEmpty || settings.devices.contains(pick.device)
+        return isOpenPlace && !asked.contains(pick) && !devices.contains(pick.device)
+      }
+      // What ended a process before comes last: another file may do.
+      (candidates, ranking) = await self.ranking(for: demand) { isLeft($0) && !isFatal($0) }
+      if ranking.picks.isEmpty { (candidates, ranking) = await self.ranking(for: demand, where: isLeft) }
+      guard let pick = ranking.picks.first else { break }
+      asked.append(pick)
       let runner = runners[pick.candidate].runner
       let file = files[pick.format]
       inquiry.asked.append(runner)
@@ -175,6 +181,7 @@ extension Router {
         let contract = instances.first.map(Contract.init) ?? owed
         instances.append(
           try await load(request, on: runner, under: contract, labelling: settings.labels.keys.sorted()))
+        devices.append(pick.device)
       } catch {
         let reason = version.files.count > 1 ? "\(file.format): \(error.description)" : error.description
         reasons.append(reason)
@@ -186,7 +193,9 @@ extension Router {
     }
     guard !instances.isEmpty else {
       // Who is only away for now may take what these have refused.
-      let away = ranking.rejections.filter(\.isTemporary)
+      let away = ranking.rejections.filter { each in
+        each.isTemporary && !inquiry.asked.contains { $0.id == each.id }
+      }
       reasons += away.map { "runner \($0.id) \($0.reason)" }
       throw HostError(
         end?.code ?? (away.isEmpty ? .unsupported : .overloaded), reasons.joined(separator: "; "),

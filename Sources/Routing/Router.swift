@@ -227,12 +227,9 @@ package actor Router {
     }
   }
 
-  /// All runners as the choice wants them; those that may serve one of `formats` are opened.
-  func candidates(for formats: [String]) async -> [RunnerCandidate] {
+  /// All runners as the choice wants them, with what their manifests say of those that aren't open.
+  private func candidates() -> [RunnerCandidate] {
     meetRunners()
-    for index in runners.indices where runners[index].runner.manifest.models.formats.contains(where: formats.contains) {
-      await open(index)
-    }
     return runners.map { state in
       let manifest = state.runner.manifest
       let load = models.values.reduce(0) { sum, model in
@@ -247,6 +244,25 @@ package actor Router {
         streams: manifest.models.streams, batching: manifest.models.batching,
         health: state.candidateHealth, priority: manifest.priority,
         score: state.facts?.score ?? 100, load: load)
+    }
+  }
+
+  /// Ranks runners for `demand`. Only those are opened that may be the best: an engine costs a process and its memory.
+  ///
+  /// - Parameter isLeft: Picks that are still to be considered.
+  func ranking(
+    for demand: RunnerDemand, where isLeft: (RunnerChoice.Pick) -> Bool = { _ in true }
+  ) async -> (candidates: [RunnerCandidate], ranking: RunnerChoice.Ranking) {
+    while true {
+      let candidates = candidates()
+      let all = RunnerChoice.ranked(among: candidates, for: demand)
+      let ranking = RunnerChoice.Ranking(picks: all.picks.filter(isLeft), rejections: all.rejections)
+      // What opening shows decides among these, and may take them out.
+      let unopened = RunnerChoice.leaders(of: ranking, among: candidates, for: demand).filter {
+        runners[$0].facts == nil && runners[$0].reason == nil
+      }
+      if unopened.isEmpty { return (candidates, ranking) }
+      for index in unopened { await open(index) }
     }
   }
 }

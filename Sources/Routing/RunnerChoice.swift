@@ -49,13 +49,26 @@ package enum RunnerChoice {
     return Ranking(picks: picks.map(\.pick), rejections: rejections)
   }
 
+  /// The candidates that share the first place in all that is known without opening them.
+  package static func leaders(
+    of ranking: Ranking, among candidates: [RunnerCandidate], for demand: RunnerDemand
+  ) -> [Int] {
+    let ranked = ranking.picks.map { Ranked($0, order: 0, of: candidates[$0.candidate], for: demand) }
+    guard let first = ranked.first else { return [] }
+    var leaders: [Int] = []
+    for each in ranked.prefix(while: first.sharesPlace(with:)) where !leaders.contains(each.pick.candidate) {
+      leaders.append(each.pick.candidate)
+    }
+    return leaders
+  }
+
   /// - Throws: `.overloaded` if a runner fits but is unavailable, `.unsupported` if none fits; both say why for each.
   package static func best(
     among candidates: [RunnerCandidate], for demand: RunnerDemand
   ) throws(HostError) -> Pick {
     let ranking = ranked(among: candidates, for: demand)
     if let best = ranking.picks.first { return best }
-    throw failure(ranking, candidates, demand)
+    throw failure(ranking, among: candidates, for: demand)
   }
 
   /// The formats that will do, in the order of the candidate.
@@ -104,8 +117,9 @@ package enum RunnerChoice {
     words.isEmpty ? "nothing" : words.joined(separator: ", ")
   }
 
-  private static func failure(
-    _ ranking: Ranking, _ candidates: [RunnerCandidate], _ demand: RunnerDemand
+  /// Why nobody is among the picks.
+  package static func failure(
+    _ ranking: Ranking, among candidates: [RunnerCandidate], for demand: RunnerDemand
   ) -> HostError {
     let isWanted = demand.devicesRequired && !demand.devices.isEmpty
     let place = isWanted ? " on \(demand.devices.map(\.name).joined(separator: " or "))" : ""
@@ -149,6 +163,11 @@ private struct Ranked {
     self.candidate = candidate
     deviceRank = demand.devices.firstIndex(of: pick.device) ?? demand.devices.count
     runnerRank = demand.runners.firstIndex(of: candidate.id) ?? demand.runners.count
+  }
+
+  /// Nothing but what opening shows, or chance, decides between the two.
+  func sharesPlace(with other: Ranked) -> Bool {
+    deviceRank == other.deviceRank && runnerRank == other.runnerRank && candidate.priority == other.candidate.priority
   }
 
   static func < (a: Ranked, b: Ranked) -> Bool {

@@ -191,3 +191,8 @@ struct Dice {
     return mixed ^ (mixed >> 31)
   }
 }
+
+extension Router {
+  /// Those that have been opened, without opening any.
+  var openRunnerIDs: [String] { runners.filter { $0.facts != nil }.map(\.runner.id) }
+}

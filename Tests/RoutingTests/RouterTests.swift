@@ -37,6 +37,20 @@ import Testing
     #expect(fixture.router.isReady)
   }
 
+  @Test(arguments: [false, true])
+  func `opens the second best only when the best refuses`(bestRefuses: Bool) async throws {
+    let fixture = try RouterFixture([
+      .init(id: "org.a") {
+        $0.priority = 9
+        if bestRefuses { $0.options["refuse_load"] = "opset 99 is unknown" }
+      },
+      .init(id: "org.b"),
+    ])
+    try fixture.write("m")
+    await fixture.router.start()
+    #expect(await fixture.router.openRunnerIDs == (bestRefuses ? ["org.a", "org.b"] : ["org.a"]))
+  }
+
   @Test func `names the reasons of all when every runner refuses`() async throws {
     let fixture = try RouterFixture([
       .init(id: "org.a") { $0.options["refuse_load"] = "too old" },
