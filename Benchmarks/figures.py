@@ -31,6 +31,8 @@ class Figure:
     return value / reference if self.by == "ratio" else value
 
 
+ENGINES = ["onnxruntime", "litert", "openvino", "tensorflow"]
+
 FIGURES = [
   Figure("identity [1,16] binary, one core: p50", "one_core.binary", "µs", "one_core.ping", "difference", 12, 6),
   Figure("identity [1,16] JSON, one core: p50", "one_core.json", "µs", "one_core.json_ping", "difference", 20, 10),
@@ -64,6 +66,14 @@ FIGURES = [
   Figure("kills at random: requests lost or wrongly answered", "chaos.failed", "", limit=0, worst=True),
   Figure("kills of one runner: p99 of the other", "chaos.other_p99", "µs", "chaos.undisturbed_p99", "ratio", 2),
   Figure("replacing under load: requests failed", "replace.failed", "", limit=0, worst=True),
+
+  *(Figure(f"{engine}, one core: basic_pitch p50, to the engine directly", f"engines.{engine}_one_core", "µs",
+           f"engines.{engine}_one_core_direct", "ratio", 1.02) for engine in ENGINES),
+  *(Figure(f"{engine}, free: basic_pitch p50, to the engine directly", f"engines.{engine}_free", "µs",
+           f"engines.{engine}_free_direct", "ratio", 1.02) for engine in ENGINES),
+  *(Figure(f"{engine}: memory of its process after unloading, to before loading", f"engines.{engine}_unloaded", "MiB",
+           f"engines.{engine}_unloaded_before", "difference", None if engine == "tensorflow" else 5)
+    for engine in ENGINES),
 
   Figure("GET /v2/health/live, one core: p50", "one_core.live", "µs", "one_core.ping", "difference"),
   Figure("one core, run threads forced: p50, to inline", "hop.one_core", "µs", "one_core.binary", "difference"),

@@ -21,6 +21,7 @@ import tempfile
 import time
 
 import figures
+from engines import EngineGroups
 from host import Broken, Host, descendants, memory_mb
 from processes import ProcessGroups
 from programs import OUTPUT, ROOT, build, program
@@ -36,7 +37,7 @@ CASES = {  # name → how load sends it
 }
 
 
-class Bench(ProcessGroups):
+class Bench(ProcessGroups, EngineGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):

@@ -1,0 +1,103 @@
+"""What the host adds to a run of each engine, and what an engine leaves behind when its model is unloaded."""
+
+import dataclasses
+import json
+import pathlib
+import shutil
+
+from host import Broken, Host, memory_mb
+from programs import ROOT, program
+
+ENGINES = ROOT / ".stadion" / "engines"
+BASIC_PITCH = ROOT / ".stadion" / "test-models" / "basic_pitch"
+
+
+@dataclasses.dataclass
+class Engine:
+  """The program that runs a model in the engine directly has the engine's name; see `ort_inprocess.c`."""
+
+  name: str
+  runner: str
+  library: pathlib.Path
+  model: pathlib.Path  # basic_pitch
+  file_name: str  # in a model repository
+  program: str
+
+  @property
+  def is_there(self) -> bool:
+    return self.library.exists() and self.model.exists()
+
+
+ALL = [
+  Engine("onnxruntime", "org.stadion.onnxruntime", ENGINES / "onnxruntime" / "libonnxruntime.so.1.32.0",
+         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "ort_inprocess"),
+  Engine("litert", "org.stadion.litert", ENGINES / "litert" / "libLiteRt.so",
+         BASIC_PITCH / "static.tflite", "model.tflite", "litert_inprocess"),
+  Engine("openvino", "org.stadion.openvino", ENGINES / "openvino" / "libopenvino_c.so.2641",
+         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "openvino_inprocess"),
+  Engine("tensorflow", "org.stadion.tensorflow", ENGINES / "tensorflow" / "libtensorflow_cc.so.2",
+         BASIC_PITCH / "saved_model", "saved_model", "tensorflow_inprocess"),
+]
+
+
+class EngineGroups:
+  """A group of measurements for `Bench`. Engines that aren't there are left out, and so reported as not measured."""
+
+  def engines(self):
+    for engine in ALL:
+      if engine.is_there:
+        self.added_to(engine)
+        self.left_behind_by(engine)
+
+  def engine_host(self, engine: Engine, core=None) -> Host:
+    """A host with one runner, in a process of its own, and two models: basic_pitch, and the same as `kept`."""
+    folder = f"engine-{engine.name}"
+    for name in ("basic_pitch", "kept"):
+      version = self.folder / folder / name / "1"
+      if not version.exists():
+        version.mkdir(parents=True)
+        copy = shutil.copytree if engine.model.is_dir() else shutil.copyfile
+        copy(engine.model, version / engine.file_name)
+    return self.host("--runners", engine.runner, models=folder, isolation="process", core=core)
+
+  def added_to(self, engine: Engine):
+    """On one core the host's own work shows; free, what waking three threads on other cores costs comes to it."""
+    for place, core in (("one_core", 0), ("free", None)):
+      with self.engine_host(engine, core) as host:
+        here = ["--library", engine.library, "--model", engine.model]
+        there = ["--socket", host.socket, "--name", "basic_pitch"]
+        pin = [] if core is None else ["--core", core]
+        result = program(engine.program, *here, *there, *pin, "--runs", 10 if self.options.quick else 60)
+      name = f"engines.{engine.name}_{place}"
+      self.values |= {f"{name}_direct": result["in_process"]["p50_us"], name: result["host"]["p50_us"]}
+
+  def left_behind_by(self, engine: Engine):
+    """Memory of a runner process that keeps another model, before basic_pitch is loaded and after it is unloaded."""
+    with self.engine_host(engine) as host:
+      def ask(what: str, model: str, body: dict):
+        status, answer = host.ask(f"/v2/{what.format(model)}", body)
+        if status != 200:
+          raise Broken(f"{engine.name}, {what.format(model)}: {status} {answer[:300]}")
+        return answer
+
+      (_, process), = host.runner_processes()
+      ask("repository/models/{}/unload", "basic_pitch", {})
+      metadata = json.loads(host.ask("/v2/models/kept")[1])
+      inputs = []
+      for tensor in metadata["inputs"]:
+        shape = [max(size, 1) for size in tensor["shape"]]
+        count = 1
+        for size in shape:
+          count *= size
+        inputs.append({"name": tensor["name"], "shape": shape, "datatype": tensor["datatype"], "data": [0.25] * count})
+      request = {"inputs": inputs}
+      for _ in range(3):
+        ask("models/{}/infer", "kept", request)
+      before = memory_mb(process)["VmRSS"]
+      for _ in range(3):
+        ask("repository/models/{}/load", "basic_pitch", {})
+        for _ in range(3):
+          ask("models/{}/infer", "basic_pitch", request)
+        ask("repository/models/{}/unload", "basic_pitch", {})
+      name = f"engines.{engine.name}_unloaded"
+      self.values |= {f"{name}_before": before, name: memory_mb(process)["VmRSS"]}
