@@ -102,6 +102,8 @@ extension TensorFlowAPI {
       default: .internal
       }
     let text = message(status).map { String(cString: $0) } ?? ""
-    return RunnerError(code, text, nativeCode: number, source: "tensorflow")
+    // It puts lines below its message, each with the place in the graph.
+    let line = text.split { $0.isNewline || $0 == "\t" }.joined(separator: " ")
+    return RunnerError(code, line, nativeCode: number, source: "tensorflow")
   }
 }

@@ -30,7 +30,8 @@ struct ModelTensor {
     }
     guard let type = elementType(info.dataType) else {
       throw RunnerError(
-        .unsupported, "\(what) has elements of type \(nameOfUnsupported(info.dataType)), which the protocol doesn't have")
+        .unsupported,
+        "\(what) has elements of type \(nameOfUnsupported(info.dataType)), which the protocol doesn't have")
     }
     if let shape = info.shape, shape.count > 8 {
       throw RunnerError(.unsupported, "\(what) has \(shape.count) dimensions; at most 8 can be served")

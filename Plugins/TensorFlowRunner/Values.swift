@@ -80,7 +80,8 @@ extension Engine {
       offset += 4 + size
     }
     // The strings go when the engine is done with them, which needn't be when the run ends.
-    return try newTensor(tensor, input, strings, byteCount, freeStrings, unsafeBitCast(api.freeString, to: UnsafeMutableRawPointer.self))
+    return try newTensor(
+      tensor, input, strings, byteCount, freeStrings, unsafeBitCast(api.freeString, to: UnsafeMutableRawPointer.self))
   }
 
   /// - Parameter release: Called once with `context`, also when no tensor was made.
@@ -144,7 +145,8 @@ extension Engine {
           .internal, "output \(String(cString: tensor.name)) has \(byteCount) bytes for the shape \(Array(shape))")
       }
       // An empty tensor may have no memory, but the host wants a pointer.
-      let content = UnsafeRawBufferPointer(start: data ?? UnsafeMutableRawPointer(mutating: bytes.baseAddress!), count: size)
+      let content = UnsafeRawBufferPointer(
+        start: data ?? UnsafeMutableRawPointer(mutating: bytes.baseAddress!), count: size)
       guard tensor.type == .utf8 else { return try request.emit(tensor.name, tensor.type, shape, data: content) }
       try emitTexts(tensor, content, shape, request)
     }
