@@ -64,7 +64,7 @@ final class Engine: Sendable {  // constant after init
     guard let list = api.allOperations() else { throw Self.outOfMemory }
     defer { api.deleteBuffer(list) }
     do {
-      statefulOperations = try GraphFacts.statefulOperations(list.pointee.bytes)
+      statefulOperations = try GraphOperations.statefulOperations(list.pointee.bytes)
     } catch {
       throw RunnerError(.incompatibleABI, "tensorflow \(version): its list of operations can't be read")
     }

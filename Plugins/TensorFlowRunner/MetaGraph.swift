@@ -8,9 +8,9 @@ struct MetaGraph {
   var tensorFlowVersion = ""
   /// Variables come from files beside the graph.
   var restoresVariables = false
-  var graph = GraphFacts()
+  var operations = GraphOperations()
 
-  init(_ bytes: UnsafeRawBufferPointer, statefulOperations: Set<String>) throws(ProtobufError) {
+  init(_ bytes: UnsafeRawBufferPointer) throws(ProtobufError) {
     try forEachField(of: bytes) { (field, value) throws(ProtobufError) in
       guard let message = value.bytes else { return }
       switch field {
@@ -19,7 +19,7 @@ struct MetaGraph {
           if field == 4, let tag = value.text { tags.append(tag) }
           if field == 5, let version = value.text { tensorFlowVersion = version }
         }
-      case 2: try graph.read(message, statefulOperations)
+      case 2: try operations.read(message)
       case 3:
         try forEachField(of: message) { (field, value) in
           if field == 3, value.bytes?.isEmpty == false { restoresVariables = true }

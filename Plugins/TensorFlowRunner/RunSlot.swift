@@ -24,8 +24,6 @@ final class RunSlot: @unchecked Sendable {  // see above
   /// Nil for a run without a deadline.
   private(set) var runOptions: UnsafePointer<tf_buffer>?
 
-  var lentCount: Int { lent.load(ordering: .acquiring) }
-
   init(_ api: TensorFlowAPI, inputCount: Int, outputCount: Int) throws(RunnerError) {
     guard let status = api.newStatus() else { throw Engine.outOfMemory }
     self.api = api
@@ -82,6 +80,18 @@ final class RunSlot: @unchecked Sendable {  // see above
   func lend() -> UnsafeMutableRawPointer {
     lent.add(1, ordering: .relaxed)
     return Unmanaged.passRetained(self).toOpaque()
+  }
+
+  /// Waits until the engine has let go of all that was lent. A thread of its own that ends a run may do so a moment after
+  /// the run has returned.
+  ///
+  /// - Returns: False when it hasn't after a second: then it keeps it.
+  func hasBackWhatWasLent() -> Bool {
+    for _ in 0..<10_000 {
+      if lent.load(ordering: .acquiring) == 0 { return true }
+      usleep(100)
+    }
+    return false
   }
 
   static let giveBack: TensorFlowAPI.Deallocator = { _, _, slot in

@@ -10,6 +10,8 @@ final class SavedModel {
   let signatureName: String
   let signature: SignatureDef
   let meta: MetaGraph
+  /// Why inputs must be copied; see `GraphOperations`.
+  let keepingOperation: String?
 
   /// - Parameter path: A folder with saved_model.pb.
   init(_ engine: Engine, path: String, _ settings: ModelSettings) throws(RunnerError) {
@@ -24,9 +26,9 @@ final class SavedModel {
     do throws(RunnerError) {
       let loaded = try Self.load(engine, path, settings.tags, graph, buffer)
       session = loaded
-      let meta = try Self.readMeta(engine, buffer.pointee.bytes)
+      let meta = try Self.readMeta(buffer.pointee.bytes)
       // TensorFlow takes the folder's absence for a model without variables, and fails when it runs.
-      if meta.restoresVariables, meta.graph.hasVariables, access("\(path)/variables/variables.index", R_OK) != 0 {
+      if meta.restoresVariables, meta.operations.hasVariables, access("\(path)/variables/variables.index", R_OK) != 0 {
         throw RunnerError(
           .invalidArgument,
           "the graph has variables, but there is no variables/variables.index beside saved_model.pb; copy the whole "
@@ -34,6 +36,8 @@ final class SavedModel {
       }
       (signatureName, signature) = try Self.choose(settings.signature, of: meta)
       self.meta = meta
+      keepingOperation = meta.operations.keepingOperation(
+        for: signature.outputs.map(\.info.tensorName), stateful: engine.statefulOperations)
       self.session = loaded
     } catch {
       if let session { Self.close(api, session) }
@@ -66,9 +70,9 @@ final class SavedModel {
     return session
   }
 
-  private static func readMeta(_ engine: Engine, _ bytes: UnsafeRawBufferPointer) throws(RunnerError) -> MetaGraph {
+  private static func readMeta(_ bytes: UnsafeRawBufferPointer) throws(RunnerError) -> MetaGraph {
     do {
-      return try MetaGraph(bytes, statefulOperations: engine.statefulOperations)
+      return try MetaGraph(bytes)
     } catch {
       throw RunnerError(.invalidArgument, "the SavedModel's MetaGraphDef is not well-formed")
     }

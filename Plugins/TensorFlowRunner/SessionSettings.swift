@@ -36,17 +36,20 @@ struct ThreadCounts: Equatable, Sendable, CustomStringConvertible {
 
 /// Which part of a SavedModel is served; from `model.json`, else from the manifest.
 struct ModelSettings {
-  static let keys = ["signature", "tags"]
+  static let keys = ["signature", "tags", "copy_inputs"]
 
   /// Nil takes "serving_default", or the only one there is.
   var signature: String?
   /// Of the graph, as a SavedModel may hold several.
   var tags = ["serve"]
+  /// Nil copies them for a graph that may hold on to them.
+  var copiesInputs: Bool?
 
-  init(_ options: Options, over base: ModelSettings? = nil) {
+  init(_ options: Options, over base: ModelSettings? = nil) throws(RunnerError) {
     if let base { self = base }
     signature = options["signature"] ?? signature
     if let text = options["tags"] { tags = text.split(separator: ",").map { String($0) } }
+    copiesInputs = try options.flag("copy_inputs") ?? copiesInputs
   }
 }
 

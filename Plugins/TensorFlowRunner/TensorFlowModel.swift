@@ -34,7 +34,7 @@ final class TensorFlowModel: Model {
     self.saved = saved
     inputTensors = inputs
     metadata = describe(saved)
-    copiesInputs = saved.meta.graph.keepingOperation != nil
+    copiesInputs = settings.copiesInputs ?? (saved.keepingOperation != nil)
     slots = RunSlots(engine.api, inputCount: inputs.count, outputCount: outputTensors.count)
     inputPlaces = .allocate(capacity: inputs.count)
     for (index, input) in inputs.enumerated() { (inputPlaces + index).initialize(to: input.place) }
@@ -52,7 +52,7 @@ final class TensorFlowModel: Model {
     do throws(RunnerError) { try run(request, in: slot) } catch { failure = error }
     slot.clear()
     // An output may be an input, so only now the engine has no right to the caller's memory any more.
-    guard slot.lentCount == 0 else {
+    guard slot.hasBackWhatWasLent() else {
       isTainted.store(true, ordering: .relaxed)
       throw tainted
     }
@@ -90,7 +90,8 @@ final class TensorFlowModel: Model {
   /// The memory will hold other requests' tensors, which the model would read.
   private var tainted: RunnerError {
     RunnerError(
-      .internal, "the model kept an input beyond the end of a run, in a way its graph doesn't show; load it again")
+      .internal,
+      "the model holds on to an input of a run that is over; set option copy_inputs to 1 in model.json")
   }
 
   private func bindInputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
@@ -138,7 +139,7 @@ private func describe(_ saved: SavedModel) -> [(key: String, value: String)] {
     ("method", saved.signature.method),
     ("tags", meta.tags.sorted().joined(separator: ",")),
     // Why inputs are copied.
-    ("keeps", meta.graph.keepingOperation ?? ""),
+    ("keeps", saved.keepingOperation ?? ""),
   ]
   return all.filter { !$0.value.isEmpty }
 }

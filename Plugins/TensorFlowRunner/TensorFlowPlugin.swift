@@ -33,7 +33,7 @@ final class TensorFlowRunner: Runner {
   init(device: Device, options: Options) throws(RunnerError) {
     try options.check(known: ["library"] + ThreadCounts.keys + ModelSettings.keys)
     let threads = try ThreadCounts(options)
-    settings = ModelSettings(options)
+    settings = try ModelSettings(options)
     guard let path = options["library"] else {
       throw RunnerError(
         .invalidArgument,
@@ -46,6 +46,6 @@ final class TensorFlowRunner: Runner {
     try options.check(known: ThreadCounts.keys + ModelSettings.keys)
     try engine.threads.check(options)
     guard !ticket.isCancelled else { throw interrupted(ticket) }
-    return try TensorFlowModel(engine, path: path, ModelSettings(options, over: settings))
+    return try TensorFlowModel(engine, path: path, try ModelSettings(options, over: settings))
   }
 }

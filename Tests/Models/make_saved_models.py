@@ -131,17 +131,6 @@ def variables(folder):
     keeper.last = tf.Variable(tf.zeros([64]))
     folder.model("keeper", lambda x: {"before": remember(keeper, x)}, spec("x", FLOAT, [64]), module=keeper)
 
-    # The same, disguised as the function that every model has for its variables' files.
-    hidden = tf.Module()
-    hidden.last = tf.Variable(tf.zeros([64]))
-
-    def disguised(x, prefix):
-        tf.raw_ops.RestoreV2(prefix=prefix, tensor_names=["last/.ATTRIBUTES/VARIABLE_VALUE"], shape_and_slices=[""],
-                             dtypes=[FLOAT])
-        return {"before": remember(hidden, x)}
-
-    folder.model("hidden_keeper", disguised, spec("x", FLOAT, [64]), spec("prefix", tf.string, []), module=hidden)
-
 
 def broken(folder):
     def info(meta, output=False):

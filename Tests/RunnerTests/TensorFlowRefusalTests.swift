@@ -149,7 +149,7 @@ import Testing
 
   @Test(arguments: [
     ["intra_op_threads": "0"], ["intra_op_threads": "500"], ["inter_op_threads": "x"], ["signature": "none"],
-    ["sigature": "x"], ["library": "/tmp/x.so"],
+    ["sigature": "x"], ["copy_inputs": "maybe"], ["library": "/tmp/x.so"],
   ])
   func `options it doesn't understand`(options: [String: String]) throws {
     let found = try failure { try load("add", options) }

@@ -44,7 +44,7 @@ import Testing
         "producer": "tensorflow 2.21.0", "signature": "encode", "signatures": "decode,encode",
         "method": "tensorflow/serving/predict", "tags": "serve",
       ])
-    #expect(try load("weights").metadata["keeps"] == nil)
+    for name in ["weights", "add", "table", "loop"] { #expect(try load(name).metadata["keeps"] == nil, "\(name)") }
     #expect(try load("keeper").metadata["keeps"] == "AssignVariableOp")
   }
 
@@ -87,9 +87,9 @@ import Testing
     func run(_ count: Int) throws { for _ in 0..<count { try model.run([input]) } }
     try run(20)
     let before = residentBytes()
-    try run(100)
-    // One of the strings a run would be 100 MB.
-    #expect(residentBytes() - before < 30 << 20)
+    try run(400)
+    // One of the strings a run would be 400 MB; other tests run meanwhile.
+    #expect(residentBytes() - before < 150 << 20)
   }
 
   @Test func `follows shapes that depend on inputs or data`() throws {
@@ -154,17 +154,16 @@ import Testing
     #expect(try model.run([floats("x", [64], .init(repeating: 2, count: 64))]) == [floats("before", [64], ones)])
   }
 
-  @Test func `answers no more when a model has kept an input unseen`() throws {
-    let model = try load("hidden_keeper")
-    let inputs = [
-      floats("x", [64], .init(repeating: 1, count: 64)),
-      Tensor("prefix", [], text: [TensorFlowSetup.model("hidden_keeper") + "/variables/variables"]),
-    ]
+  @Test func `answers no more when a model has kept an input`() throws {
+    let model = try load("keeper", ["copy_inputs": "0"])
     for _ in 0..<2 {
-      let found = try failure { try model.run(inputs) }
+      let found = try failure { try model.run([floats("x", [64], .init(repeating: 1, count: 64))]) }
       #expect(found?.code == STADION_INTERNAL)
-      #expect(found?.message.contains("kept an input") == true, "\(String(describing: found))")
+      #expect(found?.message.contains("set option copy_inputs to 1") == true, "\(String(describing: found))")
     }
+    let other = try load("identity_image", ["copy_inputs": "1"])
+    let image = floats("INPUT0", [1, 3, 224, 224], (0..<150_528).map { Float($0) })
+    #expect(try other.run([image])[0].bytes == image.bytes)
   }
 
   // -- Deadlines and concurrency
