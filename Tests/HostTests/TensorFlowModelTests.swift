@@ -46,13 +46,17 @@ struct `SavedModels through the host` {
   }
 
   @Test func `a model reads its own folder and no other file`() throws {
-    let host = try Host { try $0.addSavedModel("read", "read_file") }
+    let host = try Host { folder in
+      try folder.addSavedModel("read", "read_file")
+      try folder.write("models/read/1/saved_model/assets/words", "of its own")
+    }
     func read(_ path: String) throws -> HTTPResponse {
       try host.send(
         "POST", "/v2/models/read/infer",
         #"{"inputs":[{"name":"path","datatype":"BYTES","shape":[],"data":["\#(path)"]}]}"#)
     }
-    #expect(try read("\(host.folder.path)/models/read/1/saved_model/fingerprint.pb").status == 200)
+    let own = try read("\(host.folder.path)/models/read/1/saved_model/assets/words")
+    #expect(String(decoding: own.body, as: UTF8.self).contains("of its own"))
     let refused = try read("/etc/hostname")
     let text = String(decoding: refused.body, as: UTF8.self)
     #expect(refused.status == 502, "\(text)")

@@ -133,7 +133,7 @@ import Testing
       return Int((random >> 33) % UInt64(limit))
     }
     var refusals = 0
-    for _ in 0..<100 {
+    for _ in 0..<50 {
       var bytes = original
       for _ in 0...next(4) { bytes[next(bytes.count)] = UInt8(next(256)) }
       try Data(bytes).write(to: folder.appendingPathComponent("saved_model.pb"))
