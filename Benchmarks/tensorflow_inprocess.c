@@ -1,0 +1,117 @@
+// The same SavedModel in turns in a session of this process and through the host; the difference is what the host adds.
+// The session has the settings of the runner's. Prints one JSON object.
+#include <getopt.h>
+
+#include "http.h"
+#include "samples.h"
+#include "tensorflow.h"
+
+struct session {
+  void *session, *graph, *input_tensor;  // the tensor is a view of `values`
+  struct signature signature;
+  struct tf_output input, outputs[MAX_OUTPUTS];
+  char shape[128];  // "1,43844,1"; an open dimension is 1
+  float *values;
+};
+
+static const char usage[] =
+    "usage: tensorflow_inprocess --library libtensorflow_cc.so.2 --model FOLDER [--socket PATH --name MODEL]\n"
+    "                            [--runs 50] [--core N]\n";
+
+static void keep(void *data, size_t length, void *context) { (void)data, (void)length, (void)context; }
+
+// Makes the one input: uniform floats of the model's shape.
+static void make_input(struct session *session) {
+  struct tensor_info *info = &session->signature.inputs[0];
+  size_t length = 0;
+  if (info->type != TF_FLOAT32 || info->rank == 0) die("the input is not an FP32 tensor of rank 1...%d", MAX_RANK);
+  for (int i = 0; i < info->rank; i++) {
+    if (info->dimensions[i] < 1) info->dimensions[i] = 1;
+    length += (size_t)snprintf(session->shape + length, sizeof session->shape - length, i ? ",%lld" : "%lld",
+                               (long long)info->dimensions[i]);
+  }
+  size_t count = count_of_shape(session->shape), byte_count = (count * sizeof(float) + 63) / 64 * 64;
+  session->values = aligned_alloc(64, byte_count);  // otherwise TensorFlow would copy it
+  if (session->values == NULL) die("no memory for %zu bytes", byte_count);
+  fill_uniform(session->values, count);
+  session->input_tensor =
+      TF_NewTensor(TF_FLOAT32, info->dimensions, info->rank, session->values, count * sizeof(float), keep, NULL);
+  session->input = find_output(session->graph, info->tensor);
+}
+
+static struct session open_session(const char *model) {
+  struct session session = {0};
+  // ConfigProto: one thread within an operation, one per core for operations, what was saved for a GPU runs here.
+  const uint8_t config[] = {0x10, 1, 0x28, (uint8_t)(sysconf(_SC_NPROCESSORS_ONLN) & 0x7F), 0x38, 1};
+  const char *const tags[] = {"serve"};
+  void *options = TF_NewSessionOptions();
+  struct tf_buffer *meta = TF_NewBuffer();
+  TF_SetConfig(options, config, sizeof config, tf_status);
+  tf_check("TF_SetConfig");
+  session.graph = TF_NewGraph();
+  session.session = TF_LoadSessionFromSavedModel(options, NULL, model, tags, 1, session.graph, meta, tf_status);
+  tf_check(model);
+  visit_fields(meta->data, meta->length, visit_meta_graph, &session.signature);
+  if (session.signature.input_count != 1 || session.signature.output_count == 0)
+    die("%s: the signature serving_default has no input or no output", model);
+  for (int i = 0; i < session.signature.output_count; i++)
+    session.outputs[i] = find_output(session.graph, session.signature.outputs[i].tensor);
+  make_input(&session);
+  return session;
+}
+
+// Nanoseconds of one run; letting go of the outputs is not in it.
+static uint64_t run_here(struct session *session) {
+  void *outputs[MAX_OUTPUTS] = {0};
+  uint64_t started = now_ns();
+  TF_SessionRun(session->session, NULL, &session->input, &session->input_tensor, 1, session->outputs, outputs,
+                session->signature.output_count, NULL, 0, NULL, tf_status);
+  uint64_t ns = now_ns() - started;
+  tf_check("TF_SessionRun");
+  for (int i = 0; i < session->signature.output_count; i++) TF_DeleteTensor(outputs[i]);
+  return ns;
+}
+
+int main(int count, char **arguments) {
+  const char *library = NULL, *model = NULL, *socket_path = NULL, *name = NULL;
+  int runs = 50, core = -1;
+  static const struct option options[] = {
+      {"library", 1, 0, 'l'}, {"model", 1, 0, 'm'}, {"socket", 1, 0, 's'}, {"name", 1, 0, 'n'},
+      {"runs", 1, 0, 'r'},    {"core", 1, 0, 'p'},  {0, 0, 0, 0}};
+  for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
+      case 'l': library = optarg; break;
+      case 'm': model = optarg; break;
+      case 's': socket_path = optarg; break;
+      case 'n': name = optarg; break;
+      case 'r': runs = atoi(optarg); break;
+      case 'p': core = atoi(optarg); break;
+      default: die(usage);
+    }
+  if (library == NULL || model == NULL || (socket_path == NULL) != (name == NULL) || runs < 1) die(usage);
+
+  pin_to_core(core);
+  const char *version = tf_open(library);
+  struct session session = open_session(model);
+  struct samples here = make_samples(), host = make_samples();
+  struct request request = {0};
+  struct connection connection = {0};
+  if (name != NULL) {
+    request = tensor_request(name, session.signature.inputs[0].key, session.shape, false);
+    connection.fd = connect_unix(socket_path);
+  }
+  for (int i = -3; i < runs; i++) {  // the first three warm up
+    uint64_t ns = run_here(&session);
+    if (i >= 0) add_sample(&here, ns);
+    if (name == NULL) continue;
+    ns = exchange(&connection, &request);
+    const char *problem = problem_with(&connection, &request);
+    if (problem != NULL) die("%s: %s\n%.600s", name, problem, connection.buffer);
+    if (i >= 0) add_sample(&host, ns);
+  }
+  printf("{\"engine\": \"%s\", \"in_process\": {", version);
+  print_samples(&here);
+  printf("}, \"host\": {");
+  print_samples(&host);
+  printf("}, \"request_bytes\": %zu, \"response_bytes\": %zu}\n", request.byte_count, connection.received);
+  return 0;
+}
