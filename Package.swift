@@ -38,6 +38,7 @@ let package = Package(
     .executable(name: "stadion", targets: ["stadion"]),
     .library(name: "EchoRunner", type: .dynamic, targets: ["EchoRunner"]),
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
+    .library(name: "LiteRTRunner", type: .dynamic, targets: ["LiteRTRunner"]),
     // For tests only.
     .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
     .library(name: "EchoRunner-0.1", type: .dynamic, targets: ["EchoRunner-0.1"]),
@@ -85,6 +86,7 @@ let package = Package(
     house("RunnerKit", ["CStadionRunner"]),
     runner("EchoRunner", ["CStadionRunner"]),
     runner("OnnxRuntimeRunner", ["RunnerKit", "CStadionRunner"]),
+    runner("LiteRTRunner", ["RunnerKit", "CStadionRunner", "CLinux"]),
 
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
