@@ -3,19 +3,20 @@ import RunnerKit
 
 /// How models are compiled; from the manifest's options, each of which a model may override.
 struct CompileSettings {
-  static let keys = ["threads", "kernels", "instances", "trial"]
+  static let keys = ["threads", "kernels", "trial_seconds", "state"]
 
   /// Threads within one operator. One by default: the host's parallelism is in its concurrent runs.
   var threads = 1
   /// "xnnpack" or, much slower and for comparison, LiteRT's own: "builtin", "reference".
   var kernels = "xnnpack"
-  /// Compiled models at most, each for one run at a time.
-  var instances = maxInstances
-  /// Whether a load runs the model before it is served.
-  var trial = true
+  /// How long the runs may take that a load makes before the model is served; 0 = none.
+  var trialSeconds = 10
+  /// "kept" makes runs one at a time in one compiled model, so that what it remembers is one story; "refused" refuses
+  /// models that remember.
+  var state = "refused"
 
-  /// As many runs at once as there are cores: more would only take memory.
-  static let maxInstances = min(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), 64)
+  /// Runs of one model at once: as many as there are cores, as more would only take memory.
+  static let maxConcurrentRuns = min(max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN))), 64)
 
   init() {}
 
@@ -24,8 +25,8 @@ struct CompileSettings {
     let cores = max(1, sysconf(Int32(_SC_NPROCESSORS_ONLN)))
     threads = try options.integer("threads", in: 1...cores) ?? threads
     kernels = try options.choice("kernels", of: ["xnnpack", "builtin", "reference"]) ?? kernels
-    instances = try options.integer("instances", in: 1...Self.maxInstances) ?? instances
-    trial = try options.flag("trial") ?? trial
+    trialSeconds = try options.integer("trial_seconds", in: 0...3600) ?? trialSeconds
+    state = try options.choice("state", of: ["refused", "kept"]) ?? state
   }
 
   /// Options to compile with; the caller destroys them.

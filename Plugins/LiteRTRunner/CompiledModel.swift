@@ -5,35 +5,39 @@ import Synchronization
 /// A model that LiteRT has compiled, and what one run of it needs: kept for the next run, so that a run allocates nothing
 /// of ours. Only touched by the run that claimed it.
 final class CompiledModel: @unchecked Sendable {  // see above
-  private let environment: Environment
+  private let file: ModelFile
   private let handle: LiteRTObject
   private let signature: ModelSignature
-  /// Below, everything is in LiteRT's order: at `ModelTensor.index`.
+  // In LiteRT's order: at `ModelTensor.index`.
   private let inputTypes: UnsafeMutablePointer<NativeType>
   private let outputTypes: UnsafeMutablePointer<NativeType>
   private let inputBuffers: UnsafeMutablePointer<LiteRTObject?>
   private let outputBuffers: UnsafeMutablePointer<LiteRTObject?>
   /// Room for what LiteRT writes about all outputs at once.
   private let layouts: UnsafeMutableRawPointer
-  /// Memory of the host for each output, in the order of the signature.
+  // In the order of the signature.
+  private(set) var inputs: [UnsafeMutableRawBufferPointer]
+  private(set) var outputs: [UnsafeMutableRawBufferPointer]
+  /// The same memory as `outputs`, where it is the host's.
   let hostBuffers: UnsafeMutablePointer<HostBuffer?>
+  private static var noMemory: UnsafeMutableRawBufferPointer { UnsafeMutableRawBufferPointer(start: nil, count: 0) }
   /// Whether an input has another shape than the outputs were last asked for.
   private var isResized = true
   /// Of the run that is going on; LiteRT asks for it between operators.
   private var ticket: Ticket?
+  private var limit: UInt64?
 
-  private var api: LiteRTAPI { environment.api }
+  private var api: LiteRTAPI { file.environment.api }
 
-  init(
-    _ environment: Environment, model: LiteRTObject, _ signature: ModelSignature, _ settings: CompileSettings
-  ) throws(RunnerError) {
+  init(_ file: ModelFile, _ signature: ModelSignature, _ settings: CompileSettings) throws(RunnerError) {
+    let environment = file.environment
     let api = environment.api
     let options = try settings.makeOptions(environment)
     defer { api.destroyOptions(options) }
-    handle = try api.make("the model") { out in
-      environment.making.withLock { _ in api.createCompiledModel(environment.handle, model, options, out) }
+    handle = try api.make("compiling the model") { out in
+      environment.making.withLock { _ in api.createCompiledModel(environment.handle, file.handle, options, out) }
     }
-    self.environment = environment
+    self.file = file
     self.signature = signature
     inputTypes = .allocate(capacity: signature.inputs.count)
     outputTypes = .allocate(capacity: signature.outputs.count)
@@ -42,6 +46,8 @@ final class CompiledModel: @unchecked Sendable {  // see above
     outputBuffers = .allocate(capacity: signature.outputs.count)
     outputBuffers.initialize(repeating: nil, count: signature.outputs.count)
     layouts = .allocate(byteCount: signature.outputs.count * NativeType.layoutByteCount, alignment: 4)
+    inputs = Array(repeating: Self.noMemory, count: signature.inputs.count)
+    outputs = Array(repeating: Self.noMemory, count: signature.outputs.count)
     hostBuffers = .allocate(capacity: signature.outputs.count)
     for place in 0..<signature.outputs.count { (hostBuffers + place).initialize(to: nil) }
     for tensor in signature.inputs { inputTypes[tensor.index] = tensor.nativeType }
@@ -49,13 +55,13 @@ final class CompiledModel: @unchecked Sendable {  // see above
     try api.check(
       api.setCancellation(handle, Unmanaged.passUnretained(self).toOpaque()) { context in
         guard let context else { return false }
-        return Unmanaged<CompiledModel>.fromOpaque(context).takeUnretainedValue().ticket?.isCancelled ?? false
+        return Unmanaged<CompiledModel>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.mustEnd }
       }, "LiteRtSetCompiledModelCancellationFunction")
   }
 
   deinit {
     clear()
-    environment.making.withLock { _ in api.destroyCompiledModel(handle) }
+    file.environment.making.withLock { _ in api.destroyCompiledModel(handle) }
     inputTypes.deallocate()
     outputTypes.deallocate()
     inputBuffers.deallocate()
@@ -124,12 +130,35 @@ final class CompiledModel: @unchecked Sendable {  // see above
   }
 
   /// - Parameter memory: Aligned to 64 bytes, as long as the shape says; stays until `clear`.
-  func bind(input tensor: ModelTensor, _ memory: UnsafeMutableRawBufferPointer) throws(RunnerError) {
+  func bindInput(_ place: Int, _ memory: UnsafeMutableRawBufferPointer) throws(RunnerError) {
+    let tensor = signature.inputs[place]
+    inputs[place] = memory
     inputBuffers[tensor.index] = try makeBuffer(tensor, inputTypes + tensor.index, memory)
   }
 
-  func bind(output tensor: ModelTensor, _ memory: UnsafeMutableRawBufferPointer) throws(RunnerError) {
-    outputBuffers[tensor.index] = try makeBuffer(tensor, outputTypes + tensor.index, memory)
+  /// After all inputs. An output that is another tensor too is written there; it is
+  /// copied to `memory` after the run.
+  func bindOutput(_ place: Int, _ memory: UnsafeMutableRawBufferPointer) throws(RunnerError) {
+    let tensor = signature.outputs[place]
+    outputs[place] = memory
+    let target =
+      switch signature.sources[place] {
+      case .run: memory
+      case .input(let input): inputs[input]
+      case .output(let first): outputs[first]
+      }
+    outputBuffers[tensor.index] = try makeBuffer(tensor, outputTypes + tensor.index, target)
+  }
+
+  /// Copies what LiteRT wrote into another tensor's memory.
+  private func finishOutputs() {
+    for place in outputs.indices {
+      switch signature.sources[place] {
+      case .run: break
+      case .input(let input): outputs[place].copyMemory(from: UnsafeRawBufferPointer(inputs[input]))
+      case .output(let first): outputs[place].copyMemory(from: UnsafeRawBufferPointer(outputs[first]))
+      }
+    }
   }
 
   private func makeBuffer(
@@ -142,16 +171,25 @@ final class CompiledModel: @unchecked Sendable {  // see above
 
   // -- A run
 
-  /// - Throws: `.cancelled` or `.deadlineExceeded` as the ticket says; else what LiteRT says.
-  func run(_ ticket: Ticket) throws(RunnerError) {
+  private var mustEnd: Bool { ticket?.isCancelled == true || limit.map { now() >= $0 } == true }
+
+  /// - Parameter limit: Nanoseconds of CLOCK_MONOTONIC, after which the run ends too.
+  /// - Throws: `.cancelled` or `.deadlineExceeded` as the ticket and the limit say; else what LiteRT says.
+  func run(_ ticket: Ticket, limit: UInt64? = nil) throws(RunnerError) {
     self.ticket = ticket
-    defer { self.ticket = nil }
+    self.limit = limit
+    defer {
+      self.ticket = nil
+      self.limit = nil
+    }
     let status = api.run(
       handle, signature.index, signature.inputs.count, inputBuffers, signature.outputs.count, outputBuffers)
-    guard status != 0 else { return }
+    guard status != 0 else { return finishOutputs() }
     let failure = failure(status, "the run")
-    // LiteRT says only that it failed.
-    throw ticket.isCancelled ? interrupted(ticket) : failure
+    // LiteRT has no status of its own for a run that it was told to end.
+    if ticket.isCancelled { throw interrupted(ticket) }
+    if let limit, now() >= limit { throw RunnerError(.deadlineExceeded, "the run didn't end") }
+    throw failure
   }
 
   /// Gives back the memory of the last run.
@@ -163,6 +201,8 @@ final class CompiledModel: @unchecked Sendable {  // see above
       if let buffer = outputBuffers[place].take() { api.destroyBuffer(buffer) }
       hostBuffers[place] = nil
     }
+    for place in inputs.indices { inputs[place] = Self.noMemory }
+    for place in outputs.indices { outputs[place] = Self.noMemory }
   }
 
   /// What LiteRT says of a failure, beside its status.
@@ -180,13 +220,15 @@ final class CompiledModel: @unchecked Sendable {  // see above
   }
 }
 
-/// Why a run ended early: its deadline, or else somebody's wish.
-func interrupted(_ ticket: Ticket) -> RunnerError {
+/// Nanoseconds of CLOCK_MONOTONIC.
+func now() -> UInt64 {
   var now = timespec()
   clock_gettime(CLOCK_MONOTONIC, &now)
-  let nanoseconds = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
-  if let deadline = ticket.deadline, nanoseconds >= deadline {
-    return RunnerError(.deadlineExceeded, "the deadline passed")
-  }
+  return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
+}
+
+/// Why a run ended early: its deadline, or else somebody's wish.
+func interrupted(_ ticket: Ticket) -> RunnerError {
+  if let deadline = ticket.deadline, now() >= deadline { return RunnerError(.deadlineExceeded, "the deadline passed") }
   return RunnerError(.cancelled, "cancelled")
 }

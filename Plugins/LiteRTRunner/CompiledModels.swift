@@ -32,12 +32,16 @@ final class CompiledModels: @unchecked Sendable {  // the lists are only touched
     do {
       return try make()
     } catch {
-      pthread_mutex_lock(mutex)
-      count -= 1
-      pthread_cond_signal(freed)
-      pthread_mutex_unlock(mutex)
+      forgetOne()
       throw error
     }
+  }
+
+  private func forgetOne() {
+    pthread_mutex_lock(mutex)
+    count -= 1
+    pthread_cond_signal(freed)
+    pthread_mutex_unlock(mutex)
   }
 
   /// A free one; nil when the caller is to make one more.
@@ -73,6 +77,12 @@ final class CompiledModels: @unchecked Sendable {  // the lists are only touched
     free.append(model)
     pthread_cond_signal(freed)
     pthread_mutex_unlock(mutex)
+  }
+
+  /// Gives one back that nobody is to use again.
+  func discard(_ model: CompiledModel) {
+    model.clear()
+    forgetOne()
   }
 
   /// Lets all go; no run is in flight.

@@ -27,8 +27,8 @@ struct LiteRTAPI: Sendable {
   let accelerator: GetAt
   let acceleratorKinds: GetNumber
 
-  // A model's file and what it says of itself. All that is read from it lives as long as the model.
-  let createModel: @convention(c) (LiteRTObject, Text, Out) -> LiteRTStatus
+  // A model's bytes and what it says of itself. All that is read from it lives as long as the model.
+  let createModel: @convention(c) (LiteRTObject, UnsafeRawPointer, Int, Out) -> LiteRTStatus
   let destroyModel: Release
   let modelMetadata:
     @convention(c) (LiteRTObject, Text, UnsafeMutablePointer<UnsafeRawPointer?>, UnsafeMutablePointer<Int>) ->
@@ -42,6 +42,11 @@ struct LiteRTAPI: Sendable {
   let outputName: GetTextAt
   let inputTensor: GetAt
   let outputTensor: GetAt
+  let graphCount: Count
+  let graph: GetAt
+  let operatorCount: Count
+  let graphOperator: GetAt
+  let operatorCode: GetNumber
   let tensorKind: GetNumber
   let tensorType: GetStruct
   let quantizationKind: GetNumber
@@ -65,8 +70,7 @@ struct LiteRTAPI: Sendable {
   let clearErrors: @convention(c) (LiteRTObject) -> LiteRTStatus
 
   // Tensors over memory of ours, aligned to 64 bytes.
-  let createBuffer:
-    @convention(c) (UnsafeRawPointer, UnsafeMutableRawPointer, Int, FreeMemory?, Out) -> LiteRTStatus
+  let createBuffer: @convention(c) (UnsafeRawPointer, UnsafeMutableRawPointer, Int, FreeMemory?, Out) -> LiteRTStatus
   let destroyBuffer: Release
 
   /// - Throws: `.incompatibleABI` when the library lacks one of them.
@@ -78,7 +82,7 @@ struct LiteRTAPI: Sendable {
     acceleratorKinds = try library.symbol("LiteRtGetAcceleratorHardwareSupport")
     // Came together with the environment as first argument: an older library has other parameters, and lacks it.
     let _: Release = try library.symbol("LiteRtCreateModelFromFd")
-    createModel = try library.symbol("LiteRtCreateModelFromFile")
+    createModel = try library.symbol("LiteRtCreateModelFromBuffer")
     destroyModel = try library.symbol("LiteRtDestroyModel")
     modelMetadata = try library.symbol("LiteRtGetModelMetadata")
     signatureCount = try library.symbol("LiteRtGetNumModelSignatures")
@@ -90,6 +94,11 @@ struct LiteRTAPI: Sendable {
     outputName = try library.symbol("LiteRtGetSignatureOutputName")
     inputTensor = try library.symbol("LiteRtGetSignatureInputTensorByIndex")
     outputTensor = try library.symbol("LiteRtGetSignatureOutputTensorByIndex")
+    graphCount = try library.symbol("LiteRtGetNumModelSubgraphs")
+    graph = try library.symbol("LiteRtGetModelSubgraph")
+    operatorCount = try library.symbol("LiteRtGetNumSubgraphOps")
+    graphOperator = try library.symbol("LiteRtGetSubgraphOp")
+    operatorCode = try library.symbol("LiteRtGetOpCode")
     tensorKind = try library.symbol("LiteRtGetTensorTypeId")
     tensorType = try library.symbol("LiteRtGetRankedTensorType")
     quantizationKind = try library.symbol("LiteRtGetQuantizationTypeId")

@@ -1,13 +1,10 @@
-import CLinux
 import Glibc
 import RunnerKit
-import Synchronization
 
 /// One file, served through one of its signatures by as many compiled models as run at once.
 final class LiteRTModel: Model {
   let metadata: [(key: String, value: String)]
-  private let environment: Environment
-  private let handle: LiteRTObject
+  private let file: ModelFile
   private let signature: ModelSignature
   private let compiled: CompiledModels
   private let unwritten = Unwritten()
@@ -20,34 +17,39 @@ final class LiteRTModel: Model {
   init(
     _ environment: Environment, path: String, signature name: String?, _ settings: CompileSettings, _ ticket: Ticket
   ) throws(RunnerError) {
-    let api = environment.api
-    guard access(path, R_OK) == 0 else { throw RunnerError(.notFound, "\(path) isn't there or can't be read") }
-    let handle = try api.make("the model's file") { out in
-      environment.making.withLock { _ in api.createModel(environment.handle, path, out) }
+    let file = try ModelFile(environment, path: path)
+    let signature = try ModelSignature(file, wanted: name)
+    self.file = file
+    self.signature = signature
+    metadata = readMetadata(file, signature)
+    let limit = settings.state == "kept" ? 1 : CompileSettings.maxConcurrentRuns
+    compiled = CompiledModels(limit: limit) { () throws(RunnerError) in
+      try CompiledModel(file, signature, settings)
     }
-    do throws(RunnerError) {
-      signature = try ModelSignature(api, model: handle, wanted: name)
-    } catch {
-      environment.making.withLock { _ in api.destroyModel(handle) }
-      throw error
-    }
-    let signature = signature
-    self.environment = environment
-    self.handle = handle
-    metadata = readMetadata(api, handle, signature)
-    compiled = CompiledModels(limit: settings.instances) { () throws(RunnerError) in
-      try CompiledModel(environment, model: handle, signature, settings)
-    }
+    let keepsState = try checkState(settings)
     let first = try compiled.claim(ticket)
-    defer { compiled.release(first) }
-    if settings.trial { try Trial(signature, first).run(ticket) }
+    if settings.trialSeconds > 0 { try Trial(signature, first).run(ticket, seconds: settings.trialSeconds) }
+    // State begins with the first request, not with what the trial left.
+    if keepsState { compiled.discard(first) } else { compiled.release(first) }
   }
 
   deinit {
     compiled.removeAll()
-    environment.making.withLock { _ in environment.api.destroyModel(handle) }
     signature.free()
-    linux_trim_memory()  // LiteRT's memory is many small blocks: without this a hundred megabytes may stay
+  }
+
+  /// Whether answers depend on earlier runs.
+  ///
+  /// - Throws: `.unsupported` for such a model unless it is wanted.
+  private func checkState(_ settings: CompileSettings) throws(RunnerError) -> Bool {
+    guard let name = try StatefulOperator.first(in: file) else { return false }
+    guard settings.state == "kept" else {
+      throw RunnerError(
+        .unsupported,
+        "the model keeps state between runs (operator \(name)), so answers would depend on who asked before; if that is "
+          + "meant, set the option state to \"kept\"")
+    }
+    return true
   }
 
   func run(_ request: Request) throws(RunnerError) {
@@ -101,7 +103,7 @@ final class LiteRTModel: Model {
     for (index, tensor) in signature.inputs.enumerated() {
       guard let input = request.input(named: tensor.name, hint: index) else { continue }
       if tensor.isDynamic { try model.setShape(tensor, input.shape) }
-      try model.bind(input: tensor, UnsafeMutableRawBufferPointer(mutating: input.bytes))
+      try model.bindInput(index, UnsafeMutableRawBufferPointer(mutating: input.bytes))
     }
     try model.resolveOutputs()
   }
@@ -109,18 +111,17 @@ final class LiteRTModel: Model {
   /// Memory of the host for every output, also those nobody wants: LiteRT writes them all.
   private func bindOutputs(_ request: Request, _ model: CompiledModel) throws(RunnerError) {
     for (place, tensor) in signature.outputs.enumerated() {
-      let byteCount = try model.byteCount(tensor)
-      let buffer = try request.allocate(byteCount: byteCount)
+      let buffer = try request.allocate(byteCount: try model.byteCount(tensor))
       unwritten.mark(buffer.bytes)
-      try model.bind(output: tensor, buffer.bytes)
+      try model.bindOutput(place, buffer.bytes)
       model.hostBuffers[place] = consume buffer
     }
   }
 
-  /// - Throws: `.internal` for an answer that LiteRT left out.
+  /// - Throws: `.unsupported` for an answer that LiteRT left out.
   private func checkOutputs(_ model: CompiledModel) throws(RunnerError) {
-    for (place, tensor) in signature.outputs.enumerated() {
-      if let output = model.hostBuffers[place]?.bytes, unwritten.isMarked(output) { throw tensor.unwritten }
+    for (place, tensor) in signature.outputs.enumerated() where unwritten.isMarked(model.outputs[place]) {
+      throw tensor.unwritten
     }
   }
 

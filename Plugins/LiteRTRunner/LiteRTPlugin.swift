@@ -19,7 +19,7 @@ enum LiteRTPlugin: RunnerPlugin {
   static var engine: String? { Library.isOpen ? "litert" : nil }
   static let devices = [
     Device(
-      formats: ["tflite"], maxConcurrentRuns: UInt32(CompileSettings.maxInstances),
+      formats: ["tflite"], maxConcurrentRuns: UInt32(CompileSettings.maxConcurrentRuns),
       flags: [.dynamicShapes, .pollsCancel, .parallelLoads])
   ]
 

@@ -2,14 +2,12 @@ import RunnerKit
 
 /// What a model's file says of itself: `signature` (the one that is served), `signatures` (all of them),
 /// `min_runtime_version`, and `quant.<tensor>` = "scale,zero point" for quantised inputs and outputs.
-func readMetadata(
-  _ api: LiteRTAPI, _ model: LiteRTObject, _ signature: ModelSignature
-) -> [(key: String, value: String)] {
+func readMetadata(_ file: ModelFile, _ signature: ModelSignature) -> [(key: String, value: String)] {
   var pairs = [("signature", signature.key), ("signatures", signature.allKeys.joined(separator: ","))]
   let key = "min_runtime_version"
   var data: UnsafeRawPointer?
   var byteCount = 0
-  if api.modelMetadata(model, key, &data, &byteCount) == 0, let data {
+  if file.environment.api.modelMetadata(file.handle, key, &data, &byteCount) == 0, let data {
     let text = UnsafeRawBufferPointer(start: data, count: byteCount).prefix { $0 != 0 }
     if !text.isEmpty { pairs.append((key, String(decoding: text, as: UTF8.self))) }
   }

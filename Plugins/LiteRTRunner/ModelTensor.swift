@@ -5,6 +5,8 @@ import RunnerKit
 struct ModelTensor {
   /// Lives as long as the model, which frees it.
   let name: Text
+  /// Which of LiteRT's tensors it is: an output may be an input, or another output, under a second name.
+  let tensor: LiteRTObject
   /// LiteRT's number of it within the signature; it numbers them as it likes.
   let index: Int
   let type: ElementType
@@ -43,6 +45,7 @@ struct ModelTensor {
     guard native.rank <= 8 else {
       throw RunnerError(.unsupported, "\(what) has \(native.rank) dimensions; at most 8 can be served")
     }
+    self.tensor = tensor
     self.index = index
     self.type = type
     elementByteCount = size

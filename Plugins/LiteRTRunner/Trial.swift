@@ -3,7 +3,7 @@ import RunnerKit
 
 /// The runs that a model must stand before it is served. They find what LiteRT tells only then: operators it doesn't
 /// have, and outputs it never writes.
-struct Trial: ~Copyable {
+final class Trial {
   private let signature: ModelSignature
   private let model: CompiledModel
   private var inputs: [Memory] = []
@@ -16,19 +16,19 @@ struct Trial: ~Copyable {
   init(_ signature: ModelSignature, _ model: CompiledModel) throws(RunnerError) {
     self.signature = signature
     self.model = model
-    for tensor in signature.inputs {
+    for (place, tensor) in signature.inputs.enumerated() {
       let shape = tensor.shape.map { $0 < 0 ? 1 : $0 }
       let byteCount = try shape.withUnsafeBufferPointer { (shape) throws(RunnerError) in
         if tensor.isDynamic { try model.setShape(tensor, shape) }
         return try tensor.byteCount(shape)
       }
       inputs.append(.allocate(byteCount: byteCount, alignment: 64))
-      try model.bind(input: tensor, inputs[inputs.count - 1])
+      try model.bindInput(place, inputs[place])
     }
-    try model.resolveOutputs()
-    for tensor in signature.outputs {
+    do { try model.resolveOutputs() } catch { throw Self.cannotRun(error) }
+    for (place, tensor) in signature.outputs.enumerated() {
       outputs.append(.allocate(byteCount: try model.byteCount(tensor), alignment: 64))
-      try model.bind(output: tensor, outputs[outputs.count - 1])
+      try model.bindOutput(place, outputs[place])
     }
   }
 
@@ -38,25 +38,30 @@ struct Trial: ~Copyable {
   }
 
   /// - Throws: Why the model can't be served; `.cancelled` or `.deadlineExceeded` as the ticket says.
-  func run(_ ticket: Ticket) throws(RunnerError) {
+  func run(_ ticket: Ticket, seconds: Int) throws(RunnerError) {
+    let limit = now() + UInt64(seconds) * 1_000_000_000
     for memory in inputs { memory.initializeMemory(as: UInt8.self, repeating: 0) }
     do {
-      try runTwice(ticket)
+      try runTwice(ticket, limit)
     } catch {
-      guard error.code == .internal, !inputs.isEmpty else { throw error }
+      guard error.code == .internal, !inputs.isEmpty else { throw explained(error, ticket, seconds) }
       // A model may divide by its inputs; ones are as harmless as zeros.
       for (tensor, memory) in zip(signature.inputs, inputs) { tensor.fillWithOnes(memory) }
-      do { try runTwice(ticket) } catch let second { throw second.code == .internal ? error : second }
+      do {
+        try runTwice(ticket, limit)
+      } catch let second {
+        throw explained(second.code == .internal ? error : second, ticket, seconds)
+      }
     }
   }
 
   /// An output that keeps one mark in the first run and another in the second isn't written.
-  private func runTwice(_ ticket: Ticket) throws(RunnerError) {
+  private func runTwice(_ ticket: Ticket, _ limit: UInt64) throws(RunnerError) {
     var kept = Array(outputs.indices)
     for mark: UInt8 in [0xA5, 0x5A] {
       for memory in outputs { memory.initializeMemory(as: UInt8.self, repeating: mark) }
       do {
-        try model.run(ticket)
+        try model.run(ticket, limit: limit)
       } catch {
         // Such a model's first run goes well, the second doesn't.
         guard mark == 0x5A, error.code == .internal, let place = kept.first else { throw error }
@@ -65,6 +70,23 @@ struct Trial: ~Copyable {
       kept.removeAll { place in outputs[place].contains { $0 != mark } }
     }
     if let place = kept.first { throw signature.outputs[place].unwritten }
+  }
+
+  private func explained(_ error: RunnerError, _ ticket: Ticket, _ seconds: Int) -> RunnerError {
+    var error = error
+    if error.code == .deadlineExceeded, !ticket.isCancelled {
+      error.message =
+        "a run with zeros didn't end within \(seconds) s; if real inputs are needed for that, set the option "
+        + "trial_seconds to 0"
+    } else if error.code == .internal {
+      error = Self.cannotRun(error)
+    }
+    return error
+  }
+
+  private static func cannotRun(_ error: RunnerError) -> RunnerError {
+    RunnerError(
+      .unsupported, "LiteRT can't run the model: \(error.message)", nativeCode: error.nativeCode, source: error.source)
   }
 }
 
