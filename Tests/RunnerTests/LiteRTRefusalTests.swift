@@ -44,7 +44,7 @@ struct `The LiteRT runner refuses` {
     ("no_operator", STADION_INTERNAL, "compiling the model"), ("same_tensors", STADION_INVALID_ARGUMENT, "named two"),
     ("empty", STADION_INVALID_ARGUMENT, ""), ("garbage", STADION_INVALID_ARGUMENT, ""),
     ("truncated", STADION_INVALID_ARGUMENT, ""), ("text_file", STADION_INVALID_ARGUMENT, ""),
-    ("head", STADION_NOT_FOUND, "has none"), ("missing", STADION_NOT_FOUND, "isn't there"),
+    ("head", STADION_INVALID_ARGUMENT, "no graph"), ("missing", STADION_NOT_FOUND, "No such file"),
   ])
   func `a file it can't serve`(name: String, code: Int, part: String) throws {
     let found = try failure { try load(name) }
