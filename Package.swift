@@ -41,6 +41,7 @@ let package = Package(
     .library(name: "EchoRunner", type: .dynamic, targets: ["EchoRunner"]),
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
     .library(name: "TensorFlowRunner", type: .dynamic, targets: ["TensorFlowRunner"]),
+    .library(name: "LiteRTRunner", type: .dynamic, targets: ["LiteRTRunner"]),
     // For tests only.
     .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
     .library(name: "EchoRunner-0.1", type: .dynamic, targets: ["EchoRunner-0.1"]),
@@ -91,6 +92,7 @@ let package = Package(
     .target(
       name: "CTensorFlow", path: "Plugins/TensorFlowRunner/CTensorFlow", publicHeadersPath: ".", cSettings: cSettings),
     runner("TensorFlowRunner", ["RunnerKit", "CStadionRunner", "CTensorFlow"], exclude: ["CTensorFlow"]),
+    runner("LiteRTRunner", ["RunnerKit", "CStadionRunner", "CLinux"]),
 
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),

@@ -1,0 +1,139 @@
+// The same model in turns in a compiled model of this process and through the host; the difference is what the host
+// adds. Both have one thread and static shapes. Prints one JSON object.
+#include <getopt.h>
+
+#include "http.h"
+#include "litert.h"
+#include "samples.h"
+
+enum { MAX_OUTPUTS = 16 };
+
+struct compiled {
+  void *model;
+  const char *input_name;
+  char shape[128];  // "1,43844,1"; an open dimension is 1
+  size_t output_count;
+  void *input, *outputs[MAX_OUTPUTS];
+  int (*run)(void *, size_t, size_t, void **, size_t, void **);
+};
+
+static const char usage[] =
+    "usage: litert_inprocess --library libLiteRt.so --model FILE [--socket PATH --name MODEL] [--runs 50]\n"
+    "                        [--core N]\n";
+
+static void *compile(void *environment, void *model) {
+  void *options, *threads, *compiled;
+  LITERT(LiteRtCreateOptions, (void **), &options);
+  LITERT(LiteRtSetOptionsHardwareAccelerators, (void *, int), options, LITERT_CPU);
+  LITERT(LiteRtCreateOpaqueOptions, (const char *, void *, void (*)(void *), void **), "xnnpack",
+         strdup("num_threads = 1\n"), free, &threads);
+  LITERT(LiteRtAddOpaqueOptions, (void *, void *), options, threads);
+  LITERT(LiteRtCreateCompiledModel, (void *, void *, void *, void **), environment, model, options, &compiled);
+  return compiled;
+}
+
+// Memory for a tensor of `type`, as LiteRT wants it.
+static void *make_buffer(const struct litert_type *type, void **memory, size_t *byte_count) {
+  void *buffer;
+  *byte_count = sizeof(float);
+  for (uint32_t i = 0; i < (type->layout.rank & 127); i++) *byte_count *= (size_t)type->layout.dimensions[i];
+  if (posix_memalign(memory, 64, *byte_count) != 0) die("no memory for %zu bytes", *byte_count);
+  LITERT(LiteRtCreateTensorBufferFromHostMemory, (const struct litert_type *, void *, size_t, void *, void **), type,
+         *memory, *byte_count, NULL, &buffer);
+  return buffer;
+}
+
+static struct litert_type type_of(void *tensor) {
+  struct litert_type type;
+  LITERT(LiteRtGetRankedTensorType, (void *, struct litert_type *), tensor, &type);
+  for (uint32_t i = 0; i < (type.layout.rank & 127); i++)
+    if (type.layout.dimensions[i] < 1) type.layout.dimensions[i] = 1;
+  if (type.element_type != LITERT_FLOAT32) die("a tensor is not FP32");
+  return type;
+}
+
+// The first signature of the model, its one input full of uniform floats.
+static struct compiled open_model(const char *path) {
+  struct compiled compiled = {0};
+  const struct litert_option options[] = {{OPTION_ACCELERATORS, WHOLE_NUMBER, LITERT_CPU},
+                                          {OPTION_LOG_SEVERITY, WHOLE_NUMBER, LOG_NOTHING}};
+  void *environment, *model, *signature, *tensor, *memory;
+  size_t input_count, byte_count, length = 0;
+  LITERT(LiteRtCreateEnvironment, (int, const struct litert_option *, void **), 2, options, &environment);
+  LITERT(LiteRtCreateModelFromFile, (void *, const char *, void **), environment, path, &model);
+  LITERT(LiteRtGetModelSignature, (void *, size_t, void **), model, 0, &signature);
+  LITERT(LiteRtGetNumSignatureInputs, (void *, size_t *), signature, &input_count);
+  LITERT(LiteRtGetNumSignatureOutputs, (void *, size_t *), signature, &compiled.output_count);
+  if (input_count != 1 || compiled.output_count > MAX_OUTPUTS)
+    die("%s: %zu inputs, wanted 1; %zu outputs, at most %d", path, input_count, compiled.output_count, MAX_OUTPUTS);
+  LITERT(LiteRtGetSignatureInputName, (void *, size_t, const char **), signature, 0, &compiled.input_name);
+  compiled.model = compile(environment, model);
+  compiled.run = (int (*)(void *, size_t, size_t, void **, size_t, void **))litert_symbol("LiteRtRunCompiledModel");
+
+  LITERT(LiteRtGetSignatureInputTensorByIndex, (void *, size_t, void **), signature, 0, &tensor);
+  struct litert_type type = type_of(tensor);
+  for (uint32_t i = 0; i < (type.layout.rank & 127); i++)
+    length += (size_t)snprintf(compiled.shape + length, sizeof compiled.shape - length, i ? ",%d" : "%d",
+                               type.layout.dimensions[i]);
+  compiled.input = make_buffer(&type, &memory, &byte_count);
+  fill_uniform(memory, byte_count / sizeof(float));
+  for (size_t i = 0; i < compiled.output_count; i++) {
+    LITERT(LiteRtGetSignatureOutputTensorByIndex, (void *, size_t, void **), signature, i, &tensor);
+    type = type_of(tensor);
+    compiled.outputs[i] = make_buffer(&type, &memory, &byte_count);
+  }
+  return compiled;
+}
+
+// Nanoseconds of one run.
+static uint64_t run_here(struct compiled *compiled) {
+  uint64_t started = now_ns();
+  int status = compiled->run(compiled->model, 0, 1, &compiled->input, compiled->output_count, compiled->outputs);
+  uint64_t ns = now_ns() - started;
+  litert_check(status, "LiteRtRunCompiledModel");
+  return ns;
+}
+
+int main(int count, char **arguments) {
+  const char *library = NULL, *model = NULL, *socket_path = NULL, *name = NULL;
+  int runs = 50, core = -1;
+  static const struct option options[] = {
+      {"library", 1, 0, 'l'}, {"model", 1, 0, 'm'}, {"socket", 1, 0, 's'}, {"name", 1, 0, 'n'},
+      {"runs", 1, 0, 'r'},    {"core", 1, 0, 'p'},  {0, 0, 0, 0}};
+  for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
+      case 'l': library = optarg; break;
+      case 'm': model = optarg; break;
+      case 's': socket_path = optarg; break;
+      case 'n': name = optarg; break;
+      case 'r': runs = atoi(optarg); break;
+      case 'p': core = atoi(optarg); break;
+      default: die(usage);
+    }
+  if (library == NULL || model == NULL || (socket_path == NULL) != (name == NULL) || runs < 1) die(usage);
+
+  pin_to_core(core);
+  litert_open(library);
+  struct compiled compiled = open_model(model);
+  struct samples here = make_samples(), host = make_samples();
+  struct request request = {0};
+  struct connection connection = {0};
+  if (name != NULL) {
+    request = tensor_request(name, compiled.input_name, compiled.shape, false);
+    connection.fd = connect_unix(socket_path);
+  }
+  for (int i = -3; i < runs; i++) {  // the first three warm up
+    uint64_t ns = run_here(&compiled);
+    if (i >= 0) add_sample(&here, ns);
+    if (name == NULL) continue;
+    ns = exchange(&connection, &request);
+    const char *problem = problem_with(&connection, &request);
+    if (problem != NULL) die("%s: %s\n%.600s", name, problem, connection.buffer);
+    if (i >= 0) add_sample(&host, ns);
+  }
+  printf("{\"engine\": \"litert\", \"in_process\": {");
+  print_samples(&here);
+  printf("}, \"host\": {");
+  print_samples(&host);
+  printf("}, \"request_bytes\": %zu, \"response_bytes\": %zu}\n", request.byte_count, connection.received);
+  return 0;
+}
