@@ -25,7 +25,9 @@ extension Routes {
 
   /// - Parameter version: What was asked for; nil lists all versions.
   func modelMetadata(_ served: ServedVersion, _ version: Int?) -> JSONValue {
-    let all = router.table.models.first { $0.name == served.model }?.versions.map(\.version).reversed() ?? []
+    var name = served.model
+    let model = name.withUTF8 { router.table.model(UnsafeRawBufferPointer($0)) }
+    let all = model?.versions.map(\.version).reversed() ?? []
     let versions = version == nil ? Array(all) : [served.version]
     return [
       "name": .string(served.model), "versions": .array(versions.map { .string($0) }),

@@ -50,7 +50,7 @@ extension Router {
     guard models[name] != nil else { return }
     hold(name, true)
     let retired = takeServed(name, reason: "unloaded") { _ in true }
-    publish()
+    publish(name)
     await serially(name) {
       await self.retire(retired)
       // What a load that was under way has brought since.
@@ -61,7 +61,7 @@ extension Router {
   private func retireServed(_ name: String) async {
     guard models[name]?.isHeld == true else { return }
     let retired = takeServed(name, reason: "unloaded") { _ in true }
-    publish()
+    publish(name)
     await retire(retired)
   }
 
@@ -82,7 +82,7 @@ extension Router {
   private func remove(_ name: String) async {
     let retired = takeServed(name, reason: "its folder is gone") { _ in true }
     models[name] = nil
-    publish()
+    publish(name)
     await retire(retired)
   }
 
@@ -96,7 +96,7 @@ extension Router {
     guard models[name]?.isHeld == false else { return }
     guard entry.settingsProblem == nil else {
       Log.warning("can't use a model's settings", ("model", name), ("reason", entry.settingsProblem ?? ""))
-      publish()
+      publish(name)
       return
     }
     let settingsChanged = models[name]?.settings.map { $0 != entry.settings } ?? false
@@ -121,7 +121,7 @@ extension Router {
     for number in Array(models[name]?.versions.keys ?? [:].keys) where !present.contains(number) {
       models[name]?.versions[number] = nil
     }
-    publish()
+    publish(name)
     await retire(retired)
   }
 

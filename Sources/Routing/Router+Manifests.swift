@@ -120,7 +120,7 @@ extension Router {
         gone.contains { $0 === instance.runner }
       } ?? false
     }
-    publish()
+    publish(name)
     await retire(retired)
   }
 }

@@ -27,7 +27,7 @@ extension Router {
       models[name]?.versions[version.number] = VersionState(
         entry: version, phase: .loading, statistics: former?.statistics, displacedFrom: known?.displacedFrom,
         contract: former?.contract, fatalLoads: former?.fatalLoads ?? [])
-      publish()
+      publish(name)
     }
     // It has its model back after this, or has refused it.
     let homeWasAsked = known?.displacedFrom.map { isInUse($0) } ?? false
@@ -52,7 +52,7 @@ extension Router {
       models[name]?.versions[version.number] = VersionState(
         entry: version, phase: .ready(served), displacedFrom: displacedFrom,
         contract: displacedFrom == nil ? nil : Contract(served.instances[0]))
-      publish()
+      publish(name)
       Log.info(
         "loaded a model", ("model", name), ("version", version.label), ("runner", served.instances[0].runnerID),
         ("device", served.instances[0].device.name))
@@ -71,7 +71,7 @@ extension Router {
         models[name]?.versions[version.number] = VersionState(
           entry: version, phase: .lost(reason), statistics: former?.statistics,
           displacedFrom: known?.displacedFrom, contract: former?.contract, fatalLoads: fatalLoads)
-        publish()
+        publish(name)
         return false
       }
       let reason = Self.withoutFolder(error.description, entry)
@@ -81,7 +81,7 @@ extension Router {
         entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason),
         problem: old == nil ? nil : "changed on disk, still served as it was: \(reason)",
         displacedFrom: old == nil ? nil : known?.displacedFrom)
-      publish()
+      publish(name)
       return old != nil
     }
   }

@@ -127,16 +127,16 @@ package actor Router {
     for state in runners { await state.runner.stop() }
   }
 
-  /// Makes the present state visible to requests.
+  /// Makes the present state of all models visible to requests.
   func publish() {
-    let list = models.map { name, state in
-      let served = state.versions.sorted { $0.key > $1.key }.compactMap(\.value.served)
-      let reason = state.isHeld ? "unloaded" : state.firstProblem ?? "loading"
-      let isComingBack = !state.isHeld && state.versions.values.contains(where: \.isComingBack)
-      return RoutingTable.Model(name: name, versions: served, reason: reason, isComingBack: isComingBack)
-    }
-    let table = RoutingTable(list)
+    let table = RoutingTable(models.map { $1.published(as: $0) })
     published.withLock { $0 = table }
+  }
+
+  /// The same of one model, whose change touches no other.
+  func publish(_ name: String) {
+    let model = models[name]?.published(as: name)
+    published.withLock { $0 = $0.replacing(name, with: model) }
   }
 
   // MARK: Runners
@@ -268,6 +268,14 @@ package actor Router {
 }
 
 extension Router.ModelState {
+  /// What requests see of it.
+  func published(as name: String) -> RoutingTable.Model {
+    let served = versions.sorted { $0.key > $1.key }.compactMap(\.value.served)
+    let reason = isHeld ? "unloaded" : firstProblem ?? "loading"
+    let isComingBack = !isHeld && versions.values.contains(where: \.isComingBack)
+    return RoutingTable.Model(name: name, versions: served, reason: reason, isComingBack: isComingBack)
+  }
+
   /// Why its highest version isn't served.
   var firstProblem: String? {
     if let problem = entry.settingsProblem { return problem }

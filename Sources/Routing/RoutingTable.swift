@@ -14,32 +14,67 @@ package final class RoutingTable: Sendable {
     var isComingBack = false
   }
 
-  private struct Slot: Sendable {
+  /// A class, so that the next table takes over what stays by reference.
+  private final class Slot: Sendable {
     let hash: UInt64
     let name: [UInt8]
     let model: Model
+
+    init(_ model: Model) {
+      name = Array(model.name.utf8)
+      hash = name.withUnsafeBytes { RoutingTable.hash($0) }
+      self.model = model
+    }
   }
 
-  package let models: [Model]
+  package let count: Int
   private let slots: [Slot?]
   private let mask: Int
 
-  package init(_ models: [Model] = []) {
-    self.models = models.sorted { $0.name < $1.name }
+  package convenience init(_ models: [Model] = []) { self.init(models.map { Slot($0) }) }
+
+  private init(_ all: [Slot]) {
     // At most half full, so that a search ends soon.
     var size = 8
-    while size < models.count * 2 { size *= 2 }
-    mask = size - 1
+    while size < all.count * 2 { size *= 2 }
     var slots = [Slot?](repeating: nil, count: size)
-    for model in models {
-      let name = Array(model.name.utf8)
-      let hash = name.withUnsafeBytes { Self.hash($0) }
-      var index = Int(truncatingIfNeeded: hash) & mask
-      while slots[index] != nil { index = (index + 1) & mask }
-      slots[index] = Slot(hash: hash, name: name, model: model)
+    for slot in all {
+      var index = Int(truncatingIfNeeded: slot.hash) & (size - 1)
+      while slots[index] != nil { index = (index + 1) & (size - 1) }
+      slots[index] = slot
     }
+    count = all.count
     self.slots = slots
+    mask = size - 1
   }
+
+  private init(_ slots: [Slot?], count: Int) {
+    self.count = count
+    self.slots = slots
+    mask = slots.count - 1
+  }
+
+  /// This table with another entry of that name; nil takes it out.
+  ///
+  /// A change among thousands of models costs a copy of references, not a table.
+  package func replacing(_ name: String, with model: Model?) -> RoutingTable {
+    var name = name
+    let index = name.withUTF8 { place(of: UnsafeRawBufferPointer($0)) }
+    var changed = slots
+    guard let model else {
+      guard slots[index] != nil else { return self }
+      changed[index] = nil
+      // Those behind it may lie there because it was in their place.
+      return RoutingTable(changed.compactMap { $0 })
+    }
+    let newCount = slots[index] == nil ? count + 1 : count
+    changed[index] = Slot(model)
+    return newCount * 2 <= slots.count
+      ? RoutingTable(changed, count: newCount) : RoutingTable(changed.compactMap { $0 })
+  }
+
+  /// All, by name.
+  package var models: [Model] { slots.compactMap { $0?.model }.sorted { $0.name < $1.name } }
 
   /// FNV-1a, 64 bits.
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
@@ -48,14 +83,14 @@ package final class RoutingTable: Sendable {
     return hash
   }
 
-  package func model(_ name: UnsafeRawBufferPointer) -> Model? {
+  package func model(_ name: UnsafeRawBufferPointer) -> Model? { slots[place(of: name)]?.model }
+
+  /// Index of the slot with this name, or of the free one where it would be.
+  private func place(of name: UnsafeRawBufferPointer) -> Int {
     let hash = Self.hash(name)
     var index = Int(truncatingIfNeeded: hash) & mask
-    while let slot = slots[index] {
-      if slot.hash == hash && slot.name.elementsEqual(name) { return slot.model }
-      index = (index + 1) & mask
-    }
-    return nil
+    while let slot = slots[index], slot.hash != hash || !slot.name.elementsEqual(name) { index = (index + 1) & mask }
+    return index
   }
 
   /// - Parameters:

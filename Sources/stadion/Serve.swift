@@ -89,7 +89,7 @@ enum Serve {
     // Serving begins at once; readiness says when the models that were there are loaded.
     Task(executorPreference: loops[0]) {
       await router.start()
-      Log.info("ready", ("models", String(router.table.models.count)))
+      Log.info("ready", ("models", String(router.table.count)))
     }
     signals.waitForFirst()
     Log.info("draining", ("connections", String(server.connectionCount)))

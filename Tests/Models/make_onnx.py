@@ -92,8 +92,48 @@ def computed(folder):
                  [helper.make_tensor_sequence_value_info("z", T.FLOAT, None)])
 
 
+def shapes(folder):
+    folder.model("any_shape", [node("Identity", "x", "z")], [value("x", T.FLOAT, None)], [value("z", T.FLOAT, None)])
+    folder.model("product", [node("MatMul", "x y", "z")],
+                 [value("x", T.FLOAT, ["rows", "inner"]), value("y", T.FLOAT, ["inner", "columns"])],
+                 [value("z", T.FLOAT, ["rows", "columns"])])
+    # The weight is an input too: with a default, which a caller need not give.
+    folder.model("default_weight", [node("Add", "x w", "z")], [value("x", T.FLOAT, [3]), value("w", T.FLOAT, [3])],
+                 [value("z", T.FLOAT, [3])], [constant("w", np.float32([10, 20, 30]))])
+    # x in steps of 0.5 with 128 as zero, times a weight in int8, as quantising tools write it.
+    folder.model(
+        "quantised",
+        [node("QuantizeLinear", "x scale zero", "q"), node("DequantizeLinear", "q scale zero", "d"),
+         node("DequantizeLinear", "w w_scale w_zero", "v"), node("MatMul", "d v", "z")],
+        [value("x", T.FLOAT, ["batch", 2])], [value("z", T.FLOAT, ["batch", 1])],
+        [constant("scale", np.float32(0.5)), constant("zero", np.uint8(128)),
+         constant("w", np.int8([[2], [-4]])), constant("w_scale", np.float32(0.25)), constant("w_zero", np.int8(0))])
+
+
+def controlled(folder):
+    def branch(operator):
+        return helper.make_graph([node(operator, "x", operator)], operator, [], [value(operator, T.FLOAT, ["n"])])
+
+    folder.model("branch", [node("If", "negate", "z", then_branch=branch("Neg"), else_branch=branch("Identity"))],
+                 [value("negate", T.BOOL, []), value("x", T.FLOAT, ["n"])], [value("z", T.FLOAT, ["n"])])
+    body = helper.make_graph(
+        [node("Add", "a x", "b"), node("Identity", "b", "row"), node("Identity", "going", "go")], "body",
+        [value("step", T.INT64, []), value("going", T.BOOL, []), value("a", T.FLOAT, [2])],
+        [value("go", T.BOOL, []), value("b", T.FLOAT, [2]), value("row", T.FLOAT, [2])])
+    folder.model("multiples", [helper.make_node("Loop", ["steps", "", "zero"], ["last", "rows"], body=body)],
+                 [value("steps", T.INT64, []), value("x", T.FLOAT, [2])],
+                 [value("last", T.FLOAT, [2]), value("rows", T.FLOAT, ["steps", 2])],
+                 [constant("zero", np.float32([0, 0]))])
+    body = helper.make_graph(
+        [node("Add", "a x", "b"), node("Identity", "b", "sum")], "body",
+        [value("a", T.FLOAT, []), value("x", T.FLOAT, [])], [value("b", T.FLOAT, []), value("sum", T.FLOAT, [])])
+    folder.model("running_sum", [node("Scan", "start x", "total sums", body=body, num_scan_inputs=1)],
+                 [value("start", T.FLOAT, []), value("x", T.FLOAT, ["n"])],
+                 [value("total", T.FLOAT, []), value("sums", T.FLOAT, ["n"])])
+
+
 def endless(folder):
-    """Runs as long as `more` says: with true, for ever. Only a cancel ends it."""
+    """Models that take long: to run, as long as `more` says; in one operator, which no cancel ends; to load."""
     body = helper.make_graph(
         [node("Identity", "going", "go"), node("Tanh", "a", "b")], "body",
         [value("step", T.INT64, []), value("going", T.BOOL, []), value("a", T.FLOAT, [64])],
@@ -101,6 +141,21 @@ def endless(folder):
     folder.model("loop", [node("Loop", "steps more x", "z", body=body)],
                  [value("steps", T.INT64, []), value("more", T.BOOL, []), value("x", T.FLOAT, [64])],
                  [value("z", T.FLOAT, [64])])
+    folder.model("power", [node("ConstantOfShape", "s", "a"), node("MatMul", "a a", "b"), node("ReduceMax", "b", "z")],
+                 [value("s", T.INT64, [2])], [value("z", T.FLOAT, [1, 1])])
+    # Each function calls the one before it twice: the engine writes out 2^40 nodes.
+    domain = "org.stadion.tests"
+    opsets = [helper.make_opsetid("", 17), helper.make_opsetid(domain, 1)]
+    calls = [("Neg", "")] + [(f"twice{level}", domain) for level in range(40)]
+    functions = [
+        helper.make_function(domain, f"twice{level}", ["x"], ["z"], [
+            helper.make_node(name, ["x"], ["y"], domain=place), helper.make_node(name, ["y"], ["z"], domain=place),
+        ], opsets) for level, (name, place) in enumerate(calls[:-1])]
+    graph = helper.make_graph([helper.make_node(calls[-1][0], ["x"], ["z"], domain=domain)], "laughs",
+                              [value("x", T.FLOAT, ["n"])], [value("z", T.FLOAT, ["n"])])
+    model = helper.make_model(graph, opset_imports=opsets, functions=functions)
+    model.ir_version = 10
+    folder.bytes("laughs", model.SerializeToString())
 
 
 def broken(folder):
@@ -120,11 +175,45 @@ def broken(folder):
                  [value("z", T.FLOAT, [4])], [lie])
 
 
+def oversized(folder):
+    """Small files that ask for terabytes: when they are loaded, or when they run."""
+    folder.model("huge_input", [node("Identity", "x", "z")], [value("x", T.FLOAT, [1 << 40, 1 << 40])],
+                 [value("z", T.FLOAT, [1 << 40, 1 << 40])])
+    folder.model("huge_output", [node("Reshape", "x s", "z")],
+                 [value("x", T.FLOAT, ["n"]), value("s", T.INT64, [1])], [value("z", T.FLOAT, [1 << 40])])
+    folder.model("huge_constant", [node("ConstantOfShape", "s", "c"), node("ReduceSum", "c", "z", keepdims=0)], [],
+                 [value("z", T.FLOAT, [])], [constant("s", np.int64([1 << 40]))])
+    folder.model("fill", [node("ConstantOfShape", "s", "c"), node("ReduceSum", "c", "z", keepdims=0)],
+                 [value("s", T.INT64, ["r"])], [value("z", T.FLOAT, [])])
+    for depth in (20, 30):
+        def branch(level, operator):
+            name = f"{operator}{level}"
+            inner = node(operator, "x", name) if level == 0 else node(
+                "If", "c", name, then_branch=branch(level - 1, "Neg"), else_branch=branch(0, "Abs"))
+            return helper.make_graph([inner], name, [], [value(name, T.FLOAT, ["n"])])
+        folder.model(f"nested_{depth}", branch(depth, "Neg").node, [value("c", T.BOOL, []), value("x", T.FLOAT, ["n"])],
+                     [value(f"Neg{depth}", T.FLOAT, ["n"])])
+
+
+def outside(folder):
+    """Weights in other files: beside the model, as they should be, and where a model has no business."""
+    places = {"beside": "weights.bin", "above": "../../../../../../../../etc/passwd", "absolute": "/etc/passwd"}
+    for name, place in places.items():
+        weight = onnx.TensorProto(name="w", data_type=T.UINT8, dims=[4], data_location=T.EXTERNAL)
+        for key, content in (("location", place), ("offset", "0"), ("length", "4")):
+            weight.external_data.add(key=key, value=content)
+        folder.model("weights_" + name, [node("Identity", "w", "z")], [], [value("z", T.UINT8, [4])], [weight])
+
+
 if __name__ == "__main__":
     if len(sys.argv) != 2:
         sys.exit(__doc__)
     target = Folder(sys.argv[1])
     identities(target)
     computed(target)
+    shapes(target)
+    controlled(target)
     endless(target)
     broken(target)
+    oversized(target)
+    outside(target)
