@@ -171,7 +171,7 @@ final class CompiledModel: @unchecked Sendable {  // see above
 
   // -- A run
 
-  private var mustEnd: Bool { ticket?.isCancelled == true || limit.map { now() >= $0 } == true }
+  private var mustEnd: Bool { ticket?.isCancelled == true || limit.map { monotonicNanoseconds() >= $0 } == true }
 
   /// - Parameter limit: Nanoseconds of CLOCK_MONOTONIC, after which the run ends too.
   /// - Throws: `.cancelled` or `.deadlineExceeded` as the ticket and the limit say; else what LiteRT says.
@@ -187,8 +187,8 @@ final class CompiledModel: @unchecked Sendable {  // see above
     guard status != 0 else { return finishOutputs() }
     let failure = failure(status, "the run")
     // LiteRT has no status of its own for a run that it was told to end.
-    if ticket.isCancelled { throw interrupted(ticket) }
-    if let limit, now() >= limit { throw RunnerError(.deadlineExceeded, "the run didn't end") }
+    if ticket.isCancelled { throw ticket.interruption }
+    if let limit, monotonicNanoseconds() >= limit { throw RunnerError(.deadlineExceeded, "the run didn't end") }
     throw failure
   }
 
@@ -218,17 +218,4 @@ final class CompiledModel: @unchecked Sendable {  // see above
     _ = api.clearErrors(handle)
     return error
   }
-}
-
-/// Nanoseconds of CLOCK_MONOTONIC.
-func now() -> UInt64 {
-  var now = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &now)
-  return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
-}
-
-/// Why a run ended early: its deadline, or else somebody's wish.
-func interrupted(_ ticket: Ticket) -> RunnerError {
-  if let deadline = ticket.deadline, now() >= deadline { return RunnerError(.deadlineExceeded, "the deadline passed") }
-  return RunnerError(.cancelled, "cancelled")
 }

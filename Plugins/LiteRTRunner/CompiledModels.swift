@@ -54,7 +54,7 @@ final class CompiledModels: @unchecked Sendable {  // the lists are only touched
         count += 1
         return nil
       }
-      guard !ticket.isCancelled else { throw interrupted(ticket) }
+      guard !ticket.isCancelled else { throw ticket.interruption }
       waitForOne()
     }
   }

@@ -60,7 +60,7 @@ final class LiteRTModel: Model {
     defer { compiled.release(model) }
     try bindInputs(request, model)
     try bindOutputs(request, model)
-    guard !request.ticket.isCancelled else { throw interrupted(request.ticket) }
+    guard !request.ticket.isCancelled else { throw request.ticket.interruption }
     try model.run(request.ticket)
     try checkOutputs(model)
     for place in 0..<(wanted?.count ?? signature.outputs.count) {

@@ -48,7 +48,7 @@ final class LiteRTRunner: Runner {
   func load(path: String, options: Options, ticket: Ticket) throws(RunnerError) -> LiteRTModel {
     try options.check(known: ["signature"] + CompileSettings.keys)
     let settings = try CompileSettings(options, over: settings)
-    guard !ticket.isCancelled else { throw interrupted(ticket) }
+    guard !ticket.isCancelled else { throw ticket.interruption }
     return try LiteRTModel(environment, path: path, signature: options["signature"], settings, ticket)
   }
 }

@@ -39,7 +39,7 @@ final class Trial {
 
   /// - Throws: Why the model can't be served; `.cancelled` or `.deadlineExceeded` as the ticket says.
   func run(_ ticket: Ticket, seconds: Int) throws(RunnerError) {
-    let limit = now() + UInt64(seconds) * 1_000_000_000
+    let limit = monotonicNanoseconds() + UInt64(seconds) * 1_000_000_000
     for memory in inputs { memory.initializeMemory(as: UInt8.self, repeating: 0) }
     do {
       try runTwice(ticket, limit)

@@ -66,7 +66,7 @@ final class OnnxModel: InterruptibleModel {
     try chooseOutputs(request, slot)
     guard slot.wantedCount > 0 else { return }
     // The host sets the flag before it interrupts, so either this sees it or the slot is already in the list.
-    guard !ticket.isCancelled else { throw interrupted(ticket) }
+    guard !ticket.isCancelled else { throw ticket.interruption }
     try compute(request, slot)
     for place in 0..<slot.wantedCount { try emit(request, slot, place) }
   }
@@ -78,7 +78,7 @@ final class OnnxModel: InterruptibleModel {
     guard var status = start(slot) else { return }
     guard !(slots.wasTerminated(slot) || request.ticket.isCancelled) else {
       api.releaseStatus(status)
-      throw interrupted(request.ticket)
+      throw request.ticket.interruption
     }
     if usesBuffers, isAboutShapes(status) {
       slot.clearOutputs()
@@ -91,7 +91,7 @@ final class OnnxModel: InterruptibleModel {
       status = second
       if slots.wasTerminated(slot) || request.ticket.isCancelled {
         api.releaseStatus(status)
-        throw interrupted(request.ticket)
+        throw request.ticket.interruption
       }
     }
     var error = api.error(status)
@@ -195,15 +195,4 @@ final class OnnxModel: InterruptibleModel {
       try engine.emitCopy(tensor, value, request)
     }
   }
-}
-
-/// Why a run ended early: its deadline, or else somebody's wish.
-func interrupted(_ ticket: Ticket) -> RunnerError {
-  var now = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &now)
-  let nanoseconds = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
-  if let deadline = ticket.deadline, nanoseconds >= deadline {
-    return RunnerError(.deadlineExceeded, "the deadline passed")
-  }
-  return RunnerError(.cancelled, "cancelled")
 }

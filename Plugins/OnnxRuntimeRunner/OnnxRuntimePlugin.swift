@@ -46,7 +46,7 @@ final class OnnxRuntimeRunner: Runner {
   func load(path: String, options: Options, ticket: Ticket) throws(RunnerError) -> OnnxModel {
     try options.check(known: SessionSettings.keys)
     let settings = try SessionSettings(options, over: settings)
-    guard !ticket.isCancelled else { throw interrupted(ticket) }
+    guard !ticket.isCancelled else { throw ticket.interruption }
     return try OnnxModel(engine, path: path, settings)
   }
 }

@@ -73,14 +73,14 @@ final class TensorFlowModel: Model {
 
   private func compute(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
     let api = engine.api
-    guard !request.ticket.isCancelled else { throw interrupted(request.ticket) }
+    guard !request.ticket.isCancelled else { throw request.ticket.interruption }
     try slot.setTimeout(deadline: request.ticket.deadline)
     api.run(
       saved.session, slot.runOptions, inputPlaces, slot.inputs, Int32(inputTensors.count), slot.wantedPlaces,
       slot.outputs, Int32(slot.wantedCount), nil, 0, nil, slot.status)
     let code = api.code(slot.status)
     guard code != 0 else { return }
-    if request.ticket.isCancelled || code == 4 { throw interrupted(request.ticket) }
+    if request.ticket.isCancelled || code == 4 { throw request.ticket.interruption }
     var error = api.error(slot.status)
     // Not found is a file or a resource of the model's, not what the caller asked for.
     if error.code == .notFound || error.code == .cancelled || error.code == .unavailable { error.code = .internal }
@@ -142,18 +142,4 @@ private func describe(_ saved: SavedModel) -> [(key: String, value: String)] {
     ("keeps", saved.keepingOperation ?? ""),
   ]
   return all.filter { !$0.value.isEmpty }
-}
-
-/// Why a run ended early: its deadline, or else somebody's wish.
-func interrupted(_ ticket: Ticket) -> RunnerError {
-  if let deadline = ticket.deadline, monotonicNanoseconds() >= deadline {
-    return RunnerError(.deadlineExceeded, "the deadline passed")
-  }
-  return RunnerError(.cancelled, "cancelled")
-}
-
-func monotonicNanoseconds() -> UInt64 {
-  var now = timespec()
-  clock_gettime(CLOCK_MONOTONIC, &now)
-  return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
 }

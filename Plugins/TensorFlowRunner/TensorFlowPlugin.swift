@@ -45,7 +45,7 @@ final class TensorFlowRunner: Runner {
   func load(path: String, options: Options, ticket: Ticket) throws(RunnerError) -> TensorFlowModel {
     try options.check(known: ThreadCounts.keys + ModelSettings.keys)
     try engine.threads.check(options)
-    guard !ticket.isCancelled else { throw interrupted(ticket) }
+    guard !ticket.isCancelled else { throw ticket.interruption }
     return try TensorFlowModel(engine, path: path, try ModelSettings(options, over: settings))
   }
 }

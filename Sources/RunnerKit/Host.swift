@@ -1,4 +1,5 @@
 import CStadionRunner
+import Glibc
 
 /// What the host offers to a plugin between `open` and `close`. [any] thread.
 public struct Host: @unchecked Sendable {  // the host's functions are tagged [any] and the table is constant
@@ -29,6 +30,21 @@ public struct Ticket {
   public var deadline: UInt64? { raw.pointee.deadline_ns == 0 ? nil : raw.pointee.deadline_ns }
   /// True once the client left, the deadline passed or the host stops. Cheap: ask between steps.
   public var isCancelled: Bool { raw.pointee.is_cancelled(raw) }
+
+  /// What a call throws that ended early: its deadline, or else somebody's wish.
+  public var interruption: RunnerError {
+    if let deadline, monotonicNanoseconds() >= deadline {
+      return RunnerError(.deadlineExceeded, "the deadline passed")
+    }
+    return RunnerError(.cancelled, "cancelled")
+  }
+}
+
+/// The clock of `Ticket.deadline`.
+public func monotonicNanoseconds() -> UInt64 {
+  var now = timespec()
+  clock_gettime(CLOCK_MONOTONIC, &now)
+  return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
 }
 
 /// Memory of the host, 64-byte aligned, charged to the tenant that asked. Given back unless it is emitted.
