@@ -28,18 +28,16 @@ extension Routes {
 
   // MARK: Runners
 
-  /// Those in use; with `?all=1` the refused and filtered ones, too.
+  /// Those in use, and those that could be installed; with `?all=1` the refused and filtered ones, too.
   private func runners(_ exchange: Exchange) async {
     let all = Self.hasFlag(exchange, "all")
     let reports = await router.openedRunners()
     var rows = reports.filter { all || $0.state != "refused" }.map { runner($0) }
-    if all {
-      rows += router.manifests.skipped.map { skipped in
-        [
-          "id": .string(skipped.id), "state": "filtered", "reason": .string(skipped.reason.description),
-          "manifest": .string(skipped.sourcePath),
-        ]
-      }
+    rows += router.manifests.skipped.filter { all || $0.isOffered }.map { skipped in
+      [
+        "id": .string(skipped.id), "state": skipped.isOffered ? "not installed" : "filtered",
+        "reason": .string(skipped.reason.description), "manifest": .string(skipped.sourcePath),
+      ]
     }
     var answer: [JSONValue.Member] = [.init("runners", .array(rows))]
     if all {

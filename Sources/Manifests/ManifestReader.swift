@@ -8,6 +8,8 @@ struct ManifestReading {
   /// The runner's id, where it is a good one.
   var id: String?
   var arch: String?
+  /// How to get the library where it isn't there.
+  var setup: String?
   var isEnabled = true
   var problems: [ManifestProblem] = []
   var notes: [ManifestProblem] = []
@@ -75,6 +77,7 @@ struct ManifestReader {
     }
     let library = fields.object("library", must: true, Self.library)
     reading.arch = library?.arch
+    reading.setup = library?.setup
     let devices = fields.objects("devices", must: true) { Self.device(&$0) }
     let usable = devices?.compactMap(\.self)
     if let usable, usable.isEmpty, fields.complaints.allSatisfy({ !$0.key.hasPrefix("devices") }) {
@@ -151,7 +154,9 @@ struct ManifestReader {
     return version
   }
 
-  private static func library(_ fields: inout JSONFields) -> (path: String, arch: String?, sha256: String?) {
+  private static func library(
+    _ fields: inout JSONFields
+  ) -> (path: String, arch: String?, sha256: String?, setup: String?) {
     let path = fields.text("path", must: true) ?? ""
     if path.utf8.count > 4096 {
       fields.complain("path", "has \(path.utf8.count) bytes, more than the 4096 allowed")
@@ -170,7 +175,7 @@ struct ManifestReader {
     if let sha256, sha256.utf8.count != 64 || !sha256.utf8.allSatisfy({ isDigit($0) || (97...102).contains($0) }) {
       fields.complain("sha256", "has \(sha256.utf8.count) characters, 64 hexadecimal digits are wanted")
     }
-    return (path, arch, sha256)
+    return (path, arch, sha256, fields.text("setup"))
   }
 
   /// Nil for a kind that is no word: an odd device never hides the others.

@@ -12,12 +12,15 @@ package struct ManifestSearch: Sendable {
       case disabled
       /// Built for another machine.
       case arch(String)
+      /// Its library isn't there, and `library.setup` says what makes it.
+      case notInstalled(setup: String)
 
       package var description: String {
         switch self {
         case .filtered: "left out by --runners or --no-runners"
         case .disabled: "disabled in its manifest"
         case .arch(let arch): "built for \(arch)"
+        case .notInstalled(let setup): "not installed; \(setup)"
         }
       }
     }
@@ -25,6 +28,9 @@ package struct ManifestSearch: Sendable {
     package let id: String
     package let sourcePath: String
     package let reason: Reason
+
+    /// Whether somebody could have it here who doesn't know of it.
+    package var isOffered: Bool { if case .notInstalled = reason { true } else { false } }
   }
 
   package struct Result: Sendable, Equatable {

@@ -78,7 +78,9 @@ struct ManifestSearchRun {
       )
       return
     }
-    guard let library = library(of: &manifest, in: folder), claim(id, file, library) else { return }
+    guard let library = library(of: &manifest, in: folder, setup: reading.setup), claim(id, file, library) else {
+      return
+    }
     manifest.options = manifest.options.mapValues { value in expanded(value, in: folder) ?? value }
     manifest.access.read = manifest.access.read.map { expanded($0, in: folder) ?? $0 }
     manifest.access.write = manifest.access.write.map { expanded($0, in: folder) ?? $0 }
@@ -109,6 +111,7 @@ struct ManifestSearchRun {
   private mutating func claim(_ id: String, _ file: String, _ library: LibraryIdentity) -> Bool {
     guard let owner = owners[id] else {
       owners[id] = (file, library)
+      result.skipped.removeAll { $0.id == id && $0.isOffered }
       return true
     }
     if let first = owner.library, first != library {
@@ -121,8 +124,10 @@ struct ManifestSearchRun {
 
   // MARK: Its library
 
-  /// Puts the real path into the manifest; nil, and a problem noted, if the library can't be used.
-  private mutating func library(of manifest: inout RunnerManifest, in folder: String) -> LibraryIdentity? {
+  /// Puts the real path into the manifest; nil, and the reason noted, if the library can't be used.
+  private mutating func library(
+    of manifest: inout RunnerManifest, in folder: String, setup: String?
+  ) -> LibraryIdentity? {
     let file = manifest.sourcePath
     let written = manifest.libraryPath
     let path = written.hasPrefix("/") ? written : expanded(written, in: folder) ?? "\(folder)/\(written)"
@@ -130,7 +135,13 @@ struct ManifestSearchRun {
       ManifestProblem("\(path) \(message)", file: file, key: key, id: manifest.id, suggestion: suggestion)
     }
     guard let real = FilePath.real(path), let status = FilePath.status(real) else {
-      let reason = FilePath.errorText
+      let (code, reason) = (errno, FilePath.errorText)
+      if let setup, [ENOENT, ENOTDIR].contains(code) {
+        if owners[manifest.id] == nil {
+          result.skipped.append(.init(id: manifest.id, sourcePath: file, reason: .notInstalled(setup: setup)))
+        }
+        return nil
+      }
       result.problems.append(problem("can't be opened: \(reason)", suggestion: "build the runner or correct the path"))
       return nil
     }

@@ -15,20 +15,22 @@ enum RunnerList {
     let answer = try ClientOptions.client(arguments).runners(all: arguments.has("--all"))
     if arguments.has("--json") { return print(answer.text) }
     let runners = answer["runners"]?.array ?? []
-    if runners.isEmpty {
+    // Those that could be installed have nothing to show but how.
+    let present = runners.filter { $0.text("state") != "not installed" }
+    if present.isEmpty {
       print("No runner is ready. `stadion runner list --all` shows those that were refused, and why.")
     } else {
       var table = Table(["ID", "VERSION", "STATE", "DEVICES", "FORMATS", "PRIORITY", "ISOLATION", "MODELS"])
-      for runner in runners {
+      for runner in present {
         table.add(
           runner.text("id"), runner.text("version"), runner.text("state"), RunnerShow.deviceKinds(runner),
           runner["formats"]?.words ?? "-", runner.text("priority"), runner.text("isolation"),
           runner["models"]?.words ?? "-")
       }
       print(table.text)
-      for runner in runners where !runner.text("reason").isEmpty {
-        print(Table.printable("\(runner.text("id")): \(runner.text("reason"))"))
-      }
+    }
+    for runner in runners where !runner.text("reason").isEmpty {
+      print(Table.printable("\(runner.text("id")): \(runner.text("reason"))"))
     }
     for problem in answer["problems"]?.array ?? [] { print(Table.printable(text(of: problem))) }
   }

@@ -63,6 +63,23 @@ import Wire
     #expect(try host.log("refused a manifest").count >= 5)
   }
 
+  @Test func `a runner that could be installed takes one line, and none of the log`() throws {
+    let absent = Self.manifest(id: "org.example.absent", library: "/nowhere/libAbsent.so")
+      .replacing("/nowhere/libAbsent.so\"", with: "/nowhere/libAbsent.so\", \"setup\": \"run `make absent`\"")
+    let host = try start(["absent": absent, "echo": Self.manifest()])
+    let list = try host.stadion("runner", "list").output
+    #expect(
+      list.split(separator: "\n").filter { $0.contains("absent") } == [
+        "org.example.absent: not installed; run `make absent`"
+      ], "\(list)")
+    #expect(try host.log("refused a manifest").isEmpty)
+    let shown = try host.stadion("runner", "show", "org.example.absent").output
+    #expect(shown.contains("run `make absent`"), "\(shown)")
+    let alone = try start(["absent": absent])
+    let words = try alone.stadion("runner", "list").output
+    #expect(words.contains("No runner is ready") && words.contains("run `make absent`"), "\(words)")
+  }
+
   @Test func `a library that is no runner is refused with its reason`() throws {
     let host = try start(["text": Self.manifest(library: "/usr/bin/env")])
     let runner = try #require(try listed(host).runners.first)

@@ -11,7 +11,7 @@ private let complete = """
     "title": "ONNX Runtime on CPU",
     "version": "0.1.0",
     "abi": { "major": 0, "minor": 1 },
-    "library": { "path": "@host/libX.so", "arch": "x86_64", "sha256": null },
+    "library": { "path": "@host/libX.so", "arch": "x86_64", "sha256": null, "setup": "make x" },
     "devices": [{ "kind": "cpu", "ordinal": 0, "maxConcurrentRuns": 4 }],
     "models": {
       "formats": ["onnx"],
@@ -40,7 +40,7 @@ private func read(_ text: String) -> ManifestReading { ManifestReader(file: "f",
     let reading = read(complete)
     #expect(reading.problems == [])
     #expect(reading.notes == [])
-    #expect(reading.arch == "x86_64")
+    #expect(reading.arch == "x86_64" && reading.setup == "make x")
     let manifest = try #require(reading.manifest)
     #expect(manifest.id == "org.example.onnxruntime")
     #expect(manifest.title == "ONNX Runtime on CPU")

@@ -81,6 +81,21 @@ import Testing
     #expect(result.skipped.map(\.reason) == [.arch("riscv64")])
   }
 
+  @Test func `a library that isn't there is offered where its manifest says how to get it`() throws {
+    let missing = ["path": "./missing.so", "setup": "make it"]
+    try folder.runner("m/a", id: "org.a", ["library": missing])
+    try folder.runner("m/b", id: "org.b", ["library": missing])
+    try folder.runner("m/c", id: "org.b")
+    try folder.runner("m/d", id: "org.b", ["library": missing])
+    try folder.runner("m/e", id: "org.e", ["library": ["path": "./a.runner.json/lib.so", "setup": "do"]])
+    let result = search("m").run()
+    #expect(result.manifests.map(\.id) == ["org.b"])
+    #expect(result.problems == [])
+    #expect(result.skipped.map(\.id) == ["org.a", "org.e"])
+    #expect(result.skipped.map { "\($0.reason)" } == ["not installed; make it", "not installed; do"])
+    #expect(result.skipped.allSatisfy { $0.isOffered })
+  }
+
   @Test func `globs filter by id or its last word and keep the rest visible`() throws {
     for id in ["org.onnxruntime", "org.echo", "org.litert"] { try folder.runner("m/\(id)", id: id) }
     var search = search("m")

@@ -61,8 +61,9 @@ final class Plugin: @unchecked Sendable {  // the contract says what may be call
   static let echo = Plugin("libEchoRunner.so")
   static let onnxRuntime = Plugin("libOnnxRuntimeRunner.so")
 
-  /// SwiftPM puts plugins beside the test bundle, whichever build system it uses.
+  /// SwiftPM puts plugins beside the test bundle, whichever build system it uses; others have an absolute path.
   static func path(_ file: String) -> String {
+    if file.hasPrefix("/") { return file }
     let executable = try! FileManager.default.destinationOfSymbolicLink(atPath: "/proc/self/exe")
     return URL(fileURLWithPath: executable).deletingLastPathComponent().appendingPathComponent(file).path
   }
