@@ -132,14 +132,16 @@ struct `TorchScript models through the host` {
     let zeros = floats("x", [16384], [Float](repeating: 0, count: 16384))
     func memory() throws -> Int { Processes.memory("RssAnon", of: try host.process(Self.runner)) }
     // What libtorch keeps of its first runs stays; the weights are 32 MB.
-    for _ in 0..<3 { #expect(try host.infer("weights", zeros)[0].shape == [16384]) }
-    for _ in 0..<3 {
+    var least = Int.max
+    for _ in 0..<4 {
+      for _ in 0..<3 { #expect(try host.infer("weights", zeros)[0].shape == [16384]) }
       let loaded = try memory()
       try host.client.unload("weights")
       #expect(try holds { try memory() < loaded - 28 * megabyte }, "of \(loaded) bytes: \(host.state)")
+      let left = try memory()
+      least = min(least, left)
+      #expect(left < least + 16 * megabyte, "\(left) bytes are left, were \(least)")
       try host.client.load("weights")
-      for _ in 0..<3 { #expect(try host.infer("weights", zeros)[0].shape == [16384]) }
-      #expect(try memory() < loaded + 8 * megabyte)
     }
   }
 }
