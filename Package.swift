@@ -19,10 +19,12 @@ func house(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
 }
 
 /// A runner: one dynamic library that exports one symbol.
-func runner(_ name: String, _ dependencies: [Target.Dependency], path: String? = nil) -> Target {
+func runner(
+  _ name: String, _ dependencies: [Target.Dependency], path: String? = nil, exclude: [String] = []
+) -> Target {
   .target(
     name: name, dependencies: dependencies, path: path ?? "Plugins/\(name)",
-    exclude: ["README.md"], publicHeadersPath: ".", cSettings: cSettings, swiftSettings: swiftSettings,
+    exclude: ["README.md"] + exclude, publicHeadersPath: ".", cSettings: cSettings, swiftSettings: swiftSettings,
     linkerSettings: [
       .unsafeFlags(["-Xlinker", "--version-script=\(Context.packageDirectory)/Plugins/exports.map"])
     ])
@@ -38,6 +40,7 @@ let package = Package(
     .executable(name: "stadion", targets: ["stadion"]),
     .library(name: "EchoRunner", type: .dynamic, targets: ["EchoRunner"]),
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
+    .library(name: "OpenVINORunner", type: .dynamic, targets: ["OpenVINORunner"]),
     // For tests only.
     .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
     .library(name: "EchoRunner-0.1", type: .dynamic, targets: ["EchoRunner-0.1"]),
@@ -85,6 +88,9 @@ let package = Package(
     house("RunnerKit", ["CStadionRunner"]),
     runner("EchoRunner", ["CStadionRunner"]),
     runner("OnnxRuntimeRunner", ["RunnerKit", "CStadionRunner"]),
+    .target(
+      name: "COpenVINO", path: "Plugins/OpenVINORunner/COpenVINO", publicHeadersPath: ".", cSettings: cSettings),
+    runner("OpenVINORunner", ["RunnerKit", "CStadionRunner", "COpenVINO"], exclude: ["COpenVINO"]),
 
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),

@@ -2,7 +2,7 @@ import Foundation
 import Testing
 
 @Suite struct `Libraries of runners` {
-  @Test(arguments: ["libEchoRunner.so", "libOnnxRuntimeRunner.so"])
+  @Test(arguments: ["libEchoRunner.so", "libOnnxRuntimeRunner.so", "libOpenVINORunner.so"])
   func `export the entry function and nothing else`(library: String) throws {
     let nm = Process()
     let output = Pipe()
@@ -17,7 +17,7 @@ import Testing
   }
 
   @Test func `refuse a host of another major version`() {
-    for library in ["libEchoRunner.so", "libOnnxRuntimeRunner.so"] {
+    for library in ["libEchoRunner.so", "libOnnxRuntimeRunner.so", "libOpenVINORunner.so"] {
       #expect(Plugin.entry(of: library)(1, 0) == nil)
       #expect(Plugin.entry(of: library)(0, 1) != nil)
       #expect(Plugin.entry(of: library)(0, 1) == Plugin.entry(of: library)(0, 1))
