@@ -40,8 +40,9 @@ let package = Package(
     .executable(name: "stadion", targets: ["stadion"]),
     .library(name: "EchoRunner", type: .dynamic, targets: ["EchoRunner"]),
     .library(name: "OnnxRuntimeRunner", type: .dynamic, targets: ["OnnxRuntimeRunner"]),
-    .library(name: "TensorFlowRunner", type: .dynamic, targets: ["TensorFlowRunner"]),
     .library(name: "LiteRTRunner", type: .dynamic, targets: ["LiteRTRunner"]),
+    .library(name: "OpenVINORunner", type: .dynamic, targets: ["OpenVINORunner"]),
+    .library(name: "TensorFlowRunner", type: .dynamic, targets: ["TensorFlowRunner"]),
     // For tests only.
     .library(name: "FaultyRunner", type: .dynamic, targets: ["FaultyRunner"]),
     .library(name: "EchoRunner-0.1", type: .dynamic, targets: ["EchoRunner-0.1"]),
@@ -89,10 +90,14 @@ let package = Package(
     house("RunnerKit", ["CStadionRunner"]),
     runner("EchoRunner", ["CStadionRunner"]),
     runner("OnnxRuntimeRunner", ["RunnerKit", "CStadionRunner"]),
+    runner("LiteRTRunner", ["RunnerKit", "CStadionRunner", "CLinux"]),
+    // Structs that C functions of these engines take.
+    .target(
+      name: "COpenVINO", path: "Plugins/OpenVINORunner/COpenVINO", publicHeadersPath: ".", cSettings: cSettings),
+    runner("OpenVINORunner", ["RunnerKit", "CStadionRunner", "COpenVINO"], exclude: ["COpenVINO"]),
     .target(
       name: "CTensorFlow", path: "Plugins/TensorFlowRunner/CTensorFlow", publicHeadersPath: ".", cSettings: cSettings),
     runner("TensorFlowRunner", ["RunnerKit", "CStadionRunner", "CTensorFlow"], exclude: ["CTensorFlow"]),
-    runner("LiteRTRunner", ["RunnerKit", "CStadionRunner", "CLinux"]),
 
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),

@@ -25,9 +25,17 @@ final class KitHost: Sendable {
   private let state = Mutex(State())
   private let report: Report
   nonisolated(unsafe) let pointer: UnsafeMutablePointer<stadion_host>  // written in init only
+  nonisolated(unsafe) private let options: UnsafeMutablePointer<stadion_ext_host_options>  // written in init only
 
-  init(report: Report) {
+  /// - Parameter options: As of a manifest.
+  init(report: Report, options: [Subject.Option]) {
     self.report = report
+    let list = Views.options(options)
+    self.options = .allocate(capacity: 1)
+    self.options.initialize(
+      to: stadion_ext_host_options(
+        struct_size: UInt32(MemoryLayout<stadion_ext_host_options>.size), count: UInt32(list.count),
+        options: UnsafePointer(list.baseAddress)))
     pointer = .allocate(capacity: 1)
     pointer.initialize(
       to: stadion_host(
@@ -39,7 +47,13 @@ final class KitHost: Sendable {
         allocate: { host, _, byteCount in
           guard let context = host?.pointee.context else { return nil }
           return Unmanaged<KitHost>.fromOpaque(context)._withUnsafeGuaranteedRef { $0.allocate(byteCount) }
-        }, extension: { _, _ in nil }))
+        },
+        extension: { host, id in
+          guard let context = host?.pointee.context, let id, strcmp(id, STADION_EXT_HOST_OPTIONS) == 0 else {
+            return nil
+          }
+          return Unmanaged<KitHost>.fromOpaque(context)._withUnsafeGuaranteedRef { UnsafeRawPointer($0.options) }
+        }))
     pointer.pointee.context = Unmanaged.passRetained(self).toOpaque()
   }
 

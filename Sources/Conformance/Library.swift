@@ -19,7 +19,7 @@ final class Library: @unchecked Sendable {
   init(_ subject: Subject, _ report: Report) throws(Report.Stop) {
     self.subject = subject
     self.report = report
-    host = KitHost(report: report)
+    host = KitHost(report: report, options: subject.runnerOptions)
     report.doing("opening the library")
     guard let handle = dlopen(subject.path, RTLD_NOW | RTLD_LOCAL) else {
       let reason = String(cString: dlerror())

@@ -94,8 +94,8 @@ struct Metadata {
 }
 
 extension Device {
-  /// The device in C, for the rest of the process.
-  func makeForever() -> UnsafePointer<stadion_device> {
+  /// The device in C, until it is given to `free`.
+  func makeRaw() -> UnsafePointer<stadion_device> {
     let names = UnsafeMutablePointer<UnsafePointer<CChar>?>.allocate(capacity: formats.count + 1)
     for (index, format) in formats.enumerated() { names[index] = UnsafePointer(strdup(format)) }
     names[formats.count] = nil
@@ -116,5 +116,17 @@ extension Device {
     let pointer = UnsafeMutablePointer<stadion_device>.allocate(capacity: 1)
     pointer.initialize(to: device)
     return UnsafePointer(pointer)
+  }
+
+  static func free(_ raw: UnsafePointer<stadion_device>) {
+    var format = raw.pointee.formats
+    while let name = format?.pointee {
+      Glibc.free(UnsafeMutableRawPointer(mutating: name))
+      format = format?.successor()
+    }
+    raw.pointee.formats.deallocate()
+    Glibc.free(UnsafeMutableRawPointer(mutating: raw.pointee.name))
+    Glibc.free(UnsafeMutableRawPointer(mutating: raw.pointee.kind_name))
+    raw.deallocate()
   }
 }

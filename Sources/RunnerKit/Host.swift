@@ -16,6 +16,15 @@ public struct Host: @unchecked Sendable {  // the host's functions are tagged [a
     }
   }
 
+  /// Those of the manifest, which `create` is given too: known here so that `open` can ask the engine for its devices.
+  /// Nil from hosts that tell them only to `create`.
+  public var options: Options? {
+    guard let raw = `extension`(STADION_EXT_HOST_OPTIONS)?.assumingMemoryBound(to: stadion_ext_host_options.self),
+      raw.pointee.struct_size >= UInt32(MemoryLayout<stadion_ext_host_options>.size)
+    else { return nil }
+    return Options(raw.pointee.options, Int(raw.pointee.count))
+  }
+
   /// The host's extension, owned by the host until `close` returns; nil if it has none of that id.
   public func `extension`(_ id: String) -> UnsafeRawPointer? { raw.pointee.extension(raw, id) }
 }

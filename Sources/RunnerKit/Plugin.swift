@@ -8,9 +8,9 @@ public protocol RunnerPlugin {
   static var id: String { get }
   /// Of the runner, not of its engine.
   static var version: String { get }
-  /// "onnxruntime 1.32.0"; nil while only the engine knows. Asked again after each `Runner.init`.
+  /// "onnxruntime 1.32.0"; nil while only the engine knows. Asked again after `open` and each `Runner.init`.
   static var engine: String? { get }
-  /// At least one; the same list for the whole life of the process.
+  /// At least one. Asked once after each `open`, so that an engine can be asked first, and the same until `close`.
   static var devices: [Device] { get }
 
   /// How well this build suits this machine: 100 = plain, more = better. Throw when it can't run here. [control]

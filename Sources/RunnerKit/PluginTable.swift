@@ -44,10 +44,16 @@ public struct PluginTable: @unchecked Sendable {  // constant after init, but fo
     raw.pointee.open = { host, error in
       guard let host else { return stadion_code(STADION_INVALID_ARGUMENT) }
       served.host = host
-      return reporting(to: error) { () throws(RunnerError) in try served.plugin.open(Host(raw: host)) }
+      return reporting(to: error) { () throws(RunnerError) in
+        try served.plugin.open(Host(raw: host))
+        served.devices = served.plugin.devices.map { ($0, $0.makeRaw()) }
+        served.nameEngine()
+      }
     }
     raw.pointee.close = {
       served.plugin.close()
+      for device in served.devices { Device.free(device.raw) }
+      served.devices = []
       served.host = nil
     }
     raw.pointee.device = { index in index < served.devices.count ? served.devices[Int(index)].raw : nil }
@@ -100,14 +106,14 @@ nonisolated(unsafe) private var served: Served!  // written by PluginTable.init 
 private struct Served {
   let plugin: any RunnerPlugin.Type
   let table: UnsafeMutablePointer<stadion_plugin>
-  let devices: [(device: Device, raw: UnsafePointer<stadion_device>)]
+  /// From `open` to `close`.
+  var devices: [(device: Device, raw: UnsafePointer<stadion_device>)] = []
   let interrupt: UnsafePointer<stadion_ext_interrupt>?
   var host: UnsafePointer<stadion_host>?
 
   init<Plugin: RunnerPlugin>(_ plugin: Plugin.Type, table: UnsafeMutablePointer<stadion_plugin>) {
     self.plugin = plugin
     self.table = table
-    devices = plugin.devices.map { ($0, $0.makeForever()) }
     guard Plugin.Runner.Loaded.self is any InterruptibleModel.Type else {
       interrupt = nil
       return

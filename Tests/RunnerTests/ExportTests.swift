@@ -3,8 +3,10 @@ import Testing
 
 @Suite struct `Libraries of runners` {
   private static let libraries =
-    ["libEchoRunner.so", "libLiteRTRunner.so", "libOnnxRuntimeRunner.so", "libTensorFlowRunner.so"]
-    + (Torch.isReady ? [Torch.library] : [])
+    [
+      "libEchoRunner.so", "libLiteRTRunner.so", "libOnnxRuntimeRunner.so", "libOpenVINORunner.so",
+      "libTensorFlowRunner.so",
+    ] + (Torch.isReady ? [Torch.library] : [])
 
   @Test(arguments: libraries)
   func `export the entry function and nothing else`(library: String) throws {

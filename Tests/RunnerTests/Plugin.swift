@@ -73,7 +73,8 @@ final class Plugin: @unchecked Sendable {  // the contract says what may be call
     return unsafeBitCast(dlsym(library, STADION_ENTRY_SYMBOL)!, to: stadion_entry_fn.self)
   }
 
-  init(_ file: String) {
+  /// - Parameter options: What the host tells a plugin before it is opened; nil for a host that doesn't.
+  init(_ file: String, options: [String: String]? = nil) {
     raw = Self.entry(of: file)(STADION_ABI_MAJOR, STADION_ABI_MINOR)!
     host = .allocate(capacity: 1)
     host.initialize(to: stadion_host())
@@ -81,7 +82,10 @@ final class Plugin: @unchecked Sendable {  // the contract says what may be call
     host.pointee.abi_minor = STADION_ABI_MINOR
     host.pointee.log = { _, _, _ in }
     host.pointee.allocate = { _, ticket, size in allocate(ticket!, size) }
-    host.pointee.extension = { _, _ in nil }
+    host.pointee.context = options.map { UnsafeMutableRawPointer(hostOptions($0)) }
+    host.pointee.extension = { host, id in
+      strcmp(id!, STADION_EXT_HOST_OPTIONS) == 0 ? UnsafeRawPointer(host!.pointee.context) : nil
+    }
     var error = stadion_error()
     precondition(raw.pointee.open(host, &error) == 0)
   }
@@ -126,9 +130,25 @@ private func withText<Result>(_ text: String, _ body: (stadion_text) -> Result) 
 private func withOptions<Result>(
   _ options: [String: String], _ body: (UnsafePointer<stadion_option>?, Int) -> Result
 ) -> Result {
+  rawOptions(options).withUnsafeBufferPointer { body($0.baseAddress, $0.count) }
+}
+
+/// In C and for ever, as the plugin's host is.
+private func hostOptions(_ options: [String: String]) -> UnsafeMutablePointer<stadion_ext_host_options> {
+  let list = UnsafeMutableBufferPointer<stadion_option>.allocate(capacity: options.count)
+  _ = list.initialize(from: rawOptions(options))
+  let all = UnsafeMutablePointer<stadion_ext_host_options>.allocate(capacity: 1)
+  all.initialize(to: stadion_ext_host_options())
+  all.pointee.struct_size = UInt32(MemoryLayout<stadion_ext_host_options>.size)
+  all.pointee.count = UInt32(list.count)
+  all.pointee.options = UnsafePointer(list.baseAddress)
+  return all
+}
+
+private func rawOptions(_ options: [String: String]) -> [stadion_option] {
   func copy(_ text: String) -> stadion_text { stadion_text(data: strdup(text), size: text.utf8.count) }
   // Zero bytes survive, as strdup isn't trusted with them.
-  let pairs = options.map { key, value in
+  return options.map { key, value in
     var pair = stadion_option(key: copy(key), value: copy(value))
     if value.utf8.contains(0) {
       let bytes = UnsafeMutablePointer<CChar>.allocate(capacity: value.utf8.count)
@@ -137,7 +157,6 @@ private func withOptions<Result>(
     }
     return pair
   }
-  return pairs.withUnsafeBufferPointer { body($0.baseAddress, $0.count) }
 }
 
 /// Host memory that counts itself on its ticket.

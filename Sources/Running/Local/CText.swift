@@ -10,6 +10,21 @@ enum CText {
   }
 
   static func withOptions<R>(_ options: [String: String], _ body: (UnsafePointer<stadion_option>?, Int) -> R) -> R {
+    let (list, texts) = makeOptions(options)
+    defer { for text in texts { text.deallocate() } }
+    return list.withUnsafeBufferPointer { body($0.baseAddress, $0.count) }
+  }
+
+  /// The options in C, for the rest of the process.
+  static func optionsForever(_ options: [String: String]) -> UnsafeBufferPointer<stadion_option> {
+    let list = UnsafeMutableBufferPointer<stadion_option>.allocate(capacity: options.count)
+    _ = list.initialize(from: makeOptions(options).list)
+    return UnsafeBufferPointer(list)
+  }
+
+  private static func makeOptions(
+    _ options: [String: String]
+  ) -> (list: [stadion_option], texts: [UnsafeMutablePointer<CChar>]) {
     // By key, so that a runner sees the same order every time.
     let pairs = options.sorted { $0.key < $1.key }
     let bytes = pairs.map { Array($0.key.utf8) + Array($0.value.utf8) }
@@ -18,13 +33,12 @@ enum CText {
       for (index, byte) in text.enumerated() { memory[index] = CChar(bitPattern: byte) }
       return memory
     }
-    defer { for text in texts { text.deallocate() } }
     let list = zip(pairs, texts).map { pair, text in
       let keySize = pair.key.utf8.count
       return stadion_option(
         key: stadion_text(data: text, size: keySize),
         value: stadion_text(data: text + keySize, size: pair.value.utf8.count))
     }
-    return list.withUnsafeBufferPointer { body($0.baseAddress, $0.count) }
+    return (list, texts)
   }
 }

@@ -1,7 +1,8 @@
 import CStadionRunner
+import Glibc
 package import Telemetry
 
-/// What the host offers one plugin: its log and its memory. Lives as long as the library, which is never unmapped.
+/// What the host offers one plugin: its log, its memory and the manifest's options. Lives as long as the library, which is never unmapped.
 package final class HostTable: @unchecked Sendable {
   // @unchecked: written once in `init`, read-only then.
 
@@ -11,6 +12,7 @@ package final class HostTable: @unchecked Sendable {
   let pointer: UnsafeMutablePointer<stadion_host>
   private let runnerID: String
   private let sink: Sink?
+  private let options: UnsafeMutablePointer<stadion_ext_host_options>
 
   /// One output may not be larger; the sum is limited per request.
   private static let allocationLimit = 1 << 30
@@ -18,10 +20,18 @@ package final class HostTable: @unchecked Sendable {
   private static let shownLogBytes = 64 * 1024
   private static let sanestLogBytes = 64 * 1024 * 1024
 
-  /// - Parameter sink: Nil for the host's own log.
-  init(runnerID: String, sink: Sink? = nil) {
+  /// - Parameters:
+  ///   - options: Those of the manifest.
+  ///   - sink: Nil for the host's own log.
+  init(runnerID: String, options: [String: String], sink: Sink? = nil) {
     self.runnerID = runnerID
     self.sink = sink
+    let list = CText.optionsForever(options)
+    self.options = .allocate(capacity: 1)
+    self.options.initialize(
+      to: stadion_ext_host_options(
+        struct_size: UInt32(MemoryLayout<stadion_ext_host_options>.size), count: UInt32(list.count),
+        options: list.baseAddress))
     pointer = .allocate(capacity: 1)
     pointer.initialize(
       to: stadion_host(
@@ -35,7 +45,12 @@ package final class HostTable: @unchecked Sendable {
           if let outputs = Ticket.of(ticket)?.outputs { return outputs.allocateBuffer(count) }
           return TensorMemory.allocate(count, limit: HostTable.allocationLimit)
         },
-        extension: { _, _ in nil }))
+        extension: { host, id in
+          guard let context = host?.pointee.context, let id, strcmp(id, STADION_EXT_HOST_OPTIONS) == 0 else {
+            return nil
+          }
+          return Unmanaged<HostTable>.fromOpaque(context)._withUnsafeGuaranteedRef { UnsafeRawPointer($0.options) }
+        }))
     // Never released: even a refused library may have kept it.
     pointer.pointee.context = Unmanaged.passRetained(self).toOpaque()
   }

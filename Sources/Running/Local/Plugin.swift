@@ -78,7 +78,7 @@ package final class Plugin: @unchecked Sendable {
     self.table = table
     id = manifest.id
     version = table.pointee.version.map { String(cString: $0) } ?? manifest.version
-    host = HostTable(runnerID: manifest.id, sink: sink)
+    host = HostTable(runnerID: manifest.id, options: manifest.options, sink: sink)
     score = try Self.probe(table, manifest.id)
     let error = ErrorRecord()
     let code = table.pointee.open(host.pointer, error.pointer)

@@ -1,0 +1,121 @@
+// The same model in turns in this process, by OpenVINO's C interface, and through the host; the difference is what the
+// host adds. The settings are the runner's: f32, computed on the caller's thread. Prints one JSON object.
+#include <getopt.h>
+
+#include "http.h"
+#include "openvino.h"
+#include "samples.h"
+
+enum { MAX_RANK = 8 };
+
+struct session {
+  void *request;
+  int (*infer)(void *request);
+  char *input_name;
+  size_t value_count;
+  char shape[128];  // "1,43844,1"; an open dimension is 1
+  float *values;
+};
+
+static const char usage[] =
+    "usage: openvino_inprocess --library libopenvino_c.so --model FILE [--socket PATH --name MODEL] [--runs 50]\n"
+    "                          [--core N]\n";
+
+// Makes the one input, uniform floats of the model's shape, and gives it to the request.
+static void make_input(struct session *session, void *model) {
+  void *port, *tensor;
+  int element_type;
+  size_t count, length = 0;
+  struct ov_partial_shape declared;
+  int64_t dimensions[MAX_RANK];
+  OV(ov_model_inputs_size, (void *, size_t *), model, &count);
+  if (count != 1) die("%zu inputs, wanted 1", count);
+  OV(ov_model_const_input_by_index, (void *, size_t, void **), model, 0, &port);
+  OV(ov_port_get_any_name, (void *, char **), port, &session->input_name);
+  OV(ov_port_get_element_type, (void *, int *), port, &element_type);
+  OV(ov_port_get_partial_shape, (void *, struct ov_partial_shape *), port, &declared);
+  int64_t rank = declared.rank.max;
+  if (element_type != OV_FLOAT32 || rank < 1 || rank > MAX_RANK) die("the input is not an FP32 tensor of rank 1...8");
+  for (int64_t i = 0; i < rank; i++) {
+    struct ov_dimension size = declared.dimensions[i];
+    dimensions[i] = size.min == size.max ? size.max : 1;
+    length += (size_t)snprintf(session->shape + length, sizeof session->shape - length, i ? ",%lld" : "%lld",
+                               (long long)dimensions[i]);
+  }
+  session->value_count = count_of_shape(session->shape);
+  session->values = take_memory(session->value_count * sizeof(float));
+  fill_uniform(session->values, session->value_count);
+  struct ov_shape shape = {rank, dimensions};
+  OV(ov_tensor_create_from_host_ptr, (int, struct ov_shape, void *, void **), OV_FLOAT32, shape, session->values,
+     &tensor);
+  OV(ov_infer_request_set_input_tensor_by_index, (void *, size_t, void *), session->request, 0, tensor);
+}
+
+static struct session open_session(const char *path) {
+  struct session session = {0};
+  void *core, *model, *compiled;
+  static const struct ov_property settings[] = {
+      {"PERFORMANCE_HINT", "LATENCY"},     {"INFERENCE_PRECISION_HINT", "f32"},
+      {"EXECUTION_MODE_HINT", "ACCURACY"}, {"NUM_STREAMS", "0"},
+      {"INFERENCE_NUM_THREADS", "1"},      {"ENABLE_CPU_PINNING", "NO"},
+  };
+  OV(ov_core_create, (void **), &core);
+  OV(ov_core_read_model, (void *, const char *, const char *, void **), core, path, NULL, &model);
+  OV(ov_core_compile_model_props, (void *, void *, const char *, size_t, const struct ov_property *, void **), core,
+     model, "CPU", sizeof settings / sizeof settings[0], settings, &compiled);
+  OV(ov_compiled_model_create_infer_request, (void *, void **), compiled, &session.request);
+  session.infer = (int (*)(void *))ov_find("ov_infer_request_infer");
+  make_input(&session, model);
+  return session;
+}
+
+// Nanoseconds of one run; outputs stay in the request's own memory.
+static uint64_t run_here(struct session *session) {
+  uint64_t started = now_ns();
+  ov_check(session->infer(session->request), "ov_infer_request_infer");
+  return now_ns() - started;
+}
+
+int main(int count, char **arguments) {
+  const char *library = NULL, *model = NULL, *socket_path = NULL, *name = NULL;
+  int runs = 50, core = -1;
+  static const struct option options[] = {
+      {"library", 1, 0, 'l'}, {"model", 1, 0, 'm'}, {"socket", 1, 0, 's'}, {"name", 1, 0, 'n'},
+      {"runs", 1, 0, 'r'},    {"core", 1, 0, 'p'},  {0, 0, 0, 0}};
+  for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
+      case 'l': library = optarg; break;
+      case 'm': model = optarg; break;
+      case 's': socket_path = optarg; break;
+      case 'n': name = optarg; break;
+      case 'r': runs = atoi(optarg); break;
+      case 'p': core = atoi(optarg); break;
+      default: die(usage);
+    }
+  if (library == NULL || model == NULL || (socket_path == NULL) != (name == NULL) || runs < 1) die(usage);
+
+  pin_to_core(core);
+  const char *version = ov_open(library);
+  struct session session = open_session(model);
+  struct samples here = make_samples(), host = make_samples();
+  struct request request = {0};
+  struct connection connection = {0};
+  if (name != NULL) {
+    request = tensor_request(name, session.input_name, session.shape, false);
+    connection.fd = connect_unix(socket_path);
+  }
+  for (int i = -3; i < runs; i++) {  // the first three warm up
+    uint64_t ns = run_here(&session);
+    if (i >= 0) add_sample(&here, ns);
+    if (name == NULL) continue;
+    ns = exchange(&connection, &request);
+    const char *problem = problem_with(&connection, &request);
+    if (problem != NULL) die("%s: %s\n%.600s", name, problem, connection.buffer);
+    if (i >= 0) add_sample(&host, ns);
+  }
+  printf("{\"engine\": \"%s\", \"in_process\": {", version);
+  print_samples(&here);
+  printf("}, \"host\": {");
+  print_samples(&host);
+  printf("}, \"request_bytes\": %zu, \"response_bytes\": %zu}\n", request.byte_count, connection.received);
+  return 0;
+}

@@ -1,0 +1,1 @@
+../../Plugins/OpenVINORunner/ModelSettings.swift
