@@ -26,7 +26,7 @@ struct `Hostile ONNX models` {
     let sources = try [
       "add", "branch", "concat_text", "liar", "loop", "multiples", "nested_20", "product", "quantised", "running_sum",
     ].map { [UInt8](try Data(contentsOf: URL(fileURLWithPath: Setup.onnx($0)))) }
-    let host = try Host { folder in
+    let host = try Host(["--runners", Self.runner]) { folder in
       try folder.addOnnx("good", "identity_f32")
       for index in 0..<100 {
         var bytes = sources.randomElement(using: &random)!
@@ -65,7 +65,7 @@ struct `Hostile ONNX models` {
   }
 
   @Test func `get no file from outside their folder`() throws {
-    let host = try Host { folder in
+    let host = try Host(["--runners", Self.runner]) { folder in
       try folder.addOnnx("good", "identity_f32")
       for name in ["weights_beside", "weights_above", "weights_absolute"] { try folder.addOnnx(name, name) }
       try folder.write("models/weights_beside/1/weights.bin", [1, 2, 3, 4])
@@ -86,7 +86,7 @@ struct `Hostile ONNX models` {
   }
 
   @Test func `ask for more memory than there is in vain`() throws {
-    let host = try Host { folder in
+    let host = try Host(["--runners", Self.runner]) { folder in
       try folder.addOnnx("good", "identity_f32")
       for name in ["huge_input", "huge_output", "huge_constant", "fill"] { try folder.addOnnx(name, name) }
     }

@@ -67,7 +67,7 @@ struct `TFLite models through the host` {
   }
 
   @Test func `that LiteRT would answer with nothing aren't served, and it says what to do`() throws {
-    let host = try Host {
+    let host = try Host(["--runners", "org.stadion.litert"]) {
       try $0.addTFLite("reshape", Setup.tflite("reshape"))
       try $0.addTFLite("add", Setup.tflite("add"))
     }

@@ -91,15 +91,14 @@ struct `OpenVINO models through the host` {
     #expect(try add() == [floats("z", [1, 4], ones.map { $0 * 2 })])
     let first = try host.process(Self.id)
     try host.folder.addIR("nested", "nested")
+    // The router may try once more before it gives up.
     let isSaid = try holds(limit: .seconds(60)) {
-      try host.index().contains { $0.hasPrefix("nested:1 UNAVAILABLE: ") && $0.contains("load") }
+      try host.index().contains { $0.hasPrefix("nested:1 UNAVAILABLE: ") && $0.contains(Self.id) }
     }
     #expect(isSaid, "\(host.state)")
     #expect(holds(limit: .seconds(30)) { (try? add()) != nil }, "\(host.state)")
     #expect(try host.process(Self.id) != first)
     #expect(!Processes.runs(first))
-    let reason = try #require(try host.index().first { $0.hasPrefix("nested") })
-    #expect(reason.contains(Self.id), "\(reason)")
   }
 
   /// A Loop can't be cancelled: its process is ended.
