@@ -36,6 +36,14 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
           floats("x", [64], [Float](repeating: 0.5, count: 64)),
         ]
       }),
+    ShippedRunner(
+      name: "tensorflow", isInstalled: Setup.hasTensorFlow,
+      addIdentity: { folder, model, _, type in try folder.addSavedModel(model, "identity_\(type.manifestName)") },
+      addEndless: { _, _ in [] }),
+    ShippedRunner(
+      name: "torch", isInstalled: Setup.hasTorch,
+      addIdentity: { folder, model, _, type in try folder.addTorch(model, "identity_\(type.manifestName)") },
+      addEndless: { _, _ in [] }),
   ]
 
   var testDescription: String { name }

@@ -10,53 +10,6 @@ import Wire
 struct `OpenVINO models through the host` {
   private static let id = "org.stadion.openvino"
 
-  private func audio() -> [Float] {
-    var seed: UInt32 = 12345
-    return (0..<43844).map { index -> Float in
-      seed = seed &* 1_664_525 &+ 1_013_904_223
-      let t = Double(index) / 22050
-      let noise = Double(seed >> 8) / 16_777_216 - 0.5
-      return Float(0.3 * sin(2 * .pi * 261.63 * t) + 0.2 * sin(2 * .pi * 440 * t) + 0.02 * noise)
-    }
-  }
-
-  /// Outputs by what they mean: formats name them differently.
-  private func listen(_ host: Host, _ model: String, _ audio: [Float]) throws -> [String: [Float]] {
-    let input = try #require(try host.client.metadata(ModelID(model)).inputs.first)
-    let meanings = [":0": "contour", ":1": "note", ":2": "onset"]
-    var heard: [String: [Float]] = [:]
-    for output in try host.infer(model, floats(input.name, [1, 43844, 1], audio)) {
-      let meaning = meanings[String(output.name.suffix(2))] ?? output.name
-      heard[meaning] = (0..<output.bytes.count / 4).map { output.load(Float.self, at: $0 * 4) }
-    }
-    return heard
-  }
-
-  @Test(arguments: ["process", "host"])
-  func `agree in all four formats with ONNX Runtime`(isolation: String) throws {
-    let formats = ["onnx", "tflite", "saved_model", "openvino"]
-    let host = try Host.withRunners { folder in
-      try folder.addOpenVINO(["isolation": isolation])
-      try folder.addManifest("onnxruntime")
-      try folder.addBasicPitch("reference", "onnx", runner: "org.stadion.onnxruntime")
-      for format in formats { try folder.addBasicPitch(format, format, runner: Self.id) }
-    }
-    #expect(try host.server(of: "reference") == "org.stadion.onnxruntime")
-    let audio = audio()
-    let expected = try listen(host, "reference", audio)
-    #expect(expected.keys.sorted() == ["contour", "note", "onset"])
-    for format in formats {
-      #expect(try host.server(of: format) == Self.id, "\(host.state)")
-      let found = try listen(host, format, audio)
-      for (meaning, values) in expected {
-        let other = try #require(found[meaning], "\(format) has \(found.keys)")
-        #expect(other.count == values.count)
-        let error = zip(values, other).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
-        #expect(error <= 2e-6, "\(format) \(meaning)")
-      }
-    }
-  }
-
   @Test func `are on the devices that the engine has found`() throws {
     let host = try Host.withRunners { folder in
       try folder.addOpenVINO(["devices": [["kind": "cpu"], ["kind": "gpu"], ["kind": "npu"]]])
@@ -70,6 +23,17 @@ struct `OpenVINO models through the host` {
     #expect(devices.first?["name"]?.string.map { $0 != "CPU" && !$0.isEmpty } == true, "\(runner.text)")
   }
 
+  @Test func `run in the host where its operator wants that`() throws {
+    let host = try Host.withRunners { folder in
+      try folder.addOpenVINO(["isolation": "host"])
+      try folder.addIR("add", "add")
+    }
+    let ones = [Float](repeating: 1, count: 4)
+    let sum = try host.infer("add", floats("x", [1, 4], ones), floats("y", [1, 4], ones))
+    #expect(sum == [floats("z", [1, 4], ones.map { $0 * 2 })])
+    #expect(try host.process(Self.id) == 0)
+  }
+
   @Test func `whose engine isn't there are told where to get it`() throws {
     let host = try Host.withRunners { folder in
       try folder.addOpenVINO(["options": ["library": "/nowhere/libopenvino_c.so.2641"]])
@@ -81,7 +45,7 @@ struct `OpenVINO models through the host` {
   }
 
   /// A compilation can't be stopped from within: its time doubles with each level of `nested`.
-  @Test(.timeLimit(.minutes(2))) func `that take too long to compile are given up, and the others come back`() throws {
+  @Test(.timeLimit(.minutes(5))) func `that take too long to compile are given up, and the others come back`() throws {
     let host = try Host.withRunners(["--restart-after-ms", "1"]) { folder in
       try folder.addOpenVINO(["limits": ["loadTimeoutMs": 1000, "killAfterMs": 500]])
       try folder.addIR("add", "add")
@@ -92,7 +56,7 @@ struct `OpenVINO models through the host` {
     let first = try host.process(Self.id)
     try host.folder.addIR("nested", "nested")
     // The router may try once more before it gives up.
-    let isSaid = try holds(limit: .seconds(60)) {
+    let isSaid = try holds(limit: .seconds(180)) {
       try host.index().contains { $0.hasPrefix("nested:1 UNAVAILABLE: ") && $0.contains(Self.id) }
     }
     #expect(isSaid, "\(host.state)")
@@ -102,7 +66,7 @@ struct `OpenVINO models through the host` {
   }
 
   /// A Loop can't be cancelled: its process is ended.
-  @Test(.timeLimit(.minutes(1))) func `that never end are ended with their process`() throws {
+  @Test(.timeLimit(.minutes(5))) func `that never end are ended with their process`() throws {
     let host = try Host.withRunners(["--restart-after-ms", "1"]) { folder in
       try folder.addOpenVINO(["limits": ["killAfterMs": 500]])
       try folder.addOnnx("loop", "loop")
@@ -135,10 +99,9 @@ struct `OpenVINO models through the host` {
     let process = try host.process(Self.id)
     try #require(process != 0, "\(host.state)")
     let before = Processes.memory("VmRSS", of: process)
-    let audio = audio()
     for cycle in 1...5 {
       try host.client.load("m")
-      _ = try listen(host, "m", audio)
+      _ = try host.listen("m")
       let loaded = Processes.memory("VmRSS", of: process)
       try host.client.unload("m")
       let after = Processes.memory("VmRSS", of: process)

@@ -42,6 +42,7 @@ extension TemporaryFolder {
     switch format {
     case "onnx": try copy(Setup.basicPitch, to: "models/\(name)/1/model.onnx")
     case "tflite": try copy("\(files)/nmp.tflite", to: "models/\(name)/1/model.tflite")
+    case "static_tflite": try copy("\(files)/static.tflite", to: "models/\(name)/1/model.tflite")
     case "saved_model": try copy("\(files)/saved_model", to: "models/\(name)/1/saved_model")
     default: try addIR(name, "basic_pitch")
     }
