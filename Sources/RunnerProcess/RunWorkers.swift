@@ -62,6 +62,7 @@ final class RunWorkers: @unchecked Sendable {
         &handle, nil,
         { argument in
           linux_name_thread("run")
+          linux_prefer_short_slices()
           Unmanaged<RunWorkers>.fromOpaque(argument!).takeRetainedValue().work()
           return nil
         }, Unmanaged.passRetained(self).toOpaque())

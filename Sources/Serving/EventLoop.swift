@@ -92,6 +92,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
       { argument in
         let start = Unmanaged<ThreadStart>.fromOpaque(argument!).takeRetainedValue()
         linux_name_thread(start.name)
+        linux_prefer_short_slices()
         start.loop.run()
         return nil
       }, box.toOpaque())

@@ -21,6 +21,9 @@ int linux_accept(int listener);
 int linux_cpu_count(void);
 // Names the calling thread for `top -H`; cut at 15 bytes.
 void linux_name_thread(const char *name);
+// Asks the scheduler to run the calling thread soon after each wake-up rather than long at once. Takes no more than its
+// share; does nothing on kernels before 6.12, which have one slice for all.
+void linux_prefer_short_slices(void);
 // CLOCK_MONOTONIC in nanoseconds.
 uint64_t linux_now_ns(void);
 // Gives freed memory back to the system.
