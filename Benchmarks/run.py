@@ -189,7 +189,8 @@ class Bench(ProcessGroups, EngineGroups):
     return self.values, problems
 
 
-GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace"]
+GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
+          "engines"]
 
 
 def parse_options():
