@@ -50,6 +50,7 @@ let package = Package(
     .target(name: "CConfinement", cSettings: cSettings),
     .target(name: "CImages", cSettings: cSettings),
     .target(name: "CRunning", cSettings: cSettings),
+    .target(name: "CStorage", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -65,6 +66,7 @@ let package = Package(
     house(
       "RunnerProcess",
       ["Running", "Confinement", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
+    house("Storage", ["CStorage", "CLinux", "Inference", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
@@ -108,6 +110,7 @@ let package = Package(
         "CStadionRunner", "Wire",
       ]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
+    tests("StorageTests", ["Storage", "Inference", "Wire", "BlockingTests"], exclude: ["Servers"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
