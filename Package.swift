@@ -110,6 +110,9 @@ let package = Package(
         "CStadionRunner", "Wire",
       ]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
+    .executableTarget(
+      name: "StorageProbe", dependencies: ["Storage", "Inference", "Wire"], path: "Tests/Fixtures/StorageProbe",
+      swiftSettings: swiftSettings),
     tests("StorageTests", ["Storage", "Inference", "Wire", "BlockingTests"], exclude: ["Servers"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(

@@ -12,6 +12,18 @@ package enum AzureCredentials: Sendable {
   /// - Parameter clientID: Of an identity that the user has assigned; nil for the machine's own.
   case managedIdentity(clientID: String? = nil, service: String = "http://169.254.169.254")
 
+  /// `AZURE_STORAGE_KEY`, else `AZURE_STORAGE_SAS_TOKEN`, else the identity of this machine, `AZURE_CLIENT_ID` if it has
+  /// several.
+  package init(environment: [String: String]) {
+    if let key = environment["AZURE_STORAGE_KEY"] {
+      self = .sharedKey(Secret(key))
+    } else if let query = environment["AZURE_STORAGE_SAS_TOKEN"] {
+      self = .sas(Secret(query))
+    } else {
+      self = .managedIdentity(clientID: environment["AZURE_CLIENT_ID"])
+    }
+  }
+
   func signer(account: String) throws(HostError) -> any RequestSigner {
     switch self {
     case .sharedKey(let key):

@@ -10,8 +10,13 @@ package enum GoogleCredentials: Sendable {
   /// A key for interoperability with S3.
   case hmac(keyID: String, secret: Secret)
 
-  /// The file that `GOOGLE_APPLICATION_CREDENTIALS` names, else the metadata service at `GCE_METADATA_HOST`.
+  /// The keys `GOOGLE_HMAC_KEY_ID` and `GOOGLE_HMAC_SECRET`, else the file that `GOOGLE_APPLICATION_CREDENTIALS` names,
+  /// else the metadata service at `GCE_METADATA_HOST`.
   package init(environment: [String: String]) throws(HostError) {
+    if let keyID = environment["GOOGLE_HMAC_KEY_ID"], let secret = environment["GOOGLE_HMAC_SECRET"] {
+      self = .hmac(keyID: keyID, secret: Secret(secret))
+      return
+    }
     guard let path = environment["GOOGLE_APPLICATION_CREDENTIALS"] else {
       self = environment["GCE_METADATA_HOST"].map { .metadata(host: $0) } ?? .metadata()
       return

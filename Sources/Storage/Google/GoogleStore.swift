@@ -12,14 +12,12 @@ package struct GoogleStore: ObjectStore {
     // Google's name for "wherever the bucket is" in signatures.
     settings.region = "auto"
     settings.usesPathStyle = settings.usesPathStyle ?? true
-    let isOurs = settings.endpoint != nil
     settings.endpoint = settings.endpoint ?? "https://storage.googleapis.com"
-    let kind = isOurs ? "google" : "google cloud"
     if let tokens = try credentials.tokens(caFile: settings.caFile) {
-      store = try S3Store(settings, .google, BearerSigner(tokens: tokens), kind: kind)
+      store = try S3Store(settings, .google, BearerSigner(tokens: tokens), kind: "google")
     } else if case .hmac(let keyID, let secret) = credentials {
       let chain = AWSCredentialsChain(AWSCredentials(keyID: keyID, secret: secret))
-      store = try S3Store(settings, .s3, SigV4(credentials: chain, region: settings.region), kind: kind)
+      store = try S3Store(settings, .s3, SigV4(credentials: chain, region: settings.region), kind: "google")
     } else {
       preconditionFailure("credentials without tokens are HMAC keys")
     }
