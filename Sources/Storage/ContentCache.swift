@@ -19,13 +19,22 @@ package final class ContentCache: Sendable {
     var byteCount: Int
     var lastUse: UInt64
     var openCount = 0
-    /// False while somebody fetches it.
-    var isWhole: Bool
+    var condition: Condition
+  }
+
+  private enum Condition {
+    /// Left by an earlier process; nobody has looked at it yet.
+    case isFound
+    /// Somebody fetches it, or reads it to see that it is what it should be.
+    case isBusy
+    case isGood
   }
 
   private struct State {
     var entries: [SHA256Digest: Entry] = [:]
     var useCount: UInt64 = 0
+    /// Content of a local folder that has been read and was right.
+    var checked: [SHA256Digest: FileMark] = [:]
 
     var byteCount: Int { entries.values.reduce(0) { $0 + $1.byteCount } }
 
@@ -80,7 +89,7 @@ package final class ContentCache: Sendable {
     var state = State()
     for file in found {
       state.useCount += 1
-      state.entries[file.digest] = Entry(byteCount: file.byteCount, lastUse: state.useCount, isWhole: true)
+      state.entries[file.digest] = Entry(byteCount: file.byteCount, lastUse: state.useCount, condition: .isFound)
     }
     return state
   }
@@ -94,7 +103,14 @@ package final class ContentCache: Sendable {
   package func open(_ digest: SHA256Digest, _ call: StorageCall) throws(HostError) -> File {
     let key = ObjectKey(content: digest)
     if let path = content.store.localPath(of: key) {
-      guard try content.facts(of: digest, call) != nil else { throw content.store.noSuch(key) }
+      guard let mark = FileMark(path) else { throw content.store.noSuch(key) }
+      if state.withLock({ $0.checked[digest] }) != mark {
+        guard try sha256(of: path, call) == digest else {
+          throw HostError(
+            .internalError, "\(content.store.description): \(key) is damaged; delete it and store it again")
+        }
+        state.withLock { $0.checked[digest] = mark }
+      }
       return File(path)
     }
     var byteCount: Int?
@@ -102,33 +118,42 @@ package final class ContentCache: Sendable {
       try call.check("waiting for \(digest)")
       switch try claim(digest, byteCount) {
       case .isHere: return file(digest)
-      case .isFetched: try call.pause(for: .milliseconds(20), "waiting for \(digest)")
+      case .isBusy: try call.pause(for: .milliseconds(20), "waiting for \(digest)")
       case .isUnknown:
         guard let facts = try content.facts(of: digest, call) else { throw content.store.noSuch(key) }
         byteCount = facts.byteCount
-      case .isOurs:
+      case .isOurs(let isThere):
         do throws(HostError) {
-          try fetch(digest, call)
-          return file(digest)
+          let isGood = isThere ? try sha256(of: path(of: digest), call) == digest : false
+          if !isGood { try fetch(digest, call) }
         } catch {
           state.withLock { $0.entries[digest] = nil }
+          unlink(path(of: digest))
           throw error
         }
+        state.withLock { $0.entries[digest]?.condition = .isGood }
+        return file(digest)
       }
     }
   }
 
-  private enum Claim { case isHere, isFetched, isUnknown, isOurs }
+  private enum Claim {
+    case isHere, isBusy, isUnknown
+    /// To fetch, or to look at where it is there.
+    case isOurs(isThere: Bool)
+  }
 
-  /// Takes a use of what is here, or the duty to fetch it and the room for it, in one step.
+  /// Takes a use of what is here, or the duty to fetch it or to look at it and the room for it, in one step.
   private func claim(_ digest: SHA256Digest, _ byteCount: Int?) throws(HostError) -> Claim {
-    let result = state.withLock { state -> Result<(Claim, [SHA256Digest]), HostError> in
+    let result = state.withLock { state -> Result<Claim, HostError> in
       if let entry = state.entries[digest] {
-        guard entry.isWhole else { return .success((.isFetched, [])) }
+        guard entry.condition != .isBusy else { return .success(.isBusy) }
         state.use(digest)
-        return .success((.isHere, []))
+        guard entry.condition == .isFound else { return .success(.isHere) }
+        state.entries[digest]?.condition = .isBusy
+        return .success(.isOurs(isThere: true))
       }
-      guard let byteCount else { return .success((.isUnknown, [])) }
+      guard let byteCount else { return .success(.isUnknown) }
       let evicted = Self.evict(from: &state, for: byteCount, limit: byteLimit)
       guard state.byteCount + byteCount <= byteLimit else {
         return .failure(
@@ -137,13 +162,13 @@ package final class ContentCache: Sendable {
             "cache \(folder) has no room for \(byteCount) bytes: \(state.byteCount) of \(byteLimit) are in use; "
               + "unload models or raise its limit"))
       }
-      state.entries[digest] = Entry(byteCount: byteCount, lastUse: 0, isWhole: false)
+      state.entries[digest] = Entry(byteCount: byteCount, lastUse: 0, condition: .isBusy)
       state.use(digest)
       // Under the lock, so that nobody fetches it anew before its old file is gone.
       for digest in evicted { unlink(path(of: digest)) }
-      return .success((.isOurs, evicted))
+      return .success(.isOurs(isThere: false))
     }
-    return try result.get().0
+    return try result.get()
   }
 
   private func evict(for byteCount: Int) {
@@ -154,7 +179,7 @@ package final class ContentCache: Sendable {
 
   /// Takes out what isn't open, longest unused first, until there is room; nothing if that would not do.
   private static func evict(from state: inout State, for byteCount: Int, limit byteLimit: Int) -> [SHA256Digest] {
-    let idle = state.entries.filter { $0.value.openCount == 0 && $0.value.isWhole }.sorted { $0.value.lastUse < $1.value.lastUse }
+    let idle = state.entries.filter { $0.value.openCount == 0 }.sorted { $0.value.lastUse < $1.value.lastUse }
     var excess = state.byteCount - (byteLimit - byteCount)
     guard excess > 0, byteCount == 0 || idle.reduce(0, { $0 + $1.value.byteCount }) >= excess else { return [] }
     var evicted: [SHA256Digest] = []
@@ -172,7 +197,13 @@ package final class ContentCache: Sendable {
     let file = try IncomingFile(in: "\(folder)/incoming")
     try content.fetch(digest, into: file, call)
     try file.publish(as: path(of: digest))
-    state.withLock { $0.entries[digest]?.isWhole = true }
+  }
+
+  private func sha256(of path: String, _ call: StorageCall) throws(HostError) -> SHA256Digest {
+    let file = linux_open(path, O_RDONLY | O_NOFOLLOW, 0)
+    guard file >= 0 else { throw HostError(.internalError, "\(path) can't be opened: \(systemErrorText)") }
+    defer { Glibc.close(file) }
+    return try FileSlice(descriptor: file).sha256(call)
   }
 
   /// The caller has claimed a use, which ends with the file.
@@ -181,5 +212,22 @@ package final class ContentCache: Sendable {
     // The order of use outlives this process.
     utimensat(AT_FDCWD, path, nil, 0)
     return File(path) { [self] in state.withLock { $0.entries[digest]?.openCount -= 1 } }
+  }
+}
+
+/// What changes when a file does.
+private struct FileMark: Equatable {
+  private let device: UInt, inode: UInt
+  private let byteCount: Int, seconds: Int, nanoseconds: Int
+
+  /// Nil if there is no such regular file.
+  init?(_ path: String) {
+    var status = stat()
+    guard lstat(path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return nil }
+    device = status.st_dev
+    inode = status.st_ino
+    byteCount = Int(status.st_size)
+    seconds = status.st_ctim.tv_sec
+    nanoseconds = status.st_ctim.tv_nsec
   }
 }

@@ -81,6 +81,7 @@ package struct ContentStore: Sendable {
     }
     throw HostError(
       .internalError,
-      "\(store.description): \(key) is damaged: its content is \(found), read \(Self.maxReads) times; store it again")
+      "\(store.description): \(key) is damaged: its content is \(found), read \(Self.maxReads) times; "
+        + "delete it and store it again")
   }
 }

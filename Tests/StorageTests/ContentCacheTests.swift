@@ -148,6 +148,28 @@ private final class Arrivals: Sendable {
     #expect(cached == [digest.text])
   }
 
+  @Test func `fetches anew what was damaged between two processes`() throws {
+    let store = try RemoteFolder("\(temporary.path)/store")
+    let digest = try fill(ContentStore(store), 1)[0]
+    do {
+      let cache = try ContentCache("\(temporary.path)/cache", byteLimit: 5000, ContentStore(store))
+      _ = try cache.open(digest, call)
+    }
+    _ = try temporary.file("cache/\(digest)", noise(1000, seed: 9))
+    let cache = try ContentCache("\(temporary.path)/cache", byteLimit: 5000, ContentStore(store))
+    #expect(FileManager.default.contents(atPath: try cache.open(digest, call).path) == Data(noise(1000)))
+    #expect(store.readCount.withLock { $0 } == 2)
+  }
+
+  @Test func `gives out no damaged content of a local folder`() throws {
+    let folder = try LocalFolder("\(temporary.path)/store")
+    let digest = try fill(ContentStore(folder), 1)[0]
+    let cache = try ContentCache("\(temporary.path)/cache", byteLimit: 1, ContentStore(folder))
+    _ = try cache.open(digest, call)
+    _ = try temporary.file("store/\(ObjectKey(content: digest))", noise(1000, seed: 9))
+    #expect(code { _ = try cache.open(digest, call) } == .internalError)
+  }
+
   @Test func `uses content of a local folder where it lies`() throws {
     let store = ContentStore(try LocalFolder("\(temporary.path)/store"))
     let digest = try fill(store, 1)[0]
