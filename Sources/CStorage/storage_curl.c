@@ -73,11 +73,11 @@ static void open_library(void) {
     void *function;
     const char *name;
   } const symbols[] = {
-      {&curl.global_init, "curl_global_init"},     {&curl.easy_init, "curl_easy_init"},
-      {&curl.easy_cleanup, "curl_easy_cleanup"},   {&curl.easy_reset, "curl_easy_reset"},
-      {&curl.easy_setopt, "curl_easy_setopt"},     {&curl.easy_getinfo, "curl_easy_getinfo"},
-      {&curl.easy_perform, "curl_easy_perform"},   {&curl.easy_strerror, "curl_easy_strerror"},
-      {&curl.slist_append, "curl_slist_append"},   {&curl.slist_free_all, "curl_slist_free_all"},
+      {&curl.global_init, "curl_global_init"},   {&curl.easy_init, "curl_easy_init"},
+      {&curl.easy_cleanup, "curl_easy_cleanup"}, {&curl.easy_reset, "curl_easy_reset"},
+      {&curl.easy_setopt, "curl_easy_setopt"},   {&curl.easy_getinfo, "curl_easy_getinfo"},
+      {&curl.easy_perform, "curl_easy_perform"}, {&curl.easy_strerror, "curl_easy_strerror"},
+      {&curl.slist_append, "curl_slist_append"}, {&curl.slist_free_all, "curl_slist_free_all"},
   };
   for (size_t index = 0; index < sizeof symbols / sizeof *symbols; index++) {
     void *address = dlsym(library, symbols[index].name);
@@ -134,7 +134,7 @@ static int progress(void *context, int64_t total_in, int64_t in, int64_t total_o
 
 static int set_up(void *handle, const storage_exchange *exchange, slist *headers, char *error) {
   int code = 0;
-#define SET(option, type, value) \
+#define SET(option, type, value)                                                                                       \
   if (!code) code = curl.easy_setopt(handle, option, (type)(value))
   SET(OPTION_ERROR_BUFFER, char *, error);
   SET(OPTION_NO_SIGNAL, long, 1);
@@ -158,13 +158,13 @@ static int set_up(void *handle, const storage_exchange *exchange, slist *headers
   }
   SET(OPTION_METHOD, const char *, exchange->method);
   if (!strcmp(exchange->method, "HEAD")) SET(OPTION_NO_BODY, long, 1);
-  SET(OPTION_READ, size_t(*)(char *, size_t, size_t, void *), read_body);
+  SET(OPTION_READ, size_t (*)(char *, size_t, size_t, void *), read_body);
   SET(OPTION_READ_DATA, const void *, exchange);
   SET(OPTION_SEEK, int (*)(void *, int64_t, int), seek_body);
   SET(OPTION_SEEK_DATA, const void *, exchange);
-  SET(OPTION_HEADER, size_t(*)(char *, size_t, size_t, void *), take_header);
+  SET(OPTION_HEADER, size_t (*)(char *, size_t, size_t, void *), take_header);
   SET(OPTION_HEADER_DATA, const void *, exchange);
-  SET(OPTION_WRITE, size_t(*)(char *, size_t, size_t, void *), take_body);
+  SET(OPTION_WRITE, size_t (*)(char *, size_t, size_t, void *), take_body);
   SET(OPTION_WRITE_DATA, const void *, exchange);
   SET(OPTION_PROGRESS, int (*)(void *, int64_t, int64_t, int64_t, int64_t), progress);
   SET(OPTION_PROGRESS_DATA, const void *, exchange);

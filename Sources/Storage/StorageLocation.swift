@@ -54,7 +54,8 @@ package struct StorageLocation: Sendable {
       return try LocalFolder(path[0])
     case "s3":
       var settings = try bucket()
-      settings.region = options["region"] ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
+      settings.region =
+        options["region"] ?? environment["AWS_REGION"] ?? environment["AWS_DEFAULT_REGION"] ?? "us-east-1"
       settings.endpoint = options["endpoint"] ?? environment["AWS_ENDPOINT_URL_S3"] ?? environment["AWS_ENDPOINT_URL"]
       if let style = options["path-style"] {
         guard let usesPath = Bool(style) else {

@@ -69,6 +69,16 @@ import Testing
     #expect(try credentials(authorized) == ["k", "s", "session-token"])
   }
 
+  @Test(.enabled(if: Server.isThere, Server.needs)) func `are fetched anew when they are refused`() throws {
+    let bucket = try S3Bucket()
+    let server = try Server("metadata.py", [S3Bucket.keyID, S3Bucket.secret, "expired"])
+    let chain = AWSCredentialsChain(environment: ["AWS_EC2_METADATA_SERVICE_ENDPOINT": server.address])
+    let store = try S3Store(bucket.settings(), chain)
+    #expect(try store.keys() == [])
+    #expect(
+      try bucket.server.requests().map { $0.headers["x-amz-security-token"] } == ["expired", "session-token"])
+  }
+
   @Test(.enabled(if: Server.isThere, Server.needs)) func `of the machine sign for S3`() throws {
     let bucket = try S3Bucket()
     let server = try Server("metadata.py", [S3Bucket.keyID, S3Bucket.secret])

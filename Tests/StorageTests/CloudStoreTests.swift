@@ -61,7 +61,9 @@ private func checkFaults(_ store: some ObjectStore, _ server: Server, _ temporar
   }
 
   private var account: GoogleCredentials {
-    get throws { try GoogleCredentials(environment: ["GOOGLE_APPLICATION_CREDENTIALS": "\(temporary.path)/account.json"]) }
+    get throws {
+      try GoogleCredentials(environment: ["GOOGLE_APPLICATION_CREDENTIALS": "\(temporary.path)/account.json"])
+    }
   }
 
   @Test func `is used with a service account`() throws {

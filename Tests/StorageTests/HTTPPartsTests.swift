@@ -4,7 +4,9 @@ import Testing
 @testable import Storage
 
 @Suite struct `Small notations` {
-  @Test(arguments: [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy")])
+  @Test(arguments: [
+    ("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg=="), ("foobar", "Zm9vYmFy"),
+  ])
   func `base 64 is RFC 4648's`(text: String, encoded: String) {
     #expect(Base64.encode(text.utf8) == encoded)
     #expect(Base64.decode(encoded) == Array(text.utf8))
@@ -43,6 +45,12 @@ import Testing
   @Test func `addresses are encoded as they are signed`() throws {
     let address = try HTTPAddress("http://h:1/").at("/a b/ü+", [("b", "x/y"), ("a", "1 2")])
     #expect(address.text == "http://h:1/a%20b/%C3%BC%2B?a=1%202&b=x%2Fy")
+  }
+
+  @Test(arguments: [
+    ("https://H:443/", "https://h/"), ("http://h:80", "http://h/"), ("https://h:80/", "https://h:80/"),
+  ]) func `addresses leave out the port that Host leaves out`(text: String, plain: String) throws {
+    #expect(try HTTPAddress(text).text == plain)
   }
 
   @Test(arguments: ["h", "ftp://h", "http://", "http://u@h", "http://h/?q", "http://h h"])

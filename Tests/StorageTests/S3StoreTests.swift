@@ -2,6 +2,7 @@ import BlockingTests
 import Foundation
 import Inference
 import Storage
+import Synchronization
 import Testing
 import Wire
 
@@ -199,10 +200,55 @@ import Wire
     let key = try ObjectKey("k")
     try store.put(temporary.file("x", noise(1_000_000)), at: key)
     try bucket.server.meet(.at("slow", bytes: 10_000).on("GET", count: 2))
-    #expect(code { _ = try store.bytes(of: key, StorageCall(deadline: .now + .milliseconds(700))) } == .deadlineExceeded)
+    #expect(
+      code { _ = try store.bytes(of: key, StorageCall(deadline: .now + .milliseconds(700))) } == .deadlineExceeded)
     let cancelled = StorageCall()
     #expect(
       code { try store.get(key, range: nil, cancelled) { (_) throws(HostError) in cancelled.cancel() } } == .cancelled)
+  }
+
+  @Test func `ends a call that nobody answers when it is cancelled or late`() throws {
+    try bucket.server.meet(Server.Fault.stall.on("HEAD", count: 2))
+    #expect(
+      code { _ = try store.facts(of: ObjectKey("k"), StorageCall(deadline: .now + .milliseconds(300))) }
+        == .deadlineExceeded)
+    let cancelled = StorageCall()
+    Thread.detachNewThread { [server = bucket.server] in
+      // It is under way when the server has it.
+      _ = holds { (try? server.requests().count) == 2 }
+      cancelled.cancel()
+    }
+    #expect(code { _ = try store.facts(of: ObjectKey("k"), cancelled) } == .cancelled)
+  }
+
+  @Test func `serves many threads at once`() throws {
+    let failures = Mutex<[String]>([])
+    let threads = (0..<8).map { number in
+      let thread = Thread { [temporary, store] in
+        do {
+          let key = try ObjectKey("k\(number)")
+          try store.put(temporary.file("x\(number)", noise(50_000, seed: UInt64(number) + 1)), at: key)
+          if try store.bytes(of: key) != noise(50_000, seed: UInt64(number) + 1) { throw POSIXError(.EILSEQ) }
+        } catch { failures.withLock { $0.append("\(error)") } }
+      }
+      thread.start()
+      return thread
+    }
+    #expect(holds(limit: .seconds(60)) { threads.allSatisfy(\.isFinished) })
+    #expect(failures.withLock { $0 } == [])
+  }
+
+  @Test func `is trusted only with a certificate that is`() throws {
+    let server = try Server("s3.py", [S3Bucket.keyID, S3Bucket.secret, "eu-north-1", "models", temporary.path])
+    let trusting = try bucket.store {
+      $0.endpoint = server.address
+      $0.caFile = "\(temporary.path)/ca.pem"
+    }
+    try trusting.put(temporary.file("x", noise(10)), at: ObjectKey("k"))
+    #expect(try trusting.bytes(of: ObjectKey("k")) == noise(10))
+    let other = try bucket.store { $0.endpoint = server.address }
+    #expect(code { _ = try other.keys() } == .internalError)
+    #expect(try server.requests().count == 2)
   }
 
   @Test func `says that nobody answers`() throws {

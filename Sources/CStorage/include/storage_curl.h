@@ -10,11 +10,11 @@
 #define STORAGE_CURL_ERROR_BYTES 256
 
 // Codes of libcurl that callers tell apart.
-#define STORAGE_CURL_NO_NAME 6
-#define STORAGE_CURL_NO_CONNECTION 7
-#define STORAGE_CURL_ABORTED 42
+#define STORAGE_CURL_NO_NAME         6
+#define STORAGE_CURL_NO_CONNECTION   7
+#define STORAGE_CURL_ABORTED         42
 #define STORAGE_CURL_BAD_CERTIFICATE 60
-#define STORAGE_CURL_BAD_CA_FILE 77
+#define STORAGE_CURL_BAD_CA_FILE     77
 
 // All pointers live until storage_curl_run returns. The functions are called on its thread.
 typedef struct {

@@ -77,7 +77,9 @@ package final class AzureStore: ObjectStore {
     return blocks
   }
 
-  private func md5(of body: FileSlice, _ whole: Hash, _ call: StorageCall) throws(HostError) -> (name: String, value: String) {
+  private func md5(of body: FileSlice, _ whole: Hash, _ call: StorageCall) throws(HostError) -> (
+    name: String, value: String
+  ) {
     let md5 = try Hash(.md5)
     try body.forEachPiece(call, "reading a file to store") { (bytes) throws(HostError) in
       md5.update(bytes)
@@ -88,7 +90,8 @@ package final class AzureStore: ObjectStore {
 
   private func check(_ whole: Hash, _ digest: SHA256Digest, _ what: String) throws(HostError) {
     guard SHA256Digest(bytes: whole.finish()) == digest else {
-      throw HostError(.conflict, "\(description): \(what): the source is not \(digest), or has changed while it was read")
+      throw HostError(
+        .conflict, "\(description): \(what): the source is not \(digest), or has changed while it was read")
     }
   }
 

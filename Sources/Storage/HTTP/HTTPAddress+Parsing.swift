@@ -5,7 +5,8 @@ extension HTTPAddress {
   init(_ text: String) throws(HostError) {
     let parts = text.split(separator: ":", maxSplits: 1)
     guard parts.count == 2, parts[0] == "https" || parts[0] == "http", parts[1].hasPrefix("//") else {
-      throw HostError(.invalidRequest, "\"\(text.prefix(100))\" is no address; write it as https://host or http://host:port")
+      throw HostError(
+        .invalidRequest, "\"\(text.prefix(100))\" is no address; write it as https://host or http://host:port")
     }
     let rest = parts[1].dropFirst(2)
     let host = rest.prefix { $0 != "/" }
@@ -14,7 +15,10 @@ extension HTTPAddress {
     guard !host.isEmpty, isPlain, !path.contains("?") else {
       throw HostError(.invalidRequest, "an address has no host, or a user or a query, which it can't have here")
     }
-    self.init(scheme: String(parts[0]), host: host.lowercased(), path: path.isEmpty ? "/" : String(path))
+    // The header Host, which is signed, has no port that goes without saying.
+    let plainPort = parts[0] == "https" ? ":443" : ":80"
+    let shortHost = host.hasSuffix(plainPort) ? host.dropLast(plainPort.count) : host
+    self.init(scheme: String(parts[0]), host: shortHost.lowercased(), path: path.isEmpty ? "/" : String(path))
   }
 
   /// The same server, another path.

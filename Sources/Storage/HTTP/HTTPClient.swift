@@ -14,7 +14,7 @@ final class HTTPClient: Sendable {
   /// More would only keep connections that nobody uses.
   private static let maxIdleCount = 8
   /// A transfer that moves nothing for so long has failed.
-  let stalledSeconds: Int
+  private let stalledSeconds: Int
   private let caFile: String?
   private let isDirect: Bool
   private let idle = Mutex<[Handle]>([])
@@ -27,7 +27,7 @@ final class HTTPClient: Sendable {
   /// - Parameters:
   ///   - caFile: PEM certificates to trust instead of the system's.
   ///   - isDirect: Never by way of a proxy: for addresses that only this machine can reach.
-  init(caFile: String? = nil, isDirect: Bool = false, stalledSeconds: Int = 30) throws(HostError) {
+  init(caFile: String? = nil, isDirect: Bool = false, stalledSeconds: Int = 60) throws(HostError) {
     var text = [CChar](repeating: 0, count: Int(STORAGE_CURL_ERROR_BYTES))
     guard storage_curl_open(&text) else {
       throw HostError(
@@ -45,7 +45,8 @@ final class HTTPClient: Sendable {
   ///     `HTTPExchange.maxKeptBytes` is in the answer.
   /// - Throws: Whatever the status, an answer is returned, not thrown.
   func send(
-    _ request: HTTPRequest, connectMs: Int = 10_000, _ call: StorageCall, what: String, to sink: HTTPExchange.Sink? = nil
+    _ request: HTTPRequest, connectMs: Int = 10_000, _ call: StorageCall, what: String,
+    to sink: HTTPExchange.Sink? = nil
   ) throws(Failure) -> HTTPAnswer {
     let handle = try take()
     let exchange = HTTPExchange(request, call, what, sink)
@@ -64,7 +65,8 @@ final class HTTPClient: Sendable {
         error: HostError(.internalError, "\(what): \(request.address.host) isn't trusted: \(text.text)"))
     default:
       throw Failure(
-        isTransient: true, error: HostError(.overloaded, "\(what): \(request.address.host) doesn't answer: \(text.text)"))
+        isTransient: true,
+        error: HostError(.overloaded, "\(what): \(request.address.host) doesn't answer: \(text.text)"))
     }
   }
 
@@ -78,8 +80,9 @@ final class HTTPClient: Sendable {
 
   private func giveBack(_ handle: Handle) {
     let isKept = idle.withLock { idle in
-      if idle.count < Self.maxIdleCount { idle.append(handle) }
-      return idle.contains { $0.pointer == handle.pointer }
+      guard idle.count < Self.maxIdleCount else { return false }
+      idle.append(handle)
+      return true
     }
     if !isKept { storage_curl_free(handle.pointer) }
   }

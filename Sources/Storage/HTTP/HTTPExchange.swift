@@ -85,7 +85,9 @@ final class HTTPExchange {
       case .none: count = 0
       case .bytes(let bytes):
         count = min(out.count, bytes.count - sentCount)
-        bytes.withUnsafeBytes { out.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[sentCount..<sentCount + count])) }
+        bytes.withUnsafeBytes {
+          out.copyMemory(from: UnsafeRawBufferPointer(rebasing: $0[sentCount..<sentCount + count]))
+        }
       case .file(let slice): count = try slice.read(at: sentCount, into: out)
       }
     }

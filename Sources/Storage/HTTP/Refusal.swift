@@ -26,7 +26,9 @@ struct Refusal {
     // What has arrived isn't what was sent.
     "BadDigest", "Md5Mismatch", "XAmzContentSHA256Mismatch",
   ]
-  private static let staleCodes: Set = ["ExpiredToken", "InvalidToken", "TokenRefreshRequired", "ExpiredTokenException"]
+  private static let staleCodes: Set = [
+    "ExpiredToken", "InvalidToken", "TokenRefreshRequired", "ExpiredTokenException",
+  ]
 
   var isTransient: Bool {
     [408, 429, 500, 502, 503, 504].contains(status) || Self.transientCodes.contains(code)

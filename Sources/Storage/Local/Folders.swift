@@ -27,7 +27,9 @@ enum Folders {
   static func sync(above path: String) throws(HostError) {
     let folder = parent(of: path)
     let descriptor = linux_open(folder, O_RDONLY | O_DIRECTORY, 0)
-    guard descriptor >= 0 else { throw HostError(.internalError, "folder \(folder) can't be opened: \(systemErrorText)") }
+    guard descriptor >= 0 else {
+      throw HostError(.internalError, "folder \(folder) can't be opened: \(systemErrorText)")
+    }
     defer { close(descriptor) }
     guard fsync(descriptor) == 0 else {
       throw HostError(.internalError, "folder \(folder) can't be written to the disk: \(systemErrorText)")

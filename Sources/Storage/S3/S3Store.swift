@@ -23,7 +23,8 @@ package final class S3Store: ObjectStore {
     partByteCount = settings.partByteCount
     let place = settings.endpoint == nil ? "" : " at \(address.host)"
     provider = Provider(
-      name: "\(kind) bucket \(settings.bucket)\(place)", client: try HTTPClient(caFile: settings.caFile), signer: signer,
+      name: "\(kind) bucket \(settings.bucket)\(place)", client: try HTTPClient(caFile: settings.caFile),
+      signer: signer,
       retry: settings.retry)
   }
 
@@ -58,7 +59,9 @@ package final class S3Store: ObjectStore {
   }
 
   package func facts(of key: ObjectKey, _ call: StorageCall) throws(HostError) -> ObjectFacts? {
-    let answer = try provider.send("looking at \(key)", call, accepting: [404]) { HTTPRequest("HEAD", address(of: key)) }
+    let answer = try provider.send("looking at \(key)", call, accepting: [404]) {
+      HTTPRequest("HEAD", address(of: key))
+    }
     if answer.status == 404 { return nil }
     guard let byteCount = answer.headers["content-length"].flatMap({ Int($0) }) else {
       throw HostError(.internalError, "\(description): the answer about \(key) has no length")

@@ -13,7 +13,9 @@ import Wire
   static func main() {
     do throws(HostError) {
       let words = CommandLine.arguments
-      guard words.count >= 4 else { throw HostError(.invalidRequest, "put LOCATION FILE or get LOCATION DIGEST FOLDER") }
+      guard words.count >= 4 else {
+        throw HostError(.invalidRequest, "put LOCATION FILE or get LOCATION DIGEST FOLDER")
+      }
       let content = ContentStore(try StorageLocation(words[2]).open(environment: environment))
       let call = StorageCall()
       if words[1] == "put" {

@@ -12,6 +12,7 @@ A fault: {"method", "path" (regular expression), "skip" requests, "count" reques
   corrupt   changes the byte at "bytes" of the body
   lose      asks the store and breaks the connection instead of answering
   slow      sends "bytes" a second
+  stall     says nothing until the client goes away
 """
 import email.utils
 import json
@@ -97,7 +98,7 @@ class Front:
             return Answer.error(fault["status"], fault.get("code", "Error"), headers=headers), None
         return verdict or self.serve(request), fault
 
-    def run(self, ready=lambda port: None):
+    def run(self, ready=lambda port: None, tls=None):
         front = self
 
         class Handler(BaseHTTPRequestHandler):
@@ -106,6 +107,12 @@ class Front:
 
             def date_time_string(self, timestamp=None):
                 return email.utils.formatdate(front.now(), usegmt=True)
+
+            def handle_expect_100(self):
+                result = super().handle_expect_100()
+                # Else it would wait for the answer, and the client for it.
+                self.wfile.flush()
+                return result
 
             def log_message(self, *arguments):
                 pass
@@ -119,6 +126,10 @@ class Front:
                 self.send(request, answer, fault or {"kind": None})
 
             def send(self, request, answer, fault):
+                if fault["kind"] == "stall":
+                    self.rfile.read(1)
+                    self.close_connection = True
+                    return
                 if fault["kind"] == "lose":
                     return self.break_off()
                 self.send_response(answer.status)
@@ -176,7 +187,9 @@ class Front:
         server = Server(("127.0.0.1", 0), Handler)
         threading.Thread(target=end_with, args=(os.getppid(),), daemon=True).start()
         ready(server.server_address[1])
-        print("PORT", server.server_address[1], flush=True)
+        if tls:
+            server.socket = tls.wrap_socket(server.socket, server_side=True)
+        print(f"ADDRESS {'https' if tls else 'http'}://127.0.0.1:{server.server_address[1]}", flush=True)
         server.serve_forever()
 
 

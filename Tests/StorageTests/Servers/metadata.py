@@ -1,6 +1,6 @@
 """The services that give a machine or container its credentials: AWS's, Azure's and Google's.
 
-metadata.py KEY_ID SECRET: the keys that AWS's give out, until an hour from now.
+metadata.py KEY_ID SECRET [TOKEN]: the keys that AWS's give out, until an hour from now, the first with TOKEN.
 """
 import datetime
 import json
@@ -14,7 +14,8 @@ TOKEN = "imds-token"
 def credentials():
     end = datetime.datetime.now(datetime.timezone.utc) + datetime.timedelta(hours=1)
     return Answer(200, {}, json.dumps({
-        "Code": "Success", "AccessKeyId": key_id, "SecretAccessKey": secret, "Token": "session-token",
+        "Code": "Success", "AccessKeyId": key_id, "SecretAccessKey": secret,
+        "Token": tokens.pop() if tokens else "session-token",
         "Expiration": end.strftime("%Y-%m-%dT%H:%M:%SZ")}).encode())
 
 
@@ -42,5 +43,5 @@ def serve(request):
 
 
 if __name__ == "__main__":
-    key_id, secret = sys.argv[1:]
+    key_id, secret, *tokens = sys.argv[1:]
     Front(lambda request: None, serve).run()

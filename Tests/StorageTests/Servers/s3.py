@@ -1,11 +1,14 @@
 """moto's S3 behind a judge: botocore, AWS's own client, signs each request again and compares.
 
-s3.py KEY_ID SECRET REGION BUCKET
+s3.py KEY_ID SECRET REGION BUCKET [FOLDER]: with FOLDER it speaks TLS, and writes there whom to trust, ca.pem.
 """
+import datetime
 import hashlib
 import http.client
+import ipaddress
 import logging
 import re
+import ssl
 import sys
 import time
 from calendar import timegm
@@ -13,6 +16,9 @@ from calendar import timegm
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 from moto.server import ThreadedMotoServer
 
 from front import Answer, Front
@@ -79,7 +85,27 @@ class Bucket:
         return Answer(answer.status, answer.getheaders(), answer.read())
 
 
+def make_tls(folder):
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "a test")])
+    now = datetime.datetime.now(datetime.timezone.utc)
+    certificate = (
+        x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key())
+        .serial_number(x509.random_serial_number()).not_valid_before(now - datetime.timedelta(days=1))
+        .not_valid_after(now + datetime.timedelta(days=1))
+        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=None), True).sign(key, hashes.SHA256()))
+    with open(f"{folder}/ca.pem", "wb") as file:
+        file.write(certificate.public_bytes(serialization.Encoding.PEM))
+    with open(f"{folder}/key.pem", "wb") as file:
+        file.write(key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8,
+                                     serialization.NoEncryption()))
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{folder}/ca.pem", f"{folder}/key.pem")
+    return context
+
+
 if __name__ == "__main__":
-    bucket = Bucket(*sys.argv[1:])
+    bucket = Bucket(*sys.argv[1:5])
     front = Front(lambda request: bucket.judge(request, front.now()), bucket.serve)
-    front.run()
+    front.run(tls=make_tls(sys.argv[5]) if len(sys.argv) > 5 else None)
