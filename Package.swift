@@ -55,6 +55,7 @@ let package = Package(
     .target(name: "CConfinement", cSettings: cSettings),
     .target(name: "CImages", cSettings: cSettings),
     .target(name: "CRunning", cSettings: cSettings),
+    .target(name: "CStorage", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -70,6 +71,7 @@ let package = Package(
     house(
       "RunnerProcess",
       ["Running", "Confinement", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
+    house("Storage", ["CStorage", "CLinux", "Inference", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
@@ -121,6 +123,10 @@ let package = Package(
         "CStadionRunner", "Wire",
       ]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
+    .executableTarget(
+      name: "StorageProbe", dependencies: ["Storage", "Inference", "Wire"], path: "Tests/Fixtures/StorageProbe",
+      swiftSettings: swiftSettings),
+    tests("StorageTests", ["Storage", "Inference", "Wire", "BlockingTests"], exclude: ["Servers"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),

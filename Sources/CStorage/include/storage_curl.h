@@ -1,0 +1,54 @@
+// One HTTP exchange by libcurl, which is opened when the first is wanted: curl_easy_setopt is variadic.
+#ifndef STADION_STORAGE_CURL_H
+#define STADION_STORAGE_CURL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+// Text of what went wrong; ends with NUL.
+#define STORAGE_CURL_ERROR_BYTES 256
+
+// Codes of libcurl that callers tell apart.
+#define STORAGE_CURL_NO_NAME         6
+#define STORAGE_CURL_NO_CONNECTION   7
+#define STORAGE_CURL_ABORTED         42
+#define STORAGE_CURL_BAD_CERTIFICATE 60
+#define STORAGE_CURL_BAD_CA_FILE     77
+
+// All pointers live until storage_curl_run returns. The functions are called on its thread.
+typedef struct {
+  const char *method;
+  const char *url;
+  // "Name: value", then NULL. What libcurl would add by itself is left out with "Name:".
+  const char *const *headers;
+  // Below 0 the request has no body.
+  int64_t body_byte_count;
+  // NULL for the system's list of authorities.
+  const char *ca_file;
+  bool bypasses_proxy;
+  long connect_ms;
+  // A transfer that moves nothing for so long has failed.
+  long stalled_s;
+  void *context;
+  // The next bytes of the request's body; SIZE_MAX gives up.
+  size_t (*read)(void *out, size_t capacity, void *context);
+  // The body is to be read from the start again.
+  void (*rewind)(void *context);
+  // A line of the answer's head.
+  void (*header)(const char *line, size_t byte_count, void *context);
+  // Bytes of the answer's body; false gives up.
+  bool (*write)(const void *bytes, size_t byte_count, void *context);
+  // Asked at least once a second; false gives up.
+  bool (*goes_on)(void *context);
+} storage_exchange;
+
+// Opens the library once; false, with the reason in `error`, when it can't be.
+bool storage_curl_open(char *error);
+// A handle keeps its connection for the next exchange; one thread uses it at a time. NULL without memory.
+void *storage_curl_new(void);
+void storage_curl_free(void *handle);
+// 0, and the answer's status in `status`; otherwise libcurl's code, with the reason in `error`.
+int storage_curl_run(void *handle, const storage_exchange *exchange, long *status, char *error);
+
+#endif

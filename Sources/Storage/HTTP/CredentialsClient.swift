@@ -1,0 +1,44 @@
+import Inference
+import Wire
+
+/// Asks for credentials: this machine's metadata service, or a token endpoint.
+struct CredentialsClient: Sendable {
+  private let client: HTTPClient
+  private let retry = RetryPolicy()
+  private let maxTries = 3
+
+  /// - Parameter isLocal: The service is this machine's own and no proxy knows it.
+  init(isLocal: Bool, caFile: String? = nil) throws(HostError) {
+    client = try HTTPClient(caFile: caFile, isDirect: isLocal, stalledSeconds: 10)
+  }
+
+  /// The answer's body, of status 200.
+  func send(_ request: HTTPRequest, _ what: String, _ call: StorageCall) throws(HostError) -> [UInt8] {
+    var tries = 0
+    while true {
+      tries += 1
+      var error: HostError
+      var isTransient: Bool
+      switch Result(catching: { () throws(HTTPClient.Failure) in
+        // Where there is no such service, its address leads nowhere.
+        try client.send(request, connectMs: 2000, call, what: what)
+      }) {
+      case .success(let answer):
+        if answer.status == 200 { return answer.body }
+        // The body may repeat what was sent.
+        error = HostError(.internalError, "\(what): \(request.address.host) answers \(answer.status)")
+        isTransient = answer.status == 429 || answer.status >= 500
+      case .failure(let failure): (error, isTransient) = (failure.error, failure.isTransient)
+      }
+      guard isTransient, tries < maxTries else { throw error }
+      try call.pause(for: retry.pause(after: tries, wanted: nil), error.message)
+    }
+  }
+
+  func json(_ request: HTTPRequest, _ what: String, _ call: StorageCall) throws(HostError) -> JSONValue {
+    let body = try send(request, what, call)
+    do throws(JSONError) { return try JSONValue(parsing: body) } catch {
+      throw HostError(.internalError, "\(what): \(request.address.host) answers no JSON")
+    }
+  }
+}
