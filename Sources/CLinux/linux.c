@@ -44,7 +44,7 @@ void linux_prefer_short_slices(void) {
     uint64_t runtime, deadline, period;
   } attributes = {.size = sizeof attributes};
   if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0 || attributes.policy != SCHED_OTHER) return;
-  attributes.flags |= 1;  // SCHED_FLAG_RESET_ON_FORK: threads and processes that this one starts are as usual
+  attributes.flags |= 1;        // SCHED_FLAG_RESET_ON_FORK: threads and processes that this one starts are as usual
   attributes.runtime = 100000;  // the shortest slice that the kernel gives, in nanoseconds
   syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
