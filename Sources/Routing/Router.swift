@@ -230,20 +230,21 @@ package actor Router {
   /// All runners as the choice wants them, with what their manifests say of those that aren't open.
   private func candidates() -> [RunnerCandidate] {
     meetRunners()
+    var loads: [String: Int] = [:]
+    for version in models.values.lazy.flatMap(\.versions.values) {
+      for instance in version.served?.instances ?? [] {
+        loads[instance.runnerID, default: 0] += instance.gate.runningCount
+      }
+    }
     return runners.map { state in
       let manifest = state.runner.manifest
-      let load = models.values.reduce(0) { sum, model in
-        sum
-          + model.versions.values.compactMap(\.served).flatMap(\.instances)
-          .filter { $0.runnerID == manifest.id }.reduce(0) { $0 + $1.gate.runningCount }
-      }
       return RunnerCandidate(
         id: manifest.id, formats: manifest.models.formats,
         devices: state.facts.map { $0.devices.map(\.kind) } ?? manifest.devices.map(\.kind),
         elementTypes: manifest.models.elementTypes, dynamicShapes: manifest.models.dynamicShapes,
         streams: manifest.models.streams, batching: manifest.models.batching,
         health: state.candidateHealth, priority: manifest.priority,
-        score: state.facts?.score ?? 100, load: load)
+        score: state.facts?.score ?? 100, load: loads[manifest.id] ?? 0)
     }
   }
 
