@@ -1,0 +1,234 @@
+import Glibc
+package import Inference
+package import Manifests
+import Registry
+package import StadionClient
+import Wire
+
+/// Which runners take part, and a host for each of them.
+package struct Lineup {
+  /// A runner that could serve the model: its manifest's file and what is changed in it.
+  package struct Entry: Sendable {
+    package let name: String
+    package let id: String
+    package let manifest: String
+    package let options: [(key: String, value: String)]
+  }
+
+  /// A runner that was to take part and can't.
+  package struct Absent: Sendable, Equatable {
+    package let name: String
+    package let reason: String
+
+    package init(name: String, reason: String) {
+      self.name = name
+      self.reason = reason
+    }
+  }
+
+  package let entries: [Entry]
+  package let model: ModelID
+  /// The model's folder.
+  let folder: String
+  let version: String
+  private let executable: String
+  private let work: WorkFolder
+
+  /// - Parameters:
+  ///   - candidates: Manifests in the order in which the host would choose: id, file, formats.
+  ///   - wishes: Empty for all that serve the format.
+  package init(
+    _ place: ModelPlace, candidates: [Candidate], wishes: [RunnerWish], executable: String, work: WorkFolder
+  ) throws(HostError) {
+    model = place.model
+    folder = place.folder
+    version = place.version
+    self.executable = executable
+    self.work = work
+    let able = candidates.filter { $0.formats.contains(place.format) }
+    if wishes.isEmpty {
+      entries = able.map { Entry(name: Self.short($0.id, among: able), id: $0.id, manifest: $0.manifest, options: []) }
+    } else {
+      var entries: [Entry] = []
+      for wish in wishes {
+        let found = wish.isFile ? try Candidate(file: wish.runner) : candidates.first { wish.names($0.id) }
+        guard let found else {
+          let known = candidates.map(\.id)
+          let nearest = NearestWord.to(wish.runner, among: known).map { "did you mean \($0)?" }
+          let list = known.isEmpty ? "there are none; name a folder with --manifests" : known.joined(separator: ", ")
+          throw HostError(.notFound, "no runner \"\(wish.runner)\"; \(nearest ?? list)")
+        }
+        let same = entries.count { $0.name == wish.text || $0.name.hasPrefix("\(wish.text)#") }
+        let name = same == 0 ? wish.text : "\(wish.text)#\(same + 1)"
+        entries.append(Entry(name: name, id: found.id, manifest: found.manifest, options: wish.options))
+      }
+      self.entries = entries
+    }
+    guard !entries.isEmpty else {
+      let known = candidates.map { "\($0.id): \($0.formats.joined(separator: ", "))" }.joined(separator: "; ")
+      throw HostError(
+        .unsupported,
+        "no runner for format \(place.format) (\(known.isEmpty ? "no runners at all" : known)); "
+          + "name a folder of manifests with --manifests")
+    }
+  }
+
+  private static func short(_ id: String, among all: [Candidate]) -> String {
+    let word = id.split(separator: ".").last.map(String.init) ?? id
+    return all.count { $0.id.hasSuffix(".\(word)") } == 1 ? word : id
+  }
+
+  /// Starts a host for one entry and loads the model into it.
+  package func start(_ index: Int, arguments: [String] = []) throws(HostError) -> Subject {
+    let entry = entries[index]
+    let own = "\(work.path)/\(index)"
+    for folder in [own, "\(own)/models"] { try FileBytes.makeFolder(folder) }
+    let manifest = try patched(entry)
+    try FileBytes.write(Array(manifest.text.utf8), to: "\(own)/x.runner.json")
+    let host = try HostProcess(
+      executable: executable, folder: own,
+      arguments: ["--models", "\(own)/models", "--manifests", "\(own)/x.runner.json", "--no-watch"] + arguments)
+    return try Subject(name: entry.name, host: host, model: model) { () throws(HostError) in
+      try linkModel(into: "\(own)/models")
+    }
+  }
+
+  private func patched(_ entry: Entry) throws(HostError) -> JSONValue {
+    let json = try Candidate.json(entry.manifest)
+    let folder = Candidate.folder(of: entry.manifest)
+    return PatchedManifest.make(json, from: folder, options: entry.options, model: self.folder)
+  }
+
+  /// The model's folder with all that lies in it, but of its versions only the one that is measured.
+  private func linkModel(into models: String) throws(HostError) {
+    let target = "\(models)/\(model.name)"
+    try FileBytes.makeFolder(target)
+    guard let handle = opendir(folder) else {
+      throw HostError(.notFound, "can't read \(folder): \(String(cString: strerror(errno)))")
+    }
+    defer { closedir(handle) }
+    while let entry = readdir(handle) {
+      let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+      let isVersion = name.utf8.allSatisfy { (48...57).contains($0) }
+      if name.hasPrefix(".") || isVersion && name != version { continue }
+      guard symlink("\(folder)/\(name)", "\(target)/\(name)") == 0 else {
+        throw HostError(.internalError, "can't link \(folder)/\(name): \(String(cString: strerror(errno)))")
+      }
+    }
+  }
+}
+
+/// Where a model lies, and what it is.
+package struct ModelPlace: Sendable {
+  package let model: ModelID
+  package let folder: String
+  package let version: String
+  package let format: String
+
+  package init(model: ModelID, folder: String, version: String, format: String) {
+    self.model = model
+    self.folder = folder
+    self.version = version
+    self.format = format
+  }
+
+  /// In a repository's folder.
+  package init(_ model: ModelID, in repository: String) throws(HostError) {
+    var problems: [String] = []
+    guard let root = realpath(repository, nil) else {
+      throw HostError(.notFound, "--models \(repository): \(String(cString: strerror(errno)))")
+    }
+    defer { free(root) }
+    guard let entry = ModelFolder.model(model.name, root: String(cString: root), problems: &problems) else {
+      let known = ModelFolder.scan(root: String(cString: root)).models.map(\.name)
+      let nearest = NearestWord.to(model.name, among: known).map { "did you mean \($0)?" }
+      let list = known.isEmpty ? "it holds none" : "there are \(known.joined(separator: ", "))"
+      throw HostError(.notFound, "no model \"\(model.name)\" in \(repository); \(nearest ?? list)")
+    }
+    if let problem = entry.settingsProblem { throw HostError(.invalidRequest, "\(model.name): \(problem)") }
+    let usable = entry.versions.filter { $0.problem == nil }
+    let found = model.version.map { label in usable.first { $0.label == label } } ?? usable.last
+    guard let found else {
+      let reasons = entry.versions.compactMap { version in version.problem.map { "\(version.label): \($0)" } }
+      throw HostError(
+        .notFound,
+        "\(model.name) has no version \(model.version ?? "that can be served")"
+          + (reasons.isEmpty ? "" : " (\(reasons.joined(separator: "; ")))"))
+    }
+    self.init(model: model, folder: entry.path, version: found.label, format: found.format)
+  }
+
+  /// As a running host tells.
+  package init(_ model: ModelID, of client: StadionClient) throws(HostError) {
+    let report = try client.model(model.name)
+    let versions = report["versions"]?.array ?? []
+    let found =
+      model.version.map { label in versions.first { $0["version"]?.string == label } }
+      ?? versions.last { $0["state"] == "READY" } ?? versions.last
+    guard let folder = report["folder"]?.string, let found, let version = found["version"]?.string,
+      let format = found["format"]?.string
+    else {
+      throw HostError(
+        .unsupported,
+        "the host doesn't say where \(model) lies; name its folder with --models, or measure the host "
+          + "itself with --direct")
+    }
+    self.init(model: model, folder: folder, version: version, format: format)
+  }
+}
+
+/// A runner's manifest as the lineup needs it.
+package struct Candidate: Sendable {
+  package let id: String
+  package let manifest: String
+  package let formats: [String]
+
+  package init(id: String, manifest: String, formats: [String]) {
+    self.id = id
+    self.manifest = manifest
+    self.formats = formats
+  }
+
+  init(file: String) throws(HostError) {
+    let json = try Self.json(file)
+    guard let id = json["id"]?.string else { throw HostError(.invalidRequest, "\(file) names no id") }
+    self.init(
+      id: id, manifest: file, formats: json["models"]?["formats"]?.array?.compactMap(\.string) ?? [])
+  }
+
+  /// What a search of manifests found, as the host would prefer them.
+  package static func all(_ result: ManifestSearch.Result) -> [Candidate] {
+    result.manifests.sorted { ($1.priority, $0.id) < ($0.priority, $1.id) }
+      .map { Candidate(id: $0.id, manifest: $0.sourcePath, formats: $0.models.formats) }
+  }
+
+  /// What a running host uses.
+  package static func all(of client: StadionClient) throws(HostError) -> [Candidate] {
+    let runners = (try client.runners()["runners"]?.array ?? []).sorted {
+      ($1["priority"]?.int ?? 0, $0.text) < ($0["priority"]?.int ?? 0, $1.text)
+    }
+    return runners.compactMap { runner in
+      guard let id = runner["id"]?.string, let manifest = runner["manifest"]?.string else { return nil }
+      return Candidate(
+        id: id, manifest: manifest, formats: runner["formats"]?.array?.compactMap(\.string) ?? [])
+    }
+  }
+
+  static func json(_ file: String) throws(HostError) -> JSONValue {
+    do { return try JSONValue(parsing: try FileBytes.read(file)) } catch let error as JSONError {
+      throw HostError(.invalidRequest, "\(file) is no JSON", cause: error)
+    } catch let error as HostError {
+      throw error
+    } catch {
+      throw HostError(.internalError, "\(file) can't be read", cause: error)
+    }
+  }
+
+  /// Absolute, links resolved, as `@manifest/` means it.
+  static func folder(of manifest: String) -> String {
+    guard let real = realpath(manifest, nil) else { return "." }
+    defer { free(real) }
+    let path = String(cString: real)
+    return path.lastIndex(of: "/").map { String(path[..<$0]) } ?? "/"
+  }
+}
