@@ -1,0 +1,142 @@
+package import Inference
+
+/// One runner at one load: every round's figures, and all latencies together.
+package struct LoadResult: Sendable {
+  package enum Load: Sendable, Hashable {
+    /// Connections.
+    case closed(Int)
+    /// Requests a second.
+    case open(Double)
+
+    package var label: String {
+      switch self {
+      case .closed(let count): count == 1 ? "1 connection" : "\(count) connections"
+      case .open(let rate): "\(Format.number(rate)) requests/s"
+      }
+    }
+  }
+
+  package let load: Load
+  package var latencies = Histogram()
+  /// Medians of the rounds, in nanoseconds.
+  package var roundMedians: [Double] = []
+  /// Answers a second of the rounds.
+  package var roundRates: [Double] = []
+  package var answered: UInt64 = 0
+  package var errors: UInt64 = 0
+  package var changed: UInt64 = 0
+  package var unsent: UInt64 = 0
+  package var problem: String?
+  /// Of the host and its runner.
+  package var cpuNs: UInt64 = 0
+  /// Everything that CPU time was spent on: answers of the settling, too.
+  package var cpuAnswers: UInt64 = 0
+  /// Largest difference of the last three windows of the warm-up, as a share; nil where there was none.
+  package var instability: Double?
+
+  package init(load: Load) { self.load = load }
+
+  mutating func add(_ window: Window) {
+    latencies.add(window.latencies)
+    roundMedians.append(window.latencies.quantile(0.5))
+    roundRates.append(window.requestsPerSecond)
+    answered += window.answered
+    errors += window.errors
+    changed += window.changed
+    unsent += window.unsent
+    problem = problem ?? window.problem
+  }
+
+  /// Typical round.
+  package var requestsPerSecond: Double { median(roundRates) }
+  package var cpuPerRequestNs: Double? { cpuNs == 0 || cpuAnswers == 0 ? nil : Double(cpuNs) / Double(cpuAnswers) }
+  /// Half the distance of the quartiles of the rounds' medians, by their median: how restless the rounds were.
+  package var spread: Double {
+    let sorted = roundMedians.sorted()
+    guard sorted.count >= 4, median(sorted) > 0 else { return 0 }
+    return (sorted[sorted.count * 3 / 4] - sorted[sorted.count / 4]) / 2 / median(sorted)
+  }
+}
+
+func median(_ values: [Double]) -> Double {
+  let sorted = values.sorted()
+  guard !sorted.isEmpty else { return 0 }
+  let middle = sorted.count / 2
+  return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+}
+
+/// All that is known of one runner.
+package struct SubjectResult: Sendable {
+  package let name: String
+  package var engine = ""
+  package var loadNs: UInt64?
+  package var firstRunNs: UInt64?
+  package var peakBytes: Int?
+  package var loads: [LoadResult] = []
+  /// Empty for the reference.
+  package var parity: [OutputParity] = []
+  package var search: RateSearch.Result?
+
+  package init(name: String) { self.name = name }
+
+  package var passes: Bool { parity.allSatisfy(\.passes) }
+}
+
+/// A runner beside the reference, at one load.
+package struct Comparison: Sendable, Equatable {
+  package let subject: String
+  package let reference: String
+  package let load: LoadResult.Load
+  /// Median latency by the reference's.
+  package let latency: Interval?
+  /// Answers a second by the reference's; nil in an open loop, where the rate is given.
+  package let rate: Interval?
+  package let verdict: Verdict
+}
+
+/// What a benchmark found.
+package struct BenchmarkResult: Sendable {
+  package let model: String
+  package let inputs: [TensorSpec]
+  /// Nil when the user gave the inputs.
+  package let inputSeed: UInt64?
+  package let plan: BenchmarkPlan
+  package var machine: String
+  package var noise: MachineNoise
+  package var subjects: [SubjectResult] = []
+  package var absent: [Lineup.Absent] = []
+  package var comparisons: [Comparison] = []
+
+  package init(model: String, inputs: [TensorSpec], inputSeed: UInt64?, plan: BenchmarkPlan, noise: MachineNoise) {
+    self.model = model
+    self.inputs = inputs
+    self.inputSeed = inputSeed
+    self.plan = plan
+    self.noise = noise
+    machine = MachineText.processor
+  }
+
+  package var mismatches: [SubjectResult] { subjects.filter { !$0.passes } }
+  package var errorCount: UInt64 { subjects.reduce(0) { $0 + $1.loads.reduce(0) { $0 + $1.errors } } }
+
+  mutating func compare() {
+    guard let reference = subjects.first else { return }
+    let others = subjects.dropFirst()
+    let confidence = plan.confidence(forVerdicts: others.count * reference.loads.count)
+    for subject in others {
+      for (index, load) in subject.loads.enumerated() where index < reference.loads.count {
+        let base = reference.loads[index]
+        let seed = plan.seed &+ UInt64(comparisons.count) &* 7919
+        let latency = Bootstrap.ratio(load.roundMedians, to: base.roundMedians, confidence: confidence, seed: seed)
+        var rate: Interval?
+        if case .closed = load.load {
+          rate = Bootstrap.ratio(load.roundRates, to: base.roundRates, confidence: confidence, seed: seed)
+        }
+        comparisons.append(
+          Comparison(
+            subject: subject.name, reference: reference.name, load: load.load, latency: latency, rate: rate,
+            verdict: Verdict(latency, leastEffect: plan.leastEffect)))
+      }
+    }
+  }
+}
