@@ -193,7 +193,8 @@ enum Serve {
     }
   }
 
-  private static func manifestSearch(_ arguments: Arguments) throws -> ManifestSearch {
+  /// What `--manifests`, `--runners` and the environment say; verbs that start hosts of their own search as hosts do.
+  static func manifestSearch(_ arguments: Arguments) throws -> ManifestSearch {
     var path = [CChar](repeating: 0, count: Int(PATH_MAX))
     guard linux_executable_path(&path, path.count) else { throw UsageError("can't tell where this executable lies") }
     let executable = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
