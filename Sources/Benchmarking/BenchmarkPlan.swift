@@ -1,7 +1,7 @@
 /// How a benchmark is done.
 package struct BenchmarkPlan: Sendable {
   package var concurrencies = [1, 4]
-  package var rounds = 20
+  package var rounds = 50
   /// Measured time per runner and concurrency, over all rounds.
   package var duration = Duration.seconds(5)
   /// Most time for the warm-up to become stable.
@@ -9,7 +9,7 @@ package struct BenchmarkPlan: Sendable {
   /// Three windows of the warm-up within this share of each other are stable.
   package var stability = 0.05
   package var confidence = 0.99
-  package var leastEffect = 0.02
+  package var leastEffect = 0.01
   package var tolerance = Tolerance()
   package var seed: UInt64 = 1
   /// Longest wait for one answer.
