@@ -51,6 +51,7 @@ package struct Benchmark {
     var generator = SeededGenerator(seed: plan.seed)
     for round in 0..<plan.rounds {
       for (loadIndex, load) in loads.enumerated() {
+        if case .open(let rate) = load, round >= plan.openRounds(rate) { continue }
         for index in subjects.indices.shuffled(using: &generator) {
           progress("round \(round + 1) of \(plan.rounds), \(load.label), \(subjects[index].name)")
           try measure(index, load, round, &result.subjects[index].loads[loadIndex])
@@ -80,7 +81,7 @@ package struct Benchmark {
       entry.cpuAnswers += window.exchanges
     case .open(let rate):
       window = try generator.open(
-        plan.openConnections, rate: rate, arrivals: plan.arrivals, duration: plan.roundDuration,
+        plan.openConnections, rate: rate, arrivals: plan.arrivals, duration: plan.openRoundDuration(rate),
         seed: plan.seed &+ UInt64(round))
       entry.cpuAnswers += window.answered
     }

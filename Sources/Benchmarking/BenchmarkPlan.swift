@@ -28,4 +28,13 @@ package struct BenchmarkPlan: Sendable {
   package func confidence(forVerdicts count: Int) -> Double { 1 - (1 - confidence) / Double(max(count, 1)) }
 
   var roundDuration: Duration { duration / rounds }
+
+  /// Rounds of an open loop: fewer where the rate is low, so that each has five requests on average.
+  func openRounds(_ rate: Double) -> Int {
+    min(max(Int(min(duration / .seconds(1) * rate / 5, 1e6)), Bootstrap.fewestRounds), rounds)
+  }
+
+  func openRoundDuration(_ rate: Double) -> Duration {
+    max(duration / openRounds(rate), .seconds(5 / rate))
+  }
 }

@@ -62,7 +62,9 @@ package struct BenchmarkResult: Sendable {
       for (index, load) in subject.loads.enumerated() where index < reference.loads.count {
         let base = reference.loads[index]
         let seed = plan.seed &+ UInt64(comparisons.count) &* 7919
-        let latency = Bootstrap.ratio(load.roundMedians, to: base.roundMedians, confidence: confidence, seed: seed)
+        // A round of an open loop may have had no arrival; it compares nothing.
+        let pairs = zip(load.roundMedians, base.roundMedians).filter { $0 > 0 && $1 > 0 }
+        let latency = Bootstrap.ratio(pairs.map(\.0), to: pairs.map(\.1), confidence: confidence, seed: seed)
         var rate: Interval?
         if case .closed = load.load {
           rate = Bootstrap.ratio(load.roundRates, to: base.roundRates, confidence: confidence, seed: seed)

@@ -45,8 +45,11 @@ package struct LoadResult: Sendable {
     problem = problem ?? window.problem
   }
 
-  /// Typical round.
-  package var requestsPerSecond: Double { median(roundRates) }
+  /// Of the typical round; in an open loop, where the number of arrivals varies by itself, of all rounds.
+  package var requestsPerSecond: Double {
+    if case .open = load { return roundRates.reduce(0, +) / Double(max(roundRates.count, 1)) }
+    return median(roundRates)
+  }
   package var cpuPerRequestNs: Double? { cpuNs == 0 || cpuAnswers == 0 ? nil : Double(cpuNs) / Double(cpuAnswers) }
   /// Half the distance of the quartiles of the rounds' medians, by their median: how restless the rounds were.
   package var spread: Double {

@@ -71,6 +71,14 @@ import Testing
 }
 
 @Suite struct `A schedule of requests` {
+  @Test(arguments: [0.5, 10, 1000, 1e7]) func `has enough of them in each round`(rate: Double) {
+    var plan = BenchmarkPlan()
+    plan.rounds = 50
+    plan.duration = .seconds(5)
+    #expect((10...50).contains(plan.openRounds(rate)))
+    #expect(plan.openRoundDuration(rate) / .seconds(1) * rate >= 4.99)
+  }
+
   @Test func `begins each at the same distance`() {
     var schedule = Schedule(rate: 1000, arrivals: .constant, seed: 1, durationNs: 10_000_000, beginNs: 500)
     var moments: [UInt64] = []

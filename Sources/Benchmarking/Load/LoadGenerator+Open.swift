@@ -17,7 +17,7 @@ extension LoadGenerator {
     linux_sleep_precisely()
     var schedule = Schedule(rate: rate, arrivals: arrivals, seed: seed, durationNs: UInt64(duration / .nanoseconds(1)))
     var window = Window()
-    window.beginNs = schedule.beginNs
+    (window.beginNs, window.lastNs) = (schedule.beginNs, schedule.endNs)
     var free = Array(connections[..<count])
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.batch)
     defer { events.deallocate() }
@@ -65,10 +65,7 @@ extension LoadGenerator {
       window.latencies.add(now - connection.pointee.dueNs)
       window.answered += 1
       if !isUnchanged(connection) { window.changed += 1 }
-      if now <= endNs || window.inTime == 0 {
-        window.inTime += 1
-        window.lastNs = now
-      }
+      if now <= endNs { window.inTime += 1 }
     } else {
       try bookError(connection, outcome, &window)
     }

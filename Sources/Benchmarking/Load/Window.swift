@@ -8,7 +8,7 @@ package struct Window: Sendable {
   /// Right answers that differ from the first one at either end of their body.
   package var changed: UInt64 = 0
   package var beginNs: UInt64 = 0
-  /// Of the last answer that came before the time was over.
+  /// Of the last answer that came before the time was over; of an open loop the end itself.
   package var lastNs: UInt64 = 0
   /// Answers until then.
   package var inTime: UInt64 = 0

@@ -61,7 +61,7 @@ enum ParityChart {
     let bars = result.subjects.enumerated().dropFirst().flatMap { index, subject in
       subject.parity.filter { $0.problem == nil }.map { output in
         (
-          name: "\(subject.name): \(output.name)", value: output.maxAbsolute.isFinite ? output.maxAbsolute : 0,
+          name: "\(output.name), \(subject.name)", value: output.maxAbsolute.isFinite ? output.maxAbsolute : 0,
           label: Format.number(output.maxAbsolute), colour: index
         )
       }

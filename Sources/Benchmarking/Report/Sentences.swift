@@ -22,7 +22,7 @@ package enum Sentences {
       let ratio = comparison.latency.map { "; its time is \(range($0.low, $0.high)) the reference's" } ?? ""
       return "no difference seen between \(comparison.subject) and \(comparison.reference)\(ratio) \(tail)"
     case .unknown:
-      return "no verdict on \(comparison.subject): fewer than \(Bootstrap.fewestRounds) rounds \(tail)"
+      return "no verdict on \(comparison.subject): fewer than \(Bootstrap.fewestRounds) rounds with answers \(tail)"
     }
   }
 
