@@ -59,6 +59,23 @@ import Testing
     #expect(Verdict(nil, leastEffect: 0.02) == .unknown)
   }
 
+  @Test func `see a large effect in few rounds, however wild some are`() {
+    let base: [Double] = [28, 31, 900, 29, 30, 27, 33, 310, 28, 29]
+    let subject: [Double] = [2100, 2080, 2120, 2090, 9000, 2100, 2110, 2090, 2130, 2100]
+    let verdict = Verdict(Bootstrap.ratio(subject, to: base, confidence: 0.99, seed: 1), leastEffect: 0.01)
+    #expect(verdict.isDifference, "\(verdict)")
+  }
+
+  @Test func `take order statistics as the binomial distribution says`() {
+    let values = (1...10).map(Double.init)
+    #expect(Bootstrap.ordered(values, confidence: 0.997) == Interval(estimate: 5.5, low: 1, high: 10))
+    #expect(Bootstrap.ordered(values, confidence: 0.95) == Interval(estimate: 5.5, low: 2, high: 9))
+    #expect(Bootstrap.ordered(values, confidence: 0.9999) == nil)
+    let many = Bootstrap.ordered((1...10_000).map(Double.init), confidence: 0.95)
+    // 1.96 standard deviations of 10,000 coins are 98 of them.
+    #expect(many.map { abs($0.low - 4902) <= 2 && abs($0.high - 5099) <= 2 } == true, "\(String(describing: many))")
+  }
+
   @Test func `need ten rounds and positive values`() {
     func ratio(_ subject: [Double], _ base: [Double]) -> Interval? {
       Bootstrap.ratio(subject, to: base, confidence: 0.95, seed: 1, resamples: 400)

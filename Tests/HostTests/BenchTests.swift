@@ -18,7 +18,9 @@ import Wire
         + ["--json", "\(folder.path)/r.json", "--report", "\(folder.path)/r.html"],
       environment: ["TMPDIR": folder.path], limit: .seconds(60))
     #expect(result.status == 0, "\(result.errors)")
-    #expect(result.output.contains("echo,delay_ns=2000000 is ") && result.output.contains(" × slower than echo"))
+    #expect(
+      result.output.contains("echo,delay_ns=2000000 is ") && result.output.contains(" × slower than echo"),
+      "\(result.output)")
     let json = try JSONValue(parsing: String(contentsOfFile: "\(folder.path)/r.json", encoding: .utf8))
     let runners = try #require(json["runners"]?.array)
     #expect(runners.map { $0["name"]?.string } == ["echo", "echo,delay_ns=2000000"])
