@@ -3,9 +3,9 @@ package import Inference
 package import StadionClient
 
 /// Measures subjects side by side: each round gives all of them their turn at each load, in a new order, so that
-/// whatever drifts on the machine hits all alike.
+/// whatever drifts on the machine hits all alike. Hosts of the benchmark's own are started anew several times.
 package struct Benchmark {
-  package let subjects: [Subject]
+  package private(set) var subjects: [Subject]
   package let inputs: [DenseTensor]
   package let plan: BenchmarkPlan
   /// Hears what is being done; for a terminal.
@@ -39,7 +39,7 @@ package struct Benchmark {
   }
 
   /// Loads the subjects; `compareOutputs` has come first.
-  package func measure(_ result: inout BenchmarkResult) throws(HostError) {
+  package mutating func measure(_ result: inout BenchmarkResult) throws(HostError) {
     let loads = plan.concurrencies.map { LoadResult.Load.closed($0) } + plan.rates.map { LoadResult.Load.open($0) }
     for index in subjects.indices {
       for load in loads {
@@ -48,19 +48,47 @@ package struct Benchmark {
         result.subjects[index].loads.append(entry)
       }
     }
+    let cost = subjects.reduce(0) { $0 + ($1.loadNs ?? 0) + ($1.firstRunNs ?? 0) }
+    let starts = subjects.contains { $0.again == nil } ? 1 : plan.startCount(cost: .nanoseconds(Int64(cost)))
     var generator = SeededGenerator(seed: plan.seed)
     for round in 0..<plan.rounds {
+      let start = round * starts / plan.rounds
+      if round > 0, start != (round - 1) * starts / plan.rounds { try startAnew(start, &generator, &result) }
       for (loadIndex, load) in loads.enumerated() {
-        if case .open(let rate) = load, round >= plan.openRounds(rate) { continue }
+        if case .open(let rate) = load, !plan.hasOpenRound(round, rate) { continue }
         for index in subjects.indices.shuffled(using: &generator) {
           progress("round \(round + 1) of \(plan.rounds), \(load.label), \(subjects[index].name)")
-          try measure(index, load, round, &result.subjects[index].loads[loadIndex])
+          try measure(index, load, round, start, &result.subjects[index].loads[loadIndex])
         }
       }
     }
     if let limit = plan.limit { try search(limit, &result) }
-    for (index, subject) in subjects.enumerated() { result.subjects[index].peakBytes = subject.peakBytes }
+    for index in subjects.indices {
+      notePeak(index, &result)
+      result.subjects[index].startCount = starts
+    }
     result.compare()
+  }
+
+  /// Gives every subject a new host, in a new order.
+  private mutating func startAnew(
+    _ start: Int, _ generator: inout SeededGenerator, _ result: inout BenchmarkResult
+  ) throws(HostError) {
+    for index in subjects.indices.shuffled(using: &generator) {
+      guard let again = subjects[index].again else { continue }
+      progress("starting \(subjects[index].name) anew")
+      notePeak(index, &result)
+      subjects[index] = try again(start)
+      try subjects[index].prepare(inputs, timeout: plan.timeout)
+      let count = plan.concurrencies.max() ?? 1
+      _ = try loadGenerator(index).closed(
+        count, settle: .zero, duration: min(plan.warmUp / 10, .milliseconds(100)), atLeast: 2 * count)
+    }
+  }
+
+  private func notePeak(_ index: Int, _ result: inout BenchmarkResult) {
+    guard let peak = subjects[index].peakBytes else { return }
+    result.subjects[index].peakBytes = max(peak, result.subjects[index].peakBytes ?? 0)
   }
 
   private func loadGenerator(_ index: Int) -> LoadGenerator {
@@ -69,7 +97,7 @@ package struct Benchmark {
   }
 
   private func measure(
-    _ index: Int, _ load: LoadResult.Load, _ round: Int, _ entry: inout LoadResult
+    _ index: Int, _ load: LoadResult.Load, _ round: Int, _ start: Int, _ entry: inout LoadResult
   ) throws(HostError) {
     let generator = loadGenerator(index)
     let cpu = subjects[index].cpuNanoseconds
@@ -86,7 +114,7 @@ package struct Benchmark {
       entry.cpuAnswers += window.answered
     }
     entry.cpuNs += subjects[index].cpuNanoseconds - cpu
-    entry.add(window)
+    entry.add(window, start: start)
   }
 
   /// Loads until three windows in a row differ little, or the time is over.

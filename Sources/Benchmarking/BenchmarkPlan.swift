@@ -2,6 +2,8 @@
 package struct BenchmarkPlan: Sendable {
   package var concurrencies = [1, 4]
   package var rounds = 50
+  /// How often each runner is started anew; nil for ten, or as many as cost no more than the measuring.
+  package var starts: Int?
   /// Measured time per runner and concurrency, over all rounds.
   package var duration = Duration.seconds(5)
   /// Most time for the warm-up to become stable.
@@ -27,11 +29,24 @@ package struct BenchmarkPlan: Sendable {
   /// Each verdict is one chance to be wrong: together they keep the confidence.
   package func confidence(forVerdicts count: Int) -> Double { 1 - (1 - confidence) / Double(max(count, 1)) }
 
+  /// - Parameter cost: Time to start all runners once.
+  func startCount(cost: Duration) -> Int {
+    if let starts { return min(starts, rounds) }
+    let measured = duration * (concurrencies.count + rates.count)
+    return min(Bootstrap.fewestRounds, rounds, 1 + Int(measured / max(cost, .milliseconds(1))))
+  }
+
   var roundDuration: Duration { duration / rounds }
 
   /// Rounds of an open loop: fewer where the rate is low, so that each has five requests on average.
   func openRounds(_ rate: Double) -> Int {
     min(max(Int(min(duration / .seconds(1) * rate / 5, 1e6)), Bootstrap.fewestRounds), rounds)
+  }
+
+  /// Spread over all rounds.
+  func hasOpenRound(_ round: Int, _ rate: Double) -> Bool {
+    let count = openRounds(rate)
+    return round == 0 || round * count / rounds != (round - 1) * count / rounds
   }
 
   func openRoundDuration(_ rate: Double) -> Duration {

@@ -7,6 +7,7 @@ package struct SubjectResult: Sendable {
   package var loadNs: UInt64?
   package var firstRunNs: UInt64?
   package var peakBytes: Int?
+  package var startCount = 1
   package var loads: [LoadResult] = []
   /// Empty for the reference.
   package var parity: [OutputParity] = []
@@ -62,13 +63,12 @@ package struct BenchmarkResult: Sendable {
       for (index, load) in subject.loads.enumerated() where index < reference.loads.count {
         let base = reference.loads[index]
         let seed = plan.seed &+ UInt64(comparisons.count) &* 7919
-        // A round of an open loop may have had no arrival; it compares nothing.
-        let pairs = zip(load.roundMedians, base.roundMedians).filter { $0 > 0 && $1 > 0 }
-        let latency = Bootstrap.ratio(pairs.map(\.0), to: pairs.map(\.1), confidence: confidence, seed: seed)
-        var rate: Interval?
-        if case .closed = load.load {
-          rate = Bootstrap.ratio(load.roundRates, to: base.roundRates, confidence: confidence, seed: seed)
+        func ratio(_ values: KeyPath<LoadResult, [Double]>) -> Interval? {
+          let rounds = Rounds(load[keyPath: values], beside: base[keyPath: values], starts: load.roundStarts)
+          return Bootstrap.ratio(rounds.subject, to: rounds.reference, confidence: confidence, seed: seed)
         }
+        let latency = ratio(\.roundMedians)
+        let rate: Interval? = if case .closed = load.load { ratio(\.roundRates) } else { nil }
         comparisons.append(
           Comparison(
             subject: subject.name, reference: reference.name, load: load.load, latency: latency, rate: rate,

@@ -20,6 +20,8 @@ package struct LoadResult: Sendable {
   package var roundMedians: [Double] = []
   /// Answers a second of the rounds.
   package var roundRates: [Double] = []
+  /// Which start of the runner each round belongs to.
+  package var roundStarts: [Int] = []
   package var answered: UInt64 = 0
   package var errors: UInt64 = 0
   package var changed: UInt64 = 0
@@ -34,7 +36,8 @@ package struct LoadResult: Sendable {
 
   package init(load: Load) { self.load = load }
 
-  mutating func add(_ window: Window) {
+  mutating func add(_ window: Window, start: Int) {
+    roundStarts.append(start)
     latencies.add(window.latencies)
     roundMedians.append(window.latencies.quantile(0.5))
     roundRates.append(window.requestsPerSecond)

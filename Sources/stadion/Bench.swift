@@ -13,7 +13,7 @@ enum Bench {
     details: """
       Each runner gets a host of its own, started for the benchmark, with the models and manifests of the running host
       or of --models and --manifests. All get the same inputs; rounds of all runners alternate in random order, and
-      verdicts come from whole rounds. The first runner is the reference that the others are compared with.
+      verdicts come from whole starts and rounds. The first runner is the reference that the others are compared with.
 
         stadion bench basic_pitch
         stadion bench basic_pitch --runner onnxruntime --runner onnxruntime,intra_op_threads=2 --report out.html
@@ -49,6 +49,8 @@ enum Bench {
     .init("--concurrency", value: "N,N,…", help: "Connections, each with one request in flight (1,4)."),
     .init("--duration", value: "SECONDS", help: "Measured time per runner and concurrency (5)."),
     .init("--rounds", value: "N", help: "Rounds that this time is divided into (50); 10 at least for verdicts."),
+    .init(
+      "--starts", value: "N", help: "Hosts that each runner gets, one after the other (10; fewer if loading is slow)."),
     .init("--warm-up", value: "SECONDS", help: "Longest warm-up; it ends when three windows agree (3)."),
     .init("--stability", value: "PERCENT", help: "How near to each other they must be (5)."),
     .init("--rate", value: "N,N,…", help: "Also an open loop at these requests a second."),
@@ -85,8 +87,10 @@ enum Bench {
     BenchSignals.start(removing: work.path)
     defer { progress.clear() }
 
-    let field = try BenchField(arguments, options, work, progress)
-    let benchmark = Benchmark(field.subjects, inputs: field.inputs, plan: options.plan) { progress.show($0) }
+    var field = try BenchField(arguments, options, work, progress)
+    var benchmark = Benchmark(field.subjects, inputs: field.inputs, plan: options.plan) { progress.show($0) }
+    // Only the benchmark keeps them now: a host ends when it gets another in its place.
+    field.subjects = []
     var result = BenchmarkResult(
       model: arguments.operands[0],
       inputs: field.inputs.map { TensorSpec(name: $0.name, elementType: $0.elementType, shape: $0.shape) },

@@ -18,6 +18,7 @@ struct BenchOptions {
       plan.concurrencies = counts.map { Int($0) }
     }
     plan.rounds = try arguments.integer("--rounds", in: 1...10_000) ?? plan.rounds
+    plan.starts = try arguments.integer("--starts", in: 1...1000)
     if let seconds = try Self.number(arguments, "--duration", 0.01...86_400) { plan.duration = .seconds(seconds) }
     if let seconds = try Self.number(arguments, "--warm-up", 0...3600) { plan.warmUp = .seconds(seconds) }
     if let percent = try Self.number(arguments, "--stability", 0...100) { plan.stability = percent / 100 }

@@ -19,7 +19,7 @@ import Wire
         for request in 0..<100 { window.latencies.add(UInt64(Double(50_000 + request * 100 + round * 37) * scale)) }
         window.answered = 100
         (window.beginNs, window.lastNs, window.inTime) = (0, UInt64(5_000_000 * scale), 100)
-        load.add(window)
+        load.add(window, start: round / 2)
       }
       subject.loads = [load]
       subject.peakBytes = 50 << 20

@@ -66,6 +66,27 @@ import Testing
     #expect(verdict.isDifference, "\(verdict)")
   }
 
+  @Test func `don't take a difference of starts for one of runners`() {
+    let wrong = (0..<200).count { seed in
+      var generator = SeededGenerator(seed: UInt64(seed))
+      func normal() -> Double { (0..<12).reduce(-6) { sum, _ in sum + generator.uniform() } }
+      var (subject, base, starts): ([Double], [Double], [Int]) = ([], [], [])
+      for start in 0..<10 {
+        // Ten percent for as long as a start lives, half a percent from round to round.
+        let offset = exp(0.1 * normal())
+        for _ in 0..<5 {
+          subject.append(100 * offset * exp(0.005 * normal()))
+          base.append(100 * exp(0.005 * normal()))
+          starts.append(start)
+        }
+      }
+      let rounds = Rounds(subject, beside: base, starts: starts)
+      let ratio = Bootstrap.ratio(rounds.subject, to: rounds.reference, confidence: 0.95, seed: 1, resamples: 400)
+      return Verdict(ratio, leastEffect: 0.01).isDifference
+    }
+    #expect(wrong <= 10, "\(wrong) of 200")
+  }
+
   @Test func `take order statistics as the binomial distribution says`() {
     let values = (1...10).map(Double.init)
     #expect(Bootstrap.ordered(values, confidence: 0.997) == Interval(estimate: 5.5, low: 1, high: 10))

@@ -1,5 +1,6 @@
 import BlockingTests
 import Foundation
+import StadionClient
 import Testing
 import Wire
 
@@ -89,11 +90,26 @@ import Wire
       environment: ["TMPDIR": folder.path])
     func socket() -> String? {
       let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
-      return names.first { $0.hasPrefix("stadion-bench") }.map { "\(folder.path)/\($0)/0/s" }
+      return names.first { $0.hasPrefix("stadion-bench") }.map { "\(folder.path)/\($0)/0-0/s" }
     }
     #expect(holds { socket().map { FileManager.default.fileExists(atPath: $0) } == true })
     command.send(SIGTERM)
     #expect(try command.wait().status == 128 + SIGTERM)
     #expect(socket() == nil)
+  }
+
+  @Test func `leaves no host behind when it is killed`() throws {
+    let command = try Command(
+      [Setup.stadion, "bench", "vector", "--runner", "echo", "--duration", "60"] + own,
+      environment: ["TMPDIR": folder.path])
+    func client() -> StadionClient? {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+      let work = names.first { $0.hasPrefix("stadion-bench") }
+      return work.map { StadionClient(.unix(path: "\(folder.path)/\($0)/0-0/s"), timeout: .seconds(5)) }
+    }
+    #expect(holds { (try? client()?.isReady()) == true })
+    command.send(SIGKILL)
+    #expect(try command.wait().status == 128 + SIGKILL)
+    #expect(holds { (try? client()?.isReady()) == nil })
   }
 }

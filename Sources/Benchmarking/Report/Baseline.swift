@@ -35,7 +35,8 @@ package struct Baseline: Sendable {
           continue
         }
         let values = load["rounds"]?["medianNs"]?.array?.compactMap(\.double) ?? []
-        medians[Self.key(runner["name"]?.string ?? "", kind)] = values
+        let starts = load["rounds"]?["start"]?.array?.compactMap(\.int) ?? []
+        medians[Self.key(runner["name"]?.string ?? "", kind)] = Rounds.values(values, starts: starts)
       }
     }
     self.medians = medians
@@ -49,7 +50,8 @@ package struct Baseline: Sendable {
       subject.loads.compactMap { load -> Change? in
         guard let before = medians[Self.key(subject.name, load.load)] else { return nil }
         let ratio = Bootstrap.unpairedRatio(
-          load.roundMedians, to: before, confidence: result.plan.confidence, seed: result.plan.seed)
+          Rounds.values(load.roundMedians, starts: load.roundStarts), to: before, confidence: result.plan.confidence,
+          seed: result.plan.seed)
         return Change(
           subject: subject.name, load: load.load, ratio: ratio, verdict: Verdict(ratio, leastEffect: leastEffect))
       }

@@ -50,7 +50,7 @@ package enum HTMLReport {
       "\(result.machine); \(Sentences.noise(result.noise)). \(plan.rounds) rounds, in each of which all runners have "
       + "their turn in random order, \(Format.number(plan.duration / .seconds(1))) s per runner and load. Percentiles come "
       + "from histograms of all requests with three significant digits; a share that less than one request stands for "
-      + "isn't shown. Intervals are bootstrapped over rounds with "
+      + "isn't shown. Intervals come from starts of the runner, where there are ten, else from rounds, with "
       + "\(Format.percent(plan.confidence)) confidence over all verdicts together; differences below "
       + "\(Format.percent(plan.leastEffect)) count as none. Open loops measure from when a request should have begun. Peak "
       + "memory is that of the host and the runner's process, each with the pages they share."

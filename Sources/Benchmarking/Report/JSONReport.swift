@@ -43,7 +43,8 @@ package enum JSONReport {
       "name": .string(subject.name), "engine": .string(subject.engine),
       "loadNs": subject.loadNs.map { .integer($0) } ?? .null,
       "firstRunNs": subject.firstRunNs.map { .integer($0) } ?? .null,
-      "peakBytes": subject.peakBytes.map { .integer($0) } ?? .null, "loads": .array(subject.loads.map(load)),
+      "starts": .integer(subject.startCount), "peakBytes": subject.peakBytes.map { .integer($0) } ?? .null,
+      "loads": .array(subject.loads.map(load)),
       "passes": .bool(subject.passes), "parity": .array(subject.parity.map(parity)),
       "search": subject.search.map(search) ?? .null,
     ]
@@ -67,6 +68,7 @@ package enum JSONReport {
       "rounds": [
         "medianNs": .array(result.roundMedians.map { .double($0) }),
         "throughput": .array(result.roundRates.map { .double($0) }),
+        "start": .array(result.roundStarts.map { .integer($0) }),
       ],
     ]
   }

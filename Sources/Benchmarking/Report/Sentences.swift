@@ -62,6 +62,12 @@ package enum Sentences {
         }
       }
     }
+    let starts = result.subjects.map(\.startCount).min() ?? 1
+    if result.subjects.count > 1, starts < Bootstrap.fewestRounds {
+      lines.append(
+        "each runner was started \(starts == 1 ? "once" : "\(starts) times"), so that verdicts come from rounds alone: "
+          + "starts of one runner may differ from each other by what is called a difference here")
+    }
     let noise = result.noise
     if noise.lostShare > 0.02 || noise.load > Double(noise.processors) {
       lines.append(

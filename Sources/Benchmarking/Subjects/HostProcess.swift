@@ -23,7 +23,7 @@ package final class HostProcess {
   package init(executable: String, folder: String, arguments: [String]) throws(HostError) {
     self.folder = folder
     address = .unix(path: "\(folder)/s")
-    let words = [executable, "serve", "--socket", "\(folder)/s"] + arguments
+    let words = [executable, "serve", "--socket", "\(folder)/s", "--end-with-parent"] + arguments
     process = try Self.start(words, log: "\(folder)/log")
     Self.running.withLock { $0.append(process) }
     let client = StadionClient(address, timeout: .seconds(5))

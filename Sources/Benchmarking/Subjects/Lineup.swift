@@ -77,18 +77,22 @@ package struct Lineup {
   }
 
   /// Starts a host for one entry and loads the model into it.
-  package func start(_ index: Int, arguments: [String] = []) throws(HostError) -> Subject {
+  ///
+  /// - Parameter number: Of the start; the hosts of two starts may live at the same time.
+  package func start(_ index: Int, number: Int = 0, arguments: [String] = []) throws(HostError) -> Subject {
     let entry = entries[index]
-    let own = "\(work.path)/\(index)"
+    let own = "\(work.path)/\(index)-\(number)"
     for folder in [own, "\(own)/models"] { try FileBytes.makeFolder(folder) }
     let manifest = try patched(entry)
     try FileBytes.write(Array(manifest.text.utf8), to: "\(own)/x.runner.json")
     let host = try HostProcess(
       executable: executable, folder: own,
       arguments: ["--models", "\(own)/models", "--manifests", "\(own)/x.runner.json", "--no-watch"] + arguments)
-    return try Subject(name: entry.name, host: host, model: model) { () throws(HostError) in
+    let subject = try Subject(name: entry.name, host: host, model: model) { () throws(HostError) in
       try linkModel(into: "\(own)/models")
     }
+    subject.again = { (next) throws(HostError) in try start(index, number: next, arguments: arguments) }
+    return subject
   }
 
   private func patched(_ entry: Entry) throws(HostError) -> JSONValue {

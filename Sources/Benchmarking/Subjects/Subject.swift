@@ -15,6 +15,8 @@ package final class Subject {
   package let loadNs: UInt64?
   /// What the engine says of itself.
   package let engine: String
+  /// The same in a new host, for the start of that number; nil for a server that was there already.
+  package var again: ((Int) throws(HostError) -> Subject)?
   /// Keeps the host alive.
   private let host: HostProcess?
 
