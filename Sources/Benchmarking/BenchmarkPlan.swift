@@ -2,7 +2,7 @@
 package struct BenchmarkPlan: Sendable {
   package var concurrencies = [1, 4]
   package var rounds = 50
-  /// How often each runner is started anew; nil for ten, or as many as cost no more than the measuring.
+  /// How often each runner is started anew; nil for twenty, or as many as cost no more than the measuring.
   package var starts: Int?
   /// Measured time per runner and concurrency, over all rounds.
   package var duration = Duration.seconds(5)
@@ -33,7 +33,7 @@ package struct BenchmarkPlan: Sendable {
   func startCount(cost: Duration) -> Int {
     if let starts { return min(starts, rounds) }
     let measured = duration * (concurrencies.count + rates.count)
-    return min(Bootstrap.fewestRounds, rounds, 1 + Int(measured / max(cost, .milliseconds(1))))
+    return min(20, rounds, 1 + Int(measured / max(cost, .milliseconds(1))))
   }
 
   var roundDuration: Duration { duration / rounds }

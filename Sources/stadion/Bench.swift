@@ -50,7 +50,7 @@ enum Bench {
     .init("--duration", value: "SECONDS", help: "Measured time per runner and concurrency (5)."),
     .init("--rounds", value: "N", help: "Rounds that this time is divided into (50); 10 at least for verdicts."),
     .init(
-      "--starts", value: "N", help: "Hosts that each runner gets, one after the other (10; fewer if loading is slow)."),
+      "--starts", value: "N", help: "Hosts that each runner gets, one after the other (20; fewer if loading is slow)."),
     .init("--warm-up", value: "SECONDS", help: "Longest warm-up; it ends when three windows agree (3)."),
     .init("--stability", value: "PERCENT", help: "How near to each other they must be (5)."),
     .init("--rate", value: "N,N,…", help: "Also an open loop at these requests a second."),
