@@ -96,7 +96,9 @@ struct `TorchScript models through the host` {
     #expect(try host.infer("echo", floats("X", [1], [7])) == [floats("X", [1], [7])])
     #expect(serves(host), "\(host.state)")
     #expect(try host.process(Self.runner) != process)
-    #expect(try host.infer("loop", floats("x", [1], [-1])) == [floats("y", [1], [-1])])
+    // Its models come back one after the other.
+    let below = floats("x", [1], [-1])
+    #expect(holds { (try? host.infer("loop", below)) == [floats("y", [1], [-1])] }, "\(host.state)")
   }
 
   @Test func `files with flipped bits are refused, or end the process, and the host goes on`() throws {
@@ -114,7 +116,7 @@ struct `TorchScript models through the host` {
     }
     try host.folder.write("models/cut/1/model.pt", whole.dropLast(1000))
     // Each is served or has a reason; never is it left open.
-    let isDecided = try holds(limit: .seconds(60)) {
+    let isDecided = try holds(limit: .seconds(180)) {
       let index = try host.index()
       return index.count == 42 && index.allSatisfy { $0.hasSuffix(" READY") || $0.contains("UNAVAILABLE: ") }
     }
