@@ -1,10 +1,7 @@
 // The same model in turns in a compiled model of this process and through the host; the difference is what the host
 // adds. Both have one thread and static shapes. Prints one JSON object.
-#include <getopt.h>
-
-#include "http.h"
 #include "litert.h"
-#include "samples.h"
+#include "turns.h"
 
 enum { MAX_OUTPUTS = 16 };
 
@@ -86,7 +83,8 @@ static struct compiled open_model(const char *path) {
 }
 
 // Nanoseconds of one run.
-static uint64_t run_here(struct compiled *compiled) {
+static uint64_t run_here(void *context) {
+  struct compiled *compiled = context;
   uint64_t started = now_ns();
   int status = compiled->run(compiled->model, 0, 1, &compiled->input, compiled->output_count, compiled->outputs);
   uint64_t ns = now_ns() - started;
@@ -95,45 +93,9 @@ static uint64_t run_here(struct compiled *compiled) {
 }
 
 int main(int count, char **arguments) {
-  const char *library = NULL, *model = NULL, *socket_path = NULL, *name = NULL;
-  int runs = 50, core = -1;
-  static const struct option options[] = {
-      {"library", 1, 0, 'l'}, {"model", 1, 0, 'm'}, {"socket", 1, 0, 's'}, {"name", 1, 0, 'n'},
-      {"runs", 1, 0, 'r'},    {"core", 1, 0, 'p'},  {0, 0, 0, 0}};
-  for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
-      case 'l': library = optarg; break;
-      case 'm': model = optarg; break;
-      case 's': socket_path = optarg; break;
-      case 'n': name = optarg; break;
-      case 'r': runs = atoi(optarg); break;
-      case 'p': core = atoi(optarg); break;
-      default: die(usage);
-    }
-  if (library == NULL || model == NULL || (socket_path == NULL) != (name == NULL) || runs < 1) die(usage);
-
-  pin_to_core(core);
-  litert_open(library);
-  struct compiled compiled = open_model(model);
-  struct samples here = make_samples(), host = make_samples();
-  struct request request = {0};
-  struct connection connection = {0};
-  if (name != NULL) {
-    request = tensor_request(name, compiled.input_name, compiled.shape, false);
-    connection.fd = connect_unix(socket_path);
-  }
-  for (int i = -3; i < runs; i++) {  // the first three warm up
-    uint64_t ns = run_here(&compiled);
-    if (i >= 0) add_sample(&here, ns);
-    if (name == NULL) continue;
-    ns = exchange(&connection, &request);
-    const char *problem = problem_with(&connection, &request);
-    if (problem != NULL) die("%s: %s\n%.600s", name, problem, connection.buffer);
-    if (i >= 0) add_sample(&host, ns);
-  }
-  printf("{\"engine\": \"litert\", \"in_process\": {");
-  print_samples(&here);
-  printf("}, \"host\": {");
-  print_samples(&host);
-  printf("}, \"request_bytes\": %zu, \"response_bytes\": %zu}\n", request.byte_count, connection.received);
+  struct turns turns = begin_turns(count, arguments, usage);
+  litert_open(turns.library);
+  struct compiled compiled = open_model(turns.model);
+  take_turns(turns, "litert", compiled.input_name, compiled.shape, run_here, &compiled);
   return 0;
 }

@@ -1,10 +1,7 @@
 // The same model in turns in a session of this process and through the host; the difference is what the host adds.
 // The session has one thread that does not spin, as the runner's has. Prints one JSON object.
-#include <getopt.h>
-
-#include "http.h"
 #include "onnxruntime.h"
-#include "samples.h"
+#include "turns.h"
 
 enum { MAX_OUTPUTS = 16, MAX_RANK = 8 };
 
@@ -68,7 +65,8 @@ static struct session open_session(const char *model) {
 }
 
 // Nanoseconds of one run; letting go of the outputs is not in it.
-static uint64_t run_here(struct session *session) {
+static uint64_t run_here(void *context) {
+  struct session *session = context;
   void *outputs[MAX_OUTPUTS] = {0};
   const char *const *input_names = (const char *const *)&session->input_name;
   const char *const *output_names = (const char *const *)session->output_names;
@@ -81,45 +79,9 @@ static uint64_t run_here(struct session *session) {
 }
 
 int main(int count, char **arguments) {
-  const char *library = NULL, *model = NULL, *socket_path = NULL, *name = NULL;
-  int runs = 50, core = -1;
-  static const struct option options[] = {
-      {"library", 1, 0, 'l'}, {"model", 1, 0, 'm'}, {"socket", 1, 0, 's'}, {"name", 1, 0, 'n'},
-      {"runs", 1, 0, 'r'},    {"core", 1, 0, 'p'},  {0, 0, 0, 0}};
-  for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
-      case 'l': library = optarg; break;
-      case 'm': model = optarg; break;
-      case 's': socket_path = optarg; break;
-      case 'n': name = optarg; break;
-      case 'r': runs = atoi(optarg); break;
-      case 'p': core = atoi(optarg); break;
-      default: die(usage);
-    }
-  if (library == NULL || model == NULL || (socket_path == NULL) != (name == NULL) || runs < 1) die(usage);
-
-  pin_to_core(core);
-  const char *version = ort_open(library);
-  struct session session = open_session(model);
-  struct samples here = make_samples(), host = make_samples();
-  struct request request = {0};
-  struct connection connection = {0};
-  if (name != NULL) {
-    request = tensor_request(name, session.input_name, session.shape, false);
-    connection.fd = connect_unix(socket_path);
-  }
-  for (int i = -3; i < runs; i++) {  // the first three warm up
-    uint64_t ns = run_here(&session);
-    if (i >= 0) add_sample(&here, ns);
-    if (name == NULL) continue;
-    ns = exchange(&connection, &request);
-    const char *problem = problem_with(&connection, &request);
-    if (problem != NULL) die("%s: %s\n%.600s", name, problem, connection.buffer);
-    if (i >= 0) add_sample(&host, ns);
-  }
-  printf("{\"engine\": \"%s\", \"in_process\": {", version);
-  print_samples(&here);
-  printf("}, \"host\": {");
-  print_samples(&host);
-  printf("}, \"request_bytes\": %zu, \"response_bytes\": %zu}\n", request.byte_count, connection.received);
+  struct turns turns = begin_turns(count, arguments, usage);
+  const char *version = ort_open(turns.library);
+  struct session session = open_session(turns.model);
+  take_turns(turns, version, session.input_name, session.shape, run_here, &session);
   return 0;
 }
