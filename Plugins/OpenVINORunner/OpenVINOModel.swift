@@ -75,7 +75,7 @@ final class OpenVINOModel: InterruptibleModel {
     }
     defer { slots.release(slot) }
     try bindInputs(request, slot)
-    let wanted = try Wanted(request, outputCount: outputTensors.count)
+    let wanted = try request.chosenOutputs(of: outputTensors.count)
     guard wanted.count > 0 else { return }
     let plan = try plan(slot)
     for place in 0..<wanted.count { try bindOutput(request, slot, plan, wanted[place]) }
@@ -86,23 +86,13 @@ final class OpenVINOModel: InterruptibleModel {
   }
 
   private func bindInputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
-    for (index, tensor) in inputTensors.enumerated() {
-      guard let input = request.input(named: tensor.name, hint: index) else {
-        throw RunnerError(.invalidArgument, "input \(String(cString: tensor.name)) is missing")
-      }
+    try request.forEachInput(of: inputTensors) { (index, tensor, input) throws(RunnerError) in
       try tensor.check(input)
       for (place, size) in input.shape.enumerated() { slot.dimensions[starts[index] + place] = size }
       let value = try engine.tensor(tensor.nativeType, input.shape, input.bytes)
       defer { engine.api.tensor_free(value) }  // the request holds it, too
       try engine.api.check(engine.api.infer_request_set_input_tensor_by_index(slot.request, index, value))
     }
-    guard request.inputCount > inputTensors.count else { return }
-    for index in 0..<request.inputCount {
-      let name = request.input(index).name
-      guard !inputTensors.contains(where: { strcmp($0.name, name) == 0 }) else { continue }
-      throw RunnerError(.invalidArgument, "the model has no input \(String(cString: name))")
-    }
-    throw RunnerError(.invalidArgument, "an input was given twice")
   }
 
   /// The shapes of the outputs of this run, as far as they are known.
@@ -169,23 +159,4 @@ final class OpenVINOModel: InterruptibleModel {
       try request.emit(tensor.name, tensor.type, shape, buffer: buffer, byteCount: byteCount)
     }
   }
-}
-
-/// Which outputs a request wants: a view, checked.
-private struct Wanted {
-  let count: Int
-  private let indexes: UnsafeBufferPointer<UInt32>?
-
-  init(_ request: Request, outputCount: Int) throws(RunnerError) {
-    indexes = request.wantedOutputs
-    count = indexes?.count ?? outputCount
-    guard count <= outputCount else {
-      throw RunnerError(.invalidArgument, "\(count) outputs are wanted, the model has \(outputCount)")
-    }
-    if let stranger = indexes?.first(where: { $0 >= outputCount }) {
-      throw RunnerError(.invalidArgument, "output \(stranger) is wanted, the model has \(outputCount)")
-    }
-  }
-
-  subscript(place: Int) -> Int { indexes.map { Int($0[place]) } ?? place }
 }
