@@ -17,6 +17,9 @@ final class OpenVINOModel: InterruptibleModel {
   /// Nil for a model without open dimensions, and where the manifest wants no checks: `declared` holds then.
   private let plans: ShapePlans?
   private let declared: ShapePlan
+  /// For each output the input that it is, under one name. The engine takes one for the other: what is bound to the
+  /// output would be read as the input.
+  private let passedOn: [Int?]
   /// Runs are computed on the caller's thread.
   private let runsOnCaller: Bool
 
@@ -37,6 +40,7 @@ final class OpenVINOModel: InterruptibleModel {
     engine.modelCame()
     inputTensors = source.inputs
     outputTensors = source.outputs
+    passedOn = source.outputs.map { output in source.inputs.firstIndex { strcmp($0.name, output.name) == 0 } }
     metadata = source.metadata
     slots = RunSlots(keepsSlots: !source.keepsState)
     runsOnCaller = settings.runsOnCaller(device, coreCount: engine.coreCount)
@@ -110,7 +114,7 @@ final class OpenVINOModel: InterruptibleModel {
     _ request: Request, _ slot: RunSlot, _ plan: ShapePlan, _ index: Int
   ) throws(RunnerError) {
     let tensor = outputTensors[index]
-    guard let shape = plan.outputs[index] else { return }
+    guard passedOn[index] == nil, let shape = plan.outputs[index] else { return }
     try shape.withUnsafeBufferPointer { (shape) throws(RunnerError) in
       guard let byteCount = tensorByteCount(shape, elementByteCount: tensor.elementByteCount), byteCount > 0 else {
         return
@@ -143,6 +147,9 @@ final class OpenVINOModel: InterruptibleModel {
 
   private func emit(_ request: Request, _ slot: RunSlot, _ plan: ShapePlan, _ index: Int) throws(RunnerError) {
     let tensor = outputTensors[index]
+    if let place = passedOn[index], let input = request.input(named: tensor.name, hint: place) {
+      return try request.emit(tensor.name, tensor.type, input.shape, data: input.bytes)
+    }
     guard let shape = plan.outputs[index], let value = slot.bound[index], let buffer = slot.buffers[index].take() else {
       return try engine.emitCopy(tensor, slot.own[index], request)
     }
