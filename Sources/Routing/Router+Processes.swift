@@ -33,9 +33,7 @@ extension Router {
       instance.gate.close()
       Task { await runner.unload(instance) }
     }
-    await withTaskGroup(of: Void.self) { group in
-      for name in taken.names { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
-    }
+    await reconcileFirmly(taken.names)
   }
 
   /// - Returns: The models that something is lost of, and what.
@@ -67,13 +65,16 @@ extension Router {
   private func comeBack(_ runner: Runner) async {
     guard let index = runners.firstIndex(where: { $0.runner === runner }), !runners[index].isGone else { return }
     guard case .comingBack = runners[index].health else { return }
+    returningRunners += 1
     runners[index].health = .fine
     await open(index)
-    guard runners[index].facts != nil else { return }
-    Log.info("a runner is back", ("runner", runner.id))
-    await withTaskGroup(of: Void.self) { group in
-      for name in models.keys { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
+    let isOpen = runners[index].facts != nil
+    if isOpen {
+      Log.info("a runner is back", ("runner", runner.id))
+      await reconcileFirmly(models.keys)
     }
+    returningRunners -= 1
+    if isOpen { await reconcileSuspects(models.keys) }
   }
 
   /// The end of the first process that has ended under one of `instances`; nil while all can run.
@@ -232,9 +233,8 @@ extension Router {
         return false
       }
     }
-    await withTaskGroup(of: Void.self) { group in
-      for name in lost.keys { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
-    }
+    await reconcileFirmly(lost.keys)
+    await reconcileSuspects(lost.keys)
   }
 }
 

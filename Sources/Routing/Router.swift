@@ -48,6 +48,9 @@ package actor Router {
       return version
     }
 
+    /// It is tried again, though its load has ended a process.
+    var isSuspect: Bool { !fatalLoads.isEmpty && served == nil }
+
     /// It was served, or nearly, and will be when a runner's process is there again.
     var isComingBack: Bool {
       switch phase {
@@ -88,6 +91,8 @@ package actor Router {
   var models: [String: ModelState] = [:]
   /// The last change of each model; the next one waits for it.
   var changes: [String: Task<Void, Never>] = [:]
+  /// Runners that have been opened again and are given their models.
+  var returningRunners = 0
   /// What the last search for manifests has led to; the next one waits for it.
   var lastUpdate: Task<Leaving, Never>?
 
