@@ -175,7 +175,7 @@ extension Router {
       inquiry.asked.append(runner)
       do throws(HostError) {
         let request = Runner.LoadRequest(
-          path: file.path, format: file.format, device: pick.device, options: settings.options,
+          path: file.path, format: file.format, device: pick.device, options: settings.options(forRunner: runner.id),
           maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
           inlineMicros: options.inlineMicros)
         let owed = runner.id == former?.displacedFrom ? nil : former?.contract
