@@ -92,7 +92,7 @@ extension Router {
   /// - Throws: `.notFound`; `.conflict` for a runner in the host, and when the fresh process can't take over.
   package func restartRunner(_ id: String) async throws(HostError) {
     guard let index = runners.firstIndex(where: { $0.runner.id == id && !$0.isGone }) else {
-      throw HostError(.notFound, "no runner '\(id)'; `stadion runner list --all` names them")
+      throw Self.noRunner(id)
     }
     let manifest = runners[index].runner.manifest
     guard manifest.isolation == .process else {

@@ -26,6 +26,9 @@ package final class StadionClient {
     try get(all ? "/v1/runners?all=1" : "/v1/runners")
   }
 
+  /// One of them, which the host opens for it.
+  package func runner(_ id: String) throws(HostError) -> JSONValue { try get("/v1/runners/\(Self.escaped(id))") }
+
   /// `{"models": […]}` as the host prints it.
   package func models() throws(HostError) -> JSONValue { try get("/v1/models") }
 

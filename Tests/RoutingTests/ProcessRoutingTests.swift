@@ -223,13 +223,13 @@ import Testing
     try await wait(for: "the first") { asked.isSet }
     async let second: Void = fixture.router.update(both)
     // Were it not to wait for the first, it would be at its end by now.
-    for _ in 0..<200 { _ = await fixture.router.openedRunners() }
+    for _ in 0..<200 { _ = await fixture.router.runnerReports() }
     try fixture.letLoadsGoOn()
     await first
     await second
-    let reports = await fixture.router.openedRunners()
+    let reports = await fixture.router.runnerReports()
     #expect(reports.map(\.manifest.id).sorted() == ["org.a", "org.b"])
-    #expect(reports.allSatisfy { $0.state == "ready" && $0.manifest.priority == 0 })
+    #expect(reports.allSatisfy { $0.reason == nil && $0.manifest.priority == 0 })
     #expect(try await fixture.answer("m") == 2)
     await fixture.router.stop()
   }
@@ -327,7 +327,7 @@ import Testing
       await fixture.router.update(ManifestSearch.Result())
       #expect(kill(process, 0) != 0, "the process is still there")
       #expect(fixture.served("m").isEmpty)
-      #expect(await fixture.router.openedRunners().isEmpty)
+      #expect(await fixture.router.runnerReports().isEmpty)
       await fixture.router.update(found)
       #expect(fixture.served("m") == ["1"])
       #expect(try await fixture.answer("m") == 2)
