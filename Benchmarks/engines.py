@@ -32,11 +32,13 @@ class Engine:
 
 ALL = [
   Engine("onnxruntime", "org.stadion.onnxruntime", ENGINES / "onnxruntime" / "libonnxruntime.so.1.32.0",
-         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "ort_inprocess", "intra_op_threads"),
+         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "ort_inprocess",
+         "intra_op_threads"),
   Engine("litert", "org.stadion.litert", ENGINES / "litert" / "libLiteRt.so",
          BASIC_PITCH / "static.tflite", "model.tflite", "litert_inprocess", "threads"),
   Engine("openvino", "org.stadion.openvino", ENGINES / "openvino" / "libopenvino_c.so.2641",
-         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "openvino_inprocess", "threads"),
+         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "openvino_inprocess",
+         "threads"),
   Engine("tensorflow", "org.stadion.tensorflow", ENGINES / "tensorflow" / "libtensorflow_cc.so.2",
          BASIC_PITCH / "saved_model", "saved_model", "tensorflow_inprocess",
          "intra_op_threads"),
@@ -80,9 +82,13 @@ class EngineGroups:
         here = ["--library", engine.library, "--model", engine.model]
         there = ["--socket", host.socket, "--name", "basic_pitch"]
         pin = [] if core is None else ["--core", core]
-        result = program(engine.program, *here, *there, *pin, "--threads", threads, "--runs", 10 if self.options.quick else 60)
+        runs = ["--threads", threads, "--runs", 10 if self.options.quick else 60]
+        result = program(engine.program, *here, *there, *pin, *runs)
       name = f"engines.{engine.name}_{place}"
-      self.values |= {f"{name}_direct": result["in_process"]["p50_us"], name: result["host"]["p50_us"]}
+      direct, through = result["in_process"]["p50_us"], result["host"]["p50_us"]
+      sizes = ["--request", result["request_bytes"], "--response", result["response_bytes"]]
+      bare = self.floor("ping", core, *sizes)["p50_us"]
+      self.values |= {f"{name}_direct": direct, name: through, f"{name}_added": through - direct, f"{name}_ping": bare}
 
   def left_behind_by(self, engine: Engine):
     """Memory of a runner process that keeps another model, before basic_pitch is loaded and after it is unloaded."""
