@@ -99,7 +99,7 @@ let package = Package(
     runner("OpenVINORunner", ["RunnerKit", "CStadionRunner", "COpenVINO"], exclude: ["COpenVINO"]),
     .target(
       name: "CTensorFlow", path: "Plugins/TensorFlowRunner/CTensorFlow", publicHeadersPath: ".", cSettings: cSettings),
-    runner("TensorFlowRunner", ["RunnerKit", "CStadionRunner", "CTensorFlow"], exclude: ["CTensorFlow"]),
+    runner("TensorFlowRunner", ["RunnerKit", "CStadionRunner", "CLinux", "CTensorFlow"], exclude: ["CTensorFlow"]),
 
     tests("WireTests", ["Wire", "CNumbers"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),

@@ -71,6 +71,11 @@ FIGURES = [
            f"engines.{engine}_one_core_direct", "ratio", 1.02) for engine in ENGINES),
   *(Figure(f"{engine}, free: basic_pitch p50, to the engine directly", f"engines.{engine}_free", "µs",
            f"engines.{engine}_free_direct", "ratio", 1.02) for engine in ENGINES),
+  *(Figure(f"{engine}, two threads: basic_pitch p50, to the engine directly", f"engines.{engine}_two_threads", "µs",
+           f"engines.{engine}_two_threads_direct", "ratio", 1.02) for engine in ENGINES),
+  *(Figure(f"{engine}, two threads: added p50, to the same bytes between two processes",
+           f"engines.{engine}_two_threads_added", "µs", f"engines.{engine}_two_threads_ping", "ratio")
+    for engine in ENGINES),
   *(Figure(f"{engine}: memory of its process after unloading, to before loading", f"engines.{engine}_unloaded", "MiB",
            f"engines.{engine}_unloaded_before", "difference", None if engine == "tensorflow" else 5)
     for engine in ENGINES),
