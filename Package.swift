@@ -61,7 +61,7 @@ let package = Package(
 
     // The house, from the values everybody shares to the command line.
     house("Wire", ["CNumbers"]),
-    house("Inference", ["CStadionRunner"]),
+    house("Inference", ["CStadionRunner", "Wire"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
@@ -74,7 +74,7 @@ let package = Package(
     house("Storage", ["CStorage", "CLinux", "Inference", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
-    house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
+    house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
       ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
@@ -130,7 +130,7 @@ let package = Package(
     tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
-    tests("ServingTests", ["Serving", "Wire", "CLinux", "HTTPTestClient"]),
+    tests("ServingTests", ["Serving", "Inference", "Wire", "CLinux", "HTTPTestClient"]),
     tests(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),

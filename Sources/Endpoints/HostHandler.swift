@@ -43,8 +43,7 @@ package final class HostHandler: HTTPHandler {
     }
     guard !path.hasHugeVersion else { throw HostError(.invalidRequest, "the model version doesn't fit 64 bits") }
     guard exchange.head.hasBodyFraming else {
-      exchange.refuse(411, "an inference request needs Content-Length or Transfer-Encoding: chunked")
-      return
+      throw HostError(.lengthRequired, "an inference request needs Content-Length or Transfer-Encoding: chunked")
     }
     guard !path.name.contains(UInt8(ascii: "%")) else {
       let decoded = ByteBuffer(capacity: path.name.count)
@@ -57,12 +56,12 @@ package final class HostHandler: HTTPHandler {
   }
 
   private func answer(_ error: HostError, on exchange: Exchange) {
-    exchange.refuse(error.code.httpStatus, error.description)
-    if error.code == .overloaded { exchange.addHeader("Retry-After", 1) }
+    exchange.refuse(error)
     switch error.code {
-    case .runnerFailed, .internalError, .incompatibleRunner:
+    case .runnerFailed, .internalError, .incompatibleRunner, .storageCorrupt:
       Log.warning(
-        "a request failed", ("code", error.code.rawValue), ("reason", error.description),
+        "a request failed", ("requestId", exchange.requestID), ("code", error.code.rawValue),
+        ("reason", error.description),
         ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)))
     default: break
     }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Inference
 import Synchronization
 import Telemetry
 
@@ -7,12 +8,14 @@ import Telemetry
 ///
 /// Any thread may call it; its counters are atomic.
 package final class HTTPServer: Sendable {
-  package let limits: ServingLimits
   let handler: any HTTPHandler
   package let loops: [EventLoop]
   /// Readable once the server is draining and its last connection has ended.
   package let drainedDescriptor: CInt
 
+  /// Kept as long as the server: a loop may still look at an old one.
+  private let allLimits: Mutex<[LimitsBox]>
+  private let currentLimits: Atomic<Unmanaged<LimitsBox>>
   private let listeners = Mutex<[Listener]>([])
   private let connections = Atomic<Int>(0)
   private let bodyBytes = Atomic<Int>(0)
@@ -21,9 +24,26 @@ package final class HTTPServer: Sendable {
 
   package init(handler: any HTTPHandler, limits: ServingLimits, loops: [EventLoop]) {
     self.handler = handler
-    self.limits = limits
+    let box = LimitsBox(limits)
+    allLimits = Mutex([box])
+    currentLimits = Atomic(Unmanaged.passUnretained(box))
     self.loops = loops
     drainedDescriptor = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
+  }
+
+  /// Can be changed while it serves, but for `headerFields`; requests under way may still see the old ones.
+  package var limits: ServingLimits {
+    get { currentLimits.load(ordering: .acquiring)._withUnsafeGuaranteedRef { $0.limits } }
+    set {
+      allLimits.withLock { boxes in
+        var limits = newValue
+        // Exchanges have room for as many as there were.
+        limits.headerFields = boxes[0].limits.headerFields
+        let box = LimitsBox(limits)
+        boxes.append(box)
+        currentLimits.store(Unmanaged.passUnretained(box), ordering: .releasing)
+      }
+    }
   }
 
   package var isDraining: Bool { draining.load(ordering: .relaxed) }
@@ -74,17 +94,17 @@ package final class HTTPServer: Sendable {
     Task(executorPreference: loop) { connection.start() }
   }
 
+  /// On the first loop, as all of `accept`.
   private func refuse(_ descriptor: CInt) {
-    let answer: StaticString = """
-      HTTP/1.1 503 Service Unavailable\r
-      Content-Type: application/json\r
-      Content-Length: 64\r
-      Connection: close\r
-      Retry-After: 1\r
-      \r
-      {"error":"too many connections are open; try again in a second"}
-      """
-    _ = write(descriptor, answer.utf8Start, answer.utf8CodeUnitCount)
+    let pool = loops[0].exchanges
+    let exchange = pool.takeExchange(limits: limits)
+    exchange.name = pool.nextName()
+    exchange.closes = true
+    exchange.refuse(HostError(.overloaded, "too many connections are open; try again in a second"))
+    // Into an empty socket: it fits.
+    let answer = exchange.answer(pool)
+    _ = writev(descriptor, answer, CInt(answer.count))
+    pool.give(exchange)
     shutdown(descriptor, CInt(SHUT_WR))
     // Closing with an unread request would discard the answer; what has arrived so far is little.
     var scratch: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
@@ -108,6 +128,12 @@ package final class HTTPServer: Sendable {
   }
 
   func returnBodyBytes(_ byteCount: Int) { bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed) }
+}
+
+private final class LimitsBox: Sendable {
+  let limits: ServingLimits
+
+  init(_ limits: ServingLimits) { self.limits = limits }
 }
 
 /// One listening socket, watched by the first loop.
