@@ -62,6 +62,7 @@ let package = Package(
     // The house, from the values everybody shares to the command line.
     house("Wire", ["CNumbers"]),
     house("Inference", ["CStadionRunner", "Wire"]),
+    house("Configuration", ["Wire"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
@@ -84,7 +85,7 @@ let package = Package(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
-        "Telemetry", "Inference", "Wire", "CLinux", "Conformance",
+        "Telemetry", "Configuration", "Inference", "Wire", "CLinux", "Conformance",
       ],
       swiftSettings: swiftSettings),
 
@@ -102,6 +103,7 @@ let package = Package(
     runner("TensorFlowRunner", ["RunnerKit", "CStadionRunner", "CTensorFlow"], exclude: ["CTensorFlow"]),
 
     tests("WireTests", ["Wire", "CNumbers"]),
+    tests("ConfigurationTests", ["Configuration", "Wire"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
     // With the header it was made with: later hosts open it.
