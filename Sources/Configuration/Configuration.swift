@@ -11,6 +11,8 @@ package struct Configuration<Settings: Sendable>: Sendable {
   package struct Places: Sendable {
     package var file: String?
     package var environment: [String: String] = [:]
+    /// Variables that mean something elsewhere.
+    package var otherVariables: [String] = []
     /// What was given, by flag; a key's `--no-…` counts as its flag with "false".
     package var flags: [String: [String]] = [:]
 
@@ -45,7 +47,7 @@ package struct Configuration<Settings: Sendable>: Sendable {
     self.keys = keys
     settings = standard
     if let file = places.file { read(file: file) }
-    read(environment: places.environment)
+    read(environment: places.environment, others: places.otherVariables)
     read(flags: places.flags)
     if !problems.isEmpty { throw ConfigurationError(problems: problems) }
   }
@@ -110,17 +112,21 @@ package struct Configuration<Settings: Sendable>: Sendable {
 
   // MARK: Variables and flags
 
-  private mutating func read(environment: [String: String]) {
+  private mutating func read(environment: [String: String], others: [String]) {
     for key in keys {
       // An empty variable is one that isn't set.
       guard let text = environment[key.variable], !text.isEmpty else { continue }
       set(key, key.kind.value(of: text), .variable(key.variable), called: "$\(key.variable)")
     }
     // Not refused: container platforms invent variables for every service's name.
+    let prefix = "STADION_"
     let known = keys.map(\.variable)
-    for name in environment.keys.sorted() where name.hasPrefix("STADION_") && !known.contains(name) {
-      guard let near = NearestWord.to(name, among: known) else { continue }
-      remarks.append("$\(name) is not read; is $\(near) meant?")
+    for name in environment.keys.sorted() where name.hasPrefix(prefix) {
+      guard !known.contains(name), !others.contains(name),
+        let near = NearestWord.to(
+          String(name.dropFirst(prefix.count)), among: known.map { $0.dropFirst(prefix.count) }.map(String.init))
+      else { continue }
+      remarks.append("$\(name) is not read; is $\(prefix)\(near) meant?")
     }
   }
 

@@ -11,6 +11,8 @@ package struct Key<Settings>: Sendable {
   /// SIGHUP changes it in a running host.
   package let isReloadable: Bool
   package let help: String
+  /// What the switch that turns it off does.
+  package let negativeHelp: String
   /// What stands for a default that is no value, as "one per core".
   let standard: String?
   /// Null for an optional that isn't set.
@@ -20,6 +22,7 @@ package struct Key<Settings>: Sendable {
 
   fileprivate init(
     _ path: String, _ kind: Kind, flag: String?, standard: String? = nil, reloads: Bool, _ help: String,
+    negativeHelp: String = "",
     read: @escaping @Sendable (Settings) -> JSONValue, write: @escaping @Sendable (inout Settings, JSONValue) -> Void
   ) {
     self.path = path
@@ -28,6 +31,7 @@ package struct Key<Settings>: Sendable {
     self.standard = standard
     isReloadable = reloads
     self.help = help
+    self.negativeHelp = negativeHelp
     self.read = read
     self.write = write
   }
@@ -82,11 +86,12 @@ extension Key {
     }
   }
 
+  /// - Parameter off: What `--no-…` does, where that is what people give.
   package static func bool(
     _ path: String, _ field: Field<Bool>, flag: String? = nil, reloads: Bool = false,
-    _ help: String
+    _ help: String, off: String = ""
   ) -> Key {
-    Key(path, .bool, flag: flag, reloads: reloads, help) {
+    Key(path, .bool, flag: flag, reloads: reloads, help, negativeHelp: off) {
       .bool($0[keyPath: field])
     } write: {
       if let value = $1.bool { $0[keyPath: field] = value }

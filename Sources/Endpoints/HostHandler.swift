@@ -29,7 +29,7 @@ package final class HostHandler: HTTPHandler {
       if let path = ModelPath(exchange.head.pathBytes), path.asks(for: "infer") {
         try await respondToInfer(exchange, path)
       } else {
-        try await routes.respond(to: exchange)
+        try await respondToRest(exchange)
       }
     } catch {
       answer(error, on: exchange)
@@ -53,6 +53,18 @@ package final class HostHandler: HTTPHandler {
       return
     }
     try await infer.respond(to: exchange, path.name, path.version)
+  }
+
+  private func respondToRest(_ exchange: Exchange) async throws(HostError) {
+    // In a result: `withValue` forgets the error's type.
+    let result = await Log.$requestID.withValue(exchange.requestID) { () async -> Result<Void, HostError> in
+      do throws(HostError) {
+        return .success(try await routes.respond(to: exchange))
+      } catch {
+        return .failure(error)
+      }
+    }
+    try result.get()
   }
 
   private func answer(_ error: HostError, on exchange: Exchange) {

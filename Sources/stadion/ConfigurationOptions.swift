@@ -8,7 +8,7 @@ enum ConfigurationOptions {
   static let options: [CommandSpec.Option] =
     [
       .init(
-        "--config", value: "FILE", help: "JSON file with the keys of docs/configuration.md; SIGHUP reads it again."),
+        "--config", value: "FILE", help: "JSON file with the keys of docs/configuration.md, read again at SIGHUP."),
       .init("--print-config", help: "Print every key's value and where it comes from, and exit."),
       .init("--json", help: "With --print-config: as JSON."),
     ] + HostSettings.all.flatMap { options(of: $0) }
@@ -19,7 +19,7 @@ enum ConfigurationOptions {
       // Help names the switch that changes something.
       return [
         .init(key.flag, help: key.help, isHidden: standard == "true"),
-        .init(key.negativeFlag, help: "Not: \(key.help)", isHidden: standard == "false"),
+        .init(key.negativeFlag, help: key.negativeHelp, isHidden: standard == "false"),
       ]
     }
     let unit = key.unit.map { " \($0)" } ?? ""
@@ -31,9 +31,10 @@ enum ConfigurationOptions {
 
   static func places(_ arguments: Arguments) throws -> Configuration<HostSettings>.Places {
     var places = Configuration<HostSettings>.Places()
-    places.file = arguments.value("--config")
     // Whoever starts a program with rights that they lack must not steer it.
     places.environment = ProcessPrivileges.areRaised ? [:] : environment()
+    places.otherVariables = ["STADION_CONFIG"] + ManifestSearch.environmentNames
+    places.file = arguments.value("--config") ?? places.environment["STADION_CONFIG"].flatMap { $0.isEmpty ? nil : $0 }
     for key in HostSettings.all {
       if arguments.has(key.flag) {
         places.flags[key.flag] = key.kind.meaning == nil ? ["true"] : arguments.values(key.flag)

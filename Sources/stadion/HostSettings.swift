@@ -42,7 +42,8 @@ extension HostSettings {
     .word(
       "logLevel", Log.Level.allCases.map(\.name), \.logLevel, reloads: true, "Least level of what is logged."),
     .bool(
-      "watch", \.watches, "Watch models and manifests for changes; without it load and unload by request only."),
+      "watch", \.watches, "Watch models and manifests for changes; else load and unload by request only.",
+      off: "Don't watch models and manifests; load and unload by request only."),
     .list(
       "manifests", "PATH[:PATH]", separator: ":", \.manifests, standard: "the usual folders",
       "Runner manifests, or folders of them: these and nothing else."),

@@ -3,6 +3,7 @@ import Glibc
 import Serving
 import StadionClient
 import Telemetry
+import Wire
 
 /// The configuration of a running host: read at its start and at each SIGHUP. Used on the main thread only.
 final class LiveConfiguration {

@@ -44,8 +44,8 @@ enum Reference {
 
     <!-- Written by `make docs` from Sources/stadion/HostSettings.swift. -->
 
-    A key can be set in the JSON file that `stadion serve --config FILE` names, by a variable, or by a flag. A flag wins over
-    a variable, that over the file, and the file over the default. `stadion serve --print-config` shows what is in force and
+    A key can be set in the JSON file that `stadion serve --config FILE` or `$STADION_CONFIG` names, by a variable, or by a
+    flag. A flag wins over a variable, that over the file, and the file over the default. `stadion serve --print-config` shows what is in force and
     where each value comes from; with `--json` for programs.
 
     In the file, a dot is an object within: `{"serving": {"maxBodyBytes": 1000000}}`; `null` is as if the key weren't there.
@@ -54,7 +54,7 @@ enum Reference {
 
     A key that isn't known, a value of the wrong type or out of range: the host doesn't start, and says which and where.
 
-    With `--config`, SIGHUP reads it all again. Keys marked "changes" take effect at once; others are named in the log as
+    Where a file was named, SIGHUP reads it again. Keys marked "changes" take effect at once; others are named in the log as
     needing a restart. If anything is wrong, nothing changes, and the log says why.
 
     \(Configuration<HostSettings>.reference(HostSettings.all, standard: HostSettings()))

@@ -78,7 +78,7 @@ enum Serve {
     var addresses: [ListenAddress] = []
     if let text = settings.listen {
       guard settings.isAnonymous else {
-        throw UsageError("--listen needs --anonymous: nobody is authenticated on TCP yet")
+        throw UsageError("--listen needs --anonymous (listen, anonymous): nobody is authenticated on TCP yet")
       }
       guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
         throw UsageError("--listen wants HOST:PORT, not \"\(text)\"")
