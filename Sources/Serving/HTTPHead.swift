@@ -26,8 +26,8 @@ package struct HTTPHead {
   package private(set) var contentCoding = ContentCoding.identity
   /// The coding that the peer likes best for the answer.
   package private(set) var acceptedCoding = ContentCoding.identity
-  /// There is an `X-Request-Id`.
-  private(set) var bringsRequestID = false
+  /// Index of the `X-Request-Id`; below 0 if there is none, or the fields haven't been read.
+  private var requestIDField = -1
   /// Bytes of line and header section, the empty line included.
   package private(set) var byteCount = 0
 
@@ -52,6 +52,14 @@ package struct HTTPHead {
 
   /// Raw bytes of the query, without its question mark.
   package var queryBytes: UnsafeRawBufferPointer { slice(query.lowerBound, query.count) }
+
+  var bringsRequestID: Bool { requestIDField >= 0 }
+
+  /// The `X-Request-Id`, also of a head that can't be read to its end.
+  var requestID: UnsafeRawBufferPointer? {
+    guard requestIDField >= 0 else { return value(of: "x-request-id") }
+    return slice(Int(fields[requestIDField].value), Int(fields[requestIDField].valueCount))
+  }
 
   package var hasBodyFraming: Bool { contentLength != nil || isChunked }
 
@@ -89,7 +97,7 @@ package struct HTTPHead {
     keepsAlive = true
     contentCoding = .identity
     acceptedCoding = .identity
-    bringsRequestID = false
+    requestIDField = -1
     fieldCount = 0
     path = 0..<0
     query = 0..<0
@@ -250,7 +258,9 @@ package struct HTTPHead {
       case 10 where matches(field, "connection"):
         if HTTPBytes.list(value, contains: "close") { closes = true }
         if isHTTP10 && HTTPBytes.list(value, contains: "keep-alive") { keeps = true }
-      case 12 where matches(field, "x-request-id"): bringsRequestID = true
+      // The letter first: many requests have a Content-Type, which is as long.
+      case 12 where base[Int(field.name)] | 0x20 == UInt8(ascii: "x") && matches(field, "x-request-id"):
+        if requestIDField < 0 { requestIDField = index }
       case 14 where matches(field, "content-length"):
         guard let length = HTTPBytes.decimal(value), contentLength == nil || contentLength == length else {
           throw HostError(.invalidRequest, "Content-Length must be one decimal number")

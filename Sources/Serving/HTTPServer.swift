@@ -13,9 +13,9 @@ package final class HTTPServer: Sendable {
   /// Readable once the server is draining and its last connection has ended.
   package let drainedDescriptor: CInt
 
-  /// Kept as long as the server: a loop may still look at an old one.
-  private let allLimits: Mutex<[LimitsBox]>
-  private let currentLimits: Atomic<Unmanaged<LimitsBox>>
+  /// All there have been, and the newest. They stay as long as the server: a loop may still look at an old one.
+  private let allLimits: Mutex<[FixedLimits]>
+  nonisolated(unsafe) private let currentLimits: Atomic<UnsafePointer<ServingLimits>>  // atomic; what it names is fixed
   private let listeners = Mutex<[Listener]>([])
   private let connections = Atomic<Int>(0)
   private let bodyBytes = Atomic<Int>(0)
@@ -24,24 +24,25 @@ package final class HTTPServer: Sendable {
 
   package init(handler: any HTTPHandler, limits: ServingLimits, loops: [EventLoop]) {
     self.handler = handler
-    let box = LimitsBox(limits)
-    allLimits = Mutex([box])
-    currentLimits = Atomic(Unmanaged.passUnretained(box))
+    let first = FixedLimits(limits)
+    allLimits = Mutex([first])
+    currentLimits = Atomic(first.place)
     self.loops = loops
     drainedDescriptor = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
   }
 
   /// Can be changed while it serves, but for `headerFields`; requests under way may still see the old ones.
   package var limits: ServingLimits {
-    get { currentLimits.load(ordering: .acquiring)._withUnsafeGuaranteedRef { $0.limits } }
+    // A pointer, as each request comes by several times: no count of references, no copy.
+    get { currentLimits.load(ordering: .acquiring).pointee }
     set {
-      allLimits.withLock { boxes in
+      allLimits.withLock { all in
         var limits = newValue
         // Exchanges have room for as many as there were.
-        limits.headerFields = boxes[0].limits.headerFields
-        let box = LimitsBox(limits)
-        boxes.append(box)
-        currentLimits.store(Unmanaged.passUnretained(box), ordering: .releasing)
+        limits.headerFields = all[0].place.pointee.headerFields
+        let next = FixedLimits(limits)
+        all.append(next)
+        currentLimits.store(next.place, ordering: .releasing)
       }
     }
   }
@@ -130,10 +131,18 @@ package final class HTTPServer: Sendable {
   func returnBodyBytes(_ byteCount: Int) { bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed) }
 }
 
-private final class LimitsBox: Sendable {
-  let limits: ServingLimits
+/// Limits in a place of their own, never written again.
+private final class FixedLimits: @unchecked Sendable {
+  // @unchecked: what is behind `place` is only read.
+  let place: UnsafePointer<ServingLimits>
 
-  init(_ limits: ServingLimits) { self.limits = limits }
+  init(_ limits: ServingLimits) {
+    let place = UnsafeMutablePointer<ServingLimits>.allocate(capacity: 1)
+    place.initialize(to: limits)
+    self.place = UnsafePointer(place)
+  }
+
+  deinit { place.deallocate() }
 }
 
 /// One listening socket, watched by the first loop.

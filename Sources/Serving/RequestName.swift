@@ -29,7 +29,7 @@ extension Exchange {
   }
 
   package func appendRequestID(to out: ByteBuffer) {
-    if let given = head.value(of: "x-request-id"), Self.isUsable(given) {
+    if let given = head.requestID, Self.isUsable(given) {
       out.append(given)
     } else {
       name.append(to: out)
@@ -38,15 +38,14 @@ extension Exchange {
 
   /// 1 to 128 letters, digits and `-._~:/+=@`: nothing that needs quotes in a log, a header or a shell.
   private static func isUsable(_ id: UnsafeRawBufferPointer) -> Bool {
-    (1...128).contains(id.count)
-      && id.allSatisfy { byte in
-        switch byte {
-        case UInt8(ascii: "a")...UInt8(ascii: "z"), UInt8(ascii: "A")...UInt8(ascii: "Z"),
-          UInt8(ascii: "-")...UInt8(ascii: ":"), UInt8(ascii: "@"), UInt8(ascii: "_"), UInt8(ascii: "~"),
-          UInt8(ascii: "+"), UInt8(ascii: "="):
-          true
-        default: false
-        }
-      }
+    guard (1...128).contains(id.count) else { return false }
+    // One bit a byte value: + - . / 0…9 : = and @ A…Z _ a…z ~
+    let low: UInt64 = 1 << 43 | 0x3FFF << 45 | 1 << 61
+    let high: UInt64 = 1 | 0x3FF_FFFF << 1 | 1 << 31 | 0x3FF_FFFF << 33 | 1 << 62
+    var areAll: UInt64 = 1
+    for byte in id {
+      areAll &= (byte < 64 ? low : byte < 128 ? high : 0) >> UInt64(byte & 63)
+    }
+    return areAll & 1 == 1
   }
 }
