@@ -53,7 +53,9 @@ struct ChunkedBody {
           throw HostError(.invalidRequest, "a chunk size must be hexadecimal")
         }
         guard chunk <= limits.bodyBytes - (out.count - start) else {
-          throw HostError(.payloadTooLarge, "the body exceeds the limit of \(limits.bodyBytes) bytes")
+          throw HostError(
+            .payloadTooLarge, "the body exceeds the limit of \(limits.bodyBytes) bytes",
+            details: ["limitBytes": .integer(limits.bodyBytes)])
         }
         chunks += 1
         guard chunks <= Self.chunkLimit || out.count - start >= chunks * Self.leastAverage else {

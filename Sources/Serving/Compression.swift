@@ -30,7 +30,9 @@ enum Compression {
       let code = CZlib.inflate(&stream, Z_NO_FLUSH)
       out.count += before - Int(stream.avail_out)
       if out.count - start > limit {
-        throw HostError(.payloadTooLarge, "the decompressed body exceeds the limit of \(limit) bytes")
+        throw HostError(
+          .payloadTooLarge, "the decompressed body exceeds the limit of \(limit) bytes",
+          details: ["limitBytes": .integer(limit)])
       }
       if code == Z_STREAM_END { break }
       let isStuck = code == Z_BUF_ERROR && stream.avail_in == 0

@@ -12,9 +12,11 @@ extension Connection {
       try await sendContinue(exchange)
       try await receiveChunked(exchange)
     } else if let length = head.contentLength, length > 0 {
-      guard length <= server.limits.bodyBytes else {
+      let limit = server.limits.bodyBytes
+      guard length <= limit else {
         throw HostError(
-          .payloadTooLarge, "the body of \(length) bytes exceeds the limit of \(server.limits.bodyBytes) bytes")
+          .payloadTooLarge, "the body of \(length) bytes exceeds the limit of \(limit) bytes",
+          details: ["limitBytes": .integer(limit)])
       }
       try await receivePlain(exchange, length)
     }

@@ -50,7 +50,8 @@ enum Reference {
 
     In the file, a dot is an object within: `{"serving": {"maxBodyBytes": 1000000}}`; `null` is as if the key weren't there.
     The variable of a key is its path in capitals: `STADION_SERVING_MAX_BODY_BYTES`. Lists stand in arrays in the file, and
-    with their separator in variables and flags. Each switch has its opposite: `--watch` and `--no-watch`.
+    with their separator in variables and flags. Paths start where the host was started, unless they start with `/`. Each
+    switch has its opposite: `--watch` and `--no-watch`.
 
     A key that isn't known, a value of the wrong type or out of range: the host doesn't start, and says which and where.
 

@@ -50,6 +50,7 @@ import Wire
     #expect(answer.hasPrefix("HTTP/1.1 \(status) "), "\(answer)")
     let end = try #require(answer.range(of: "\r\n\r\n"))
     let value = try JSONValue(parsing: String(answer[end.upperBound...]))
+    if status == 413 { #expect(value["details"] == ["limitBytes": 10000]) }
     let id = try #require(value["requestId"]?.string)
     #expect(value["code"]?.string == code && answer.contains("X-Request-Id: \(id)\r\n"), "\(answer)")
     #expect(try holds { try host.log().contains { $0["requestId"]?.string == id } })
