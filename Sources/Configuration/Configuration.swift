@@ -44,12 +44,35 @@ package struct Configuration<Settings: Sendable>: Sendable {
 
   /// Reads every place; blocks on the disk.
   package init(_ keys: [Key<Settings>], standard: Settings, from places: Places) throws(ConfigurationError) {
+    let mistakes = Self.mistakes(in: keys, standard)
+    precondition(mistakes.isEmpty, mistakes.joined(separator: "; "))
     self.keys = keys
     settings = standard
     if let file = places.file { read(file: file) }
     read(environment: places.environment, others: places.otherVariables)
     read(flags: places.flags)
     if !problems.isEmpty { throw ConfigurationError(problems: problems) }
+  }
+
+  /// What is wrong with how keys are declared: one name for two, or a default that its own range refuses.
+  static func mistakes(in keys: [Key<Settings>], _ standard: Settings) -> [String] {
+    var mistakes: [String] = []
+    var taken: Set<String> = []
+    for key in keys {
+      let switches = key.kind.meaning == nil ? [key.negativeFlag] : []
+      for name in [key.path, key.variable, key.flag] + switches where !taken.insert(name).inserted {
+        mistakes.append("\(key.path): \(name) is taken")
+      }
+      let value = key.read(standard)
+      if value != .null, let problem = key.kind.problem(with: value) {
+        mistakes.append("\(key.path): its default \(problem)")
+      }
+    }
+    // A key can't be an object of others, too.
+    for key in keys where keys.contains(where: { $0.path.hasPrefix("\(key.path).") }) {
+      mistakes.append("\(key.path): is a group")
+    }
+    return mistakes
   }
 
   package func origin(of path: String) -> Origin { origins[path] ?? .standard }

@@ -74,6 +74,17 @@ extension Key {
     }
   }
 
+  package static func number(
+    _ path: String, _ range: ClosedRange<Double>, _ field: Field<Double>, flag: String? = nil, reloads: Bool = false,
+    _ help: String
+  ) -> Key {
+    Key(path, .number(range), flag: flag, reloads: reloads, help) {
+      .number(String($0[keyPath: field]))
+    } write: {
+      if let number = $1.double { $0[keyPath: field] = number }
+    }
+  }
+
   /// - Parameter standard: What happens without a value.
   package static func optionalInteger(
     _ path: String, _ range: ClosedRange<Int>, _ field: Field<Int?>, standard: String,

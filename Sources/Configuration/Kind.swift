@@ -3,6 +3,7 @@ import Wire
 /// What a key's values are.
 package enum Kind: Sendable {
   case integer(ClosedRange<Int>)
+  case number(ClosedRange<Double>)
   case bool
   /// The text is what stands for it in help.
   case text(String)
@@ -13,6 +14,7 @@ package enum Kind: Sendable {
   package var meaning: String? {
     switch self {
     case .integer: "N"
+    case .number: "X"
     case .bool: nil
     case .text(let meaning), .list(let meaning, _): meaning
     case .word: "WORD"
@@ -24,6 +26,7 @@ package enum Kind: Sendable {
     switch self {
     case .integer(let range) where range.upperBound == .max: "an integer from \(range.lowerBound)"
     case .integer(let range): "an integer from \(range.lowerBound) to \(range.upperBound)"
+    case .number(let range): "a number from \(range.lowerBound) to \(range.upperBound)"
     case .bool: "true or false"
     case .text: "a string"
     case .word(let words): "one of \(words.map { "\"\($0)\"" }.joined(separator: ", "))"
@@ -34,7 +37,8 @@ package enum Kind: Sendable {
   /// The value that a flag or a variable means; what can't be one of this kind stays a string, which is refused later.
   func value(of text: String) -> JSONValue {
     switch self {
-    case .integer: Int(text) == nil ? .string(text) : .number(text)
+    case .integer: Int(text).map { .integer($0) } ?? .string(text)
+    case .number: Double(text).map { .number(String($0)) } ?? .string(text)
     case .bool:
       ["true": true, "1": true, "false": false, "0": false][text.lowercased()].map { .bool($0) } ?? .string(text)
     case .text, .word: .string(text)
@@ -47,6 +51,7 @@ package enum Kind: Sendable {
     let isRight =
       switch self {
       case .integer(let range): value.int.map { range.contains($0) } ?? false
+      case .number(let range): value.double.map { range.contains($0) } ?? false
       case .bool: value.bool != nil
       case .text: value.string.map { !$0.isEmpty && !$0.utf8.contains(0) } ?? false
       case .word(let words): value.string.map { words.contains($0) } ?? false

@@ -13,6 +13,7 @@ import Wire
     var paths: [String]?
     var bodyBytes = 100
     var waitMs = 5
+    var share = 0.5
   }
 
   static let keys: [Key<Settings>] = [
@@ -23,6 +24,7 @@ import Wire
     .list("paths", "PATH[:PATH]", separator: ":", \.paths, standard: "none", "Paths."),
     .integer("serving.maxBodyBytes", 1...1000, \.bodyBytes, reloads: true, "Body."),
     .integer("serving.waitMs", 0...9, \.waitMs, flag: "--patience-ms", "Wait."),
+    .number("share", 0...1, \.share, "Share."),
   ]
 
   private let folder = FileManager.default.temporaryDirectory.appendingPathComponent("stadion-config-\(UUID())")
@@ -150,6 +152,28 @@ import Wire
       nil, ["STADION_SERVING_LOPS": "1", "STADION_SERVICE_HOST": "10.0.0.1", "STADION_NAMES": "1", "NAME": "x"])
     #expect(configuration.remarks == ["$STADION_SERVING_LOPS is not read; is $STADION_SERVING_LOOPS meant?"])
     #expect(configuration.settings.count == nil)
+  }
+
+  @Test func `numbers have a range, and are no words`() throws {
+    #expect(try read(#"{"share": 0.25}"#).settings.share == 0.25)
+    #expect(try read(nil, ["STADION_SHARE": "1"]).settings.share == 1)
+    for text in ["nan", "inf", "1.5", "half", "-0.1"] {
+      let problems = problems(nil, [:], ["--share": [text]])
+      #expect(problems.count == 1 && problems[0].contains("a number from 0.0 to 1.0 is wanted"), "\(text): \(problems)")
+    }
+  }
+
+  @Test func `keys with one name, or a default out of range, are mistakes of ours`() {
+    #expect(Configuration<Settings>.mistakes(in: Self.keys, Settings()) == [])
+    let more: [Key<Settings>] = [
+      .integer("other.maxBodyBytes", 0...9, \.waitMs, ""), .integer("serving", 6...9, \.waitMs, flag: "--new", ""),
+      .bool("open", \.isOpen, flag: "--is-open", ""),
+    ]
+    #expect(
+      Configuration<Settings>.mistakes(in: Self.keys + more, Settings()) == [
+        "other.maxBodyBytes: --max-body-bytes is taken", "serving: its default is 5, an integer from 6 to 9 is wanted",
+        "open: --is-open is taken", "open: --no-is-open is taken", "serving: is a group",
+      ])
   }
 
   // MARK: Again
