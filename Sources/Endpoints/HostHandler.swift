@@ -2,6 +2,7 @@ import Inference
 package import Routing
 import Running
 package import Serving
+import Synchronization
 import Telemetry
 import Wire
 
@@ -10,6 +11,7 @@ package final class HostHandler: HTTPHandler {
   private let infer: InferEndpoint
   private let routes: Routes
   private let router: Router
+  private let outputLimit: OutputLimit
 
   /// - Parameters:
   ///   - name: The server's name in its metadata.
@@ -20,8 +22,15 @@ package final class HostHandler: HTTPHandler {
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
-    infer = InferEndpoint(router, outputByteLimit: outputByteLimit)
+    outputLimit = OutputLimit(bytes: outputByteLimit)
+    infer = InferEndpoint(router, outputLimit)
     routes = Routes(router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining)
+  }
+
+  /// Largest sum of one answer's outputs; from the next request on.
+  package var outputByteLimit: Int {
+    get { outputLimit.bytes.load(ordering: .relaxed) }
+    set { outputLimit.bytes.store(newValue, ordering: .relaxed) }
   }
 
   package func respond(to exchange: Exchange) async {

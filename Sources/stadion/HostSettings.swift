@@ -100,7 +100,8 @@ extension HostSettings {
     .integer(
       "serving.maxTotalBodyBytes", 1...(1 << 40), \.limits.totalBodyBytes, reloads: true,
       "Large bodies under way together; then 503."),
-    .integer("serving.maxOutputBytes", 1...(1 << 40), \.outputBytes, "Larger outputs of one answer get 503."),
+    .integer(
+      "serving.maxOutputBytes", 1...(1 << 40), \.outputBytes, reloads: true, "Larger outputs of one answer get 503."),
     .integer(
       "serving.maxHeaderBytes", 256...(1 << 20), \.limits.headerBytes, reloads: true,
       "Larger header sections get 431."),

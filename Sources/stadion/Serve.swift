@@ -48,7 +48,10 @@ enum Serve {
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: settings.limits, loops: loops)
     state.attach(server)
-    live.whenChanged { server.limits = $0.limits }
+    live.whenChanged {
+      server.limits = $0.limits
+      handler.outputByteLimit = $0.outputBytes
+    }
     for address in addresses {
       let bound = try server.listen(on: address)
       Log.info("listening", ("address", bound.description))

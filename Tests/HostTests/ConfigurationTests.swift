@@ -1,5 +1,6 @@
 import BlockingTests
 import Foundation
+import Inference
 import StadionClient
 import Testing
 import Wire
@@ -58,13 +59,17 @@ import Wire
   private static let again = "read the configuration again"
 
   @Test func `SIGHUP changes limits and the log level in a running host`() throws {
-    let file = try write(#"{"serving": {"maxBodyBytes": 100}}"#)
+    let file = try write(#"{"serving": {"maxBodyBytes": 1000}}"#)
     let host = try Host(["--config", file]) { try $0.addEcho("echo", "X:f32[-1]") }
-    let long = String(repeating: " ", count: 150)
+    let long = String(repeating: " ", count: 1500)
     #expect(try host.send("POST", "/v2/repository/index", long).status == 413)
-    _ = try write(#"{"serving": {"maxBodyBytes": 200}, "logLevel": "debug"}"#)
-    #expect(try reload(host, until: Self.again)?["changes"] == "2", "\(host.command.errors)")
-    #expect(try host.log("changed").map { $0["key"]?.string } == ["logLevel", "serving.maxBodyBytes"])
+    #expect(try host.infer("echo", floats("X", [2], [1, 2])).first?.shape == [2])
+    _ = try write(#"{"serving": {"maxBodyBytes": 2000, "maxOutputBytes": 7}, "logLevel": "debug"}"#)
+    #expect(try reload(host, until: Self.again)?["changes"] == "3", "\(host.command.errors)")
+    let keys = ["logLevel", "serving.maxBodyBytes", "serving.maxOutputBytes"]
+    #expect(try host.log("changed").map { $0["key"]?.string } == keys)
+    #expect(throws: HostError.self) { try host.infer("echo", floats("X", [2], [1, 2])) }
+    #expect(try host.infer("echo", floats("X", [1], [1])).first?.shape == [1])
     #expect(try host.send("POST", "/v2/repository/index", long).status != 413)
     #expect(try holds { try !host.log("request").isEmpty })
   }
