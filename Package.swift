@@ -61,7 +61,8 @@ let package = Package(
 
     // The house, from the values everybody shares to the command line.
     house("Wire", ["CNumbers"]),
-    house("Inference", ["CStadionRunner"]),
+    house("Inference", ["CStadionRunner", "Wire"]),
+    house("Configuration", ["Wire"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
@@ -74,7 +75,7 @@ let package = Package(
     house("Storage", ["CStorage", "CLinux", "Inference", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
-    house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
+    house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
       ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
@@ -84,7 +85,7 @@ let package = Package(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
-        "Telemetry", "Inference", "Wire", "CLinux", "Conformance",
+        "Telemetry", "Configuration", "Inference", "Wire", "CLinux", "Conformance",
       ],
       swiftSettings: swiftSettings),
 
@@ -102,6 +103,7 @@ let package = Package(
     runner("TensorFlowRunner", ["RunnerKit", "CStadionRunner", "CLinux", "CTensorFlow"], exclude: ["CTensorFlow"]),
 
     tests("WireTests", ["Wire", "CNumbers"]),
+    tests("ConfigurationTests", ["Configuration", "Wire"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
     // With the header it was made with: later hosts open it.
@@ -130,7 +132,7 @@ let package = Package(
     tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
-    tests("ServingTests", ["Serving", "Wire", "CLinux", "HTTPTestClient"]),
+    tests("ServingTests", ["Serving", "Inference", "Wire", "CLinux", "HTTPTestClient"]),
     tests(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),

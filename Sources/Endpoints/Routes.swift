@@ -128,7 +128,7 @@ struct Routes: Sendable {
     guard !exchange.body.isEmpty else { return nil }
     guard exchange.body.count <= controlBodyLimit else {
       throw HostError(
-        .invalidRequest, "the body has \(exchange.body.count) bytes, a control request at most \(controlBodyLimit)")
+        .payloadTooLarge, "the body has \(exchange.body.count) bytes, a control request at most \(controlBodyLimit)")
     }
     do throws(JSONError) {
       return try JSONValue(parsing: exchange.body)
@@ -146,10 +146,10 @@ struct Routes: Sendable {
 
   static func answer(_ exchange: Exchange, _ value: JSONValue) { value.write(to: exchange.out) }
 
-  static func refuseUnknown(_ exchange: Exchange) { exchange.refuse(404, "Not Found") }
+  static func refuseUnknown(_ exchange: Exchange) { exchange.refuse(HostError(.notFound, "Not Found")) }
 
   static func refuseMethod(_ exchange: Exchange, allowed: StaticString) {
-    exchange.refuse(405, "Method Not Allowed")
+    exchange.refuse(HostError(.methodNotAllowed, "Method Not Allowed"))
     exchange.addHeader("Allow", allowed)
   }
 

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Inference
 import Telemetry
 import Wire
 
@@ -154,6 +155,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   private func takeExchange() -> Exchange {
     let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
     exchange = next
+    next.name = loop.exchanges.nextName()
     if hasLeft { next.peerLeft() }
     return next
   }
@@ -181,7 +183,7 @@ final class Connection: EventTarget, @unchecked Sendable {
     do {
       try await receiveHead(exchange)
       try await receiveBody(exchange)
-    } catch let refusal as HTTPRefusal {
+    } catch let refusal as HostError {
       return try await refuse(exchange, refusal)
     }
     if deadline != 0 { arm(milliseconds: 0) }
@@ -212,7 +214,10 @@ final class Connection: EventTarget, @unchecked Sendable {
       do {
         input.count += try await receive(input.base + input.count, input.freeCount)
       } catch End.expired where input.count > 0 {
-        throw HTTPRefusal(408, "the header section did not arrive within \(server.limits.headerTimeoutMs) ms")
+        // The answer looks at what has come.
+        exchange.head.rebase(input.base)
+        throw HostError(
+          .requestTimeout, "the header section did not arrive within \(server.limits.headerTimeoutMs) ms")
       }
     }
     awaitsFirstByte = false
@@ -223,20 +228,22 @@ final class Connection: EventTarget, @unchecked Sendable {
   /// Keeps web pages in a browser on this machine from using a TCP port that asks nobody who they are.
   ///
   /// - Throws: 403 for requests that a page makes, and for host names that don't mean this machine (DNS rebinding).
-  private func refuseForeign(_ head: HTTPHead) throws(HTTPRefusal) {
-    if head.value(of: "origin") != nil { throw HTTPRefusal(403, "requests from web pages are not served") }
+  private func refuseForeign(_ head: HTTPHead) throws(HostError) {
+    if head.value(of: "origin") != nil { throw HostError(.forbidden, "requests from web pages are not served") }
     guard let host = head.value(of: "host"), !HTTPBytes.isLoopbackHost(host) else { return }
-    throw HTTPRefusal(403, "the Host must be localhost or a loopback address")
+    throw HostError(.forbidden, "the Host must be localhost or a loopback address")
   }
 
   /// Answers what can't be read as a request, then ends the connection without losing the answer.
-  private func refuse(_ exchange: Exchange, _ refusal: HTTPRefusal) async throws -> Bool {
+  private func refuse(_ exchange: Exchange, _ refusal: HostError) async throws -> Bool {
     hasExpired = false
-    exchange.refuse(refusal.status, refusal.message)
-    if refusal.status == 415 { exchange.addHeader("Accept-Encoding", "gzip, deflate") }
+    exchange.refuse(refusal)
+    if refusal.code == .unsupportedMediaType { exchange.addHeader("Accept-Encoding", "gzip, deflate") }
     exchange.closes = true
+    Log.debug(
+      "refused a request", ("requestId", exchange.requestID), ("code", refusal.code.rawValue),
+      ("reason", refusal.message))
     try await send(exchange)
-    Log.debug("refused a request", ("status", String(refusal.status)), ("reason", refusal.message))
     try await linger(exchange)
     return false
   }
@@ -336,7 +343,7 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   private func logRequest(_ exchange: Exchange) {
     Log.debug(
-      "request", ("method", String(describing: exchange.head.method)),
+      "request", ("requestId", exchange.requestID), ("method", String(describing: exchange.head.method)),
       ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)), ("status", String(exchange.status)),
       ("bytes", String(exchange.bodyCount)))
   }

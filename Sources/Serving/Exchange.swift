@@ -1,4 +1,5 @@
 import CLinux
+import Inference
 package import Wire
 
 /// One request and its answer, in buffers that are used again for the next.
@@ -43,6 +44,10 @@ package final class Exchange: @unchecked Sendable {
   package var isCompressible = false
   /// The connection ends behind this answer.
   var closes = false
+  /// The answer is an error.
+  var isRefusal = false
+  /// Of this request, should it need a name.
+  var name = RequestName(prefix: 0, number: 0)
 
   /// What a handler keeps from one request to the next, so that it allocates nothing.
   package var scratch: AnyObject?
@@ -73,6 +78,7 @@ package final class Exchange: @unchecked Sendable {
     headerLines.removeAll()
     isCompressible = false
     closes = false
+    isRefusal = false
     onDisconnect = nil
     body = UnsafeRawBufferPointer(start: nil, count: 0)
     head.begin()
@@ -120,15 +126,7 @@ package final class Exchange: @unchecked Sendable {
     segmentBytes = 0
     headerLines.removeAll()
     isCompressible = false
-  }
-
-  /// Answers `{"error": message}`.
-  package func refuse(_ status: Int, _ message: String) {
-    restart()
-    setStatus(status)
-    out.append("{\"error\":")
-    out.append(json: message)
-    out.append("}")
+    isRefusal = false
   }
 
   // MARK: The answer as bytes
@@ -188,6 +186,11 @@ package final class Exchange: @unchecked Sendable {
     line.append(decimal: bodyCount)
     line.append("\r\n")
     line.append(headerLines.bytes)
+    if head.bringsRequestID || isRefusal {
+      line.append("X-Request-Id: ")
+      appendRequestID(to: line)
+      line.append("\r\n")
+    }
     switch contentCoding {
     case .gzip: line.append("Content-Encoding: gzip\r\n")
     case .deflate: line.append("Content-Encoding: deflate\r\n")
@@ -213,6 +216,13 @@ final class ExchangePool {
   private var bodyBytes = 0
   /// For heads of answers, which are put together one at a time.
   let headScratch = ByteBuffer(capacity: 1024)
+  private var name = RequestName.first()
+
+  /// For the next request.
+  func nextName() -> RequestName {
+    name.number += 1
+    return name
+  }
 
   func takeExchange(limits: ServingLimits) -> Exchange { exchanges.popLast() ?? Exchange(limits: limits) }
 

@@ -87,21 +87,13 @@ package final class StadionClient {
   /// Turns a refusal into the error that the server meant.
   private static func check(_ response: HTTPResponse) throws(HostError) {
     guard response.status != 200 else { return }
-    let code: HostError.Code =
-      switch response.status {
-      case 401, 403: .unknownTenant
-      case 404: .notFound
-      case 409: .conflict
-      case 422: .unsupported
-      case 429: .quotaExceeded
-      case 502: .runnerFailed
-      case 503: .overloaded
-      case 408, 504: .deadlineExceeded
-      case 400..<500: .invalidRequest
-      default: .internalError
-      }
-    let text = (try? JSONValue(parsing: response.body))?["error"]?.string
-    throw HostError(code, text ?? "the server answered \(response.status) without a reason")
+    let body = try? JSONValue(parsing: response.body)
+    throw HostError(
+      // Other servers of the protocol send the text alone.
+      body?["code"]?.string.flatMap(HostError.Code.init) ?? .init(httpStatus: response.status),
+      body?["error"]?.string ?? "the server answered \(response.status) without a reason",
+      details: body?["details"], retryAfterSeconds: response.header("retry-after").flatMap { Int($0) },
+      requestID: body?["requestId"]?.string)
   }
 
   private static func path(of model: ModelID) -> String {

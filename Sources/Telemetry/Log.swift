@@ -18,6 +18,10 @@ package enum Log {
     }
   }
 
+  /// The request that the present task serves: every line of the log names it. Bound where requests are rare; where
+  /// they are many, binding would cost each of them an allocation, and lines name theirs themselves.
+  @TaskLocal package static var requestID: String?
+
   private static let threshold = Atomic<Int>(Level.info.rawValue)
   private static let isTerminal = isatty(STDERR_FILENO) == 1
 
@@ -44,6 +48,10 @@ package enum Log {
 
   package static func write(_ level: Level, _ message: () -> String, _ fields: [(String, String)]) {
     guard isEnabled(level) else { return }
+    var fields = fields
+    if let requestID, !fields.contains(where: { $0.0 == "requestId" }) {
+      fields.insert(("requestId", requestID), at: 0)
+    }
     let line = ByteBuffer(capacity: 256)
     if isTerminal {
       line.append(timestamp())
