@@ -108,9 +108,10 @@ final class RunnerProcess: @unchecked Sendable {
     // Swift's own crash handler would hold a crashed process up for 300 ms, and needs a process of its own.
     environment.append("SWIFT_BACKTRACE=enable=no")
     // Restartable sequences cost each switch to one of its threads half a microsecond, and nothing here uses them.
-    // One arena for all threads: of any other, malloc_trim after a model's unloading leaves what lies free at the end,
-    // as much as half of what the model had. It costs TensorFlow, which allocates in its runs, 4 % with 4 clients.
-    environment.append("GLIBC_TUNABLES=glibc.pthread.rseq=0:glibc.malloc.arena_max=1")
+    // Few malloc arenas: of all but the first, malloc_trim after a model's unloading leaves what lies free at the end,
+    // as much as half of what the model had. One for four cores costs TensorFlow, which allocates in its runs, 4 %.
+    let arenas = max(1, linux_cpu_count() / 4)
+    environment.append("GLIBC_TUNABLES=glibc.pthread.rseq=0:glibc.malloc.arena_max=\(arenas)")
     // ONNX Runtime otherwise tells its maker about this machine.
     environment.append("ORT_DISABLE_TELEMETRY=1")
     let command: [String] = ["stadion", "runner-process", runnerID]
