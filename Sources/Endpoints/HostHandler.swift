@@ -10,18 +10,22 @@ package final class HostHandler: HTTPHandler {
   private let infer: InferEndpoint
   private let routes: Routes
   private let router: Router
+  private let observer: Observer
 
   /// - Parameters:
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
+  ///   - observer: What is told of requests.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
-    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30,
+    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30, observer: Observer = Observer(),
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
-    infer = InferEndpoint(router, outputByteLimit: outputByteLimit)
-    routes = Routes(router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining)
+    self.observer = observer
+    infer = InferEndpoint(router, outputByteLimit: outputByteLimit, observer: observer)
+    routes = Routes(
+      router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining, observer: observer)
   }
 
   package func respond(to exchange: Exchange) async {

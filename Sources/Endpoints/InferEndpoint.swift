@@ -10,10 +10,12 @@ struct InferEndpoint: Sendable {
   private let router: Router
   /// Largest sum of one answer's outputs, in bytes.
   private let outputByteLimit: Int
+  private let observer: Observer
 
-  init(_ router: Router, outputByteLimit: Int = 1 << 30) {
+  init(_ router: Router, outputByteLimit: Int = 1 << 30, observer: Observer) {
     self.router = router
     self.outputByteLimit = outputByteLimit
+    self.observer = observer
   }
 
   /// - Parameter name: The model's name, decoded.
@@ -48,7 +50,8 @@ struct InferEndpoint: Sendable {
       let ran = linux_now_ns()
       try InferResponseWriter(served, scratch, exchange).write()
       let ended = linux_now_ns()
-      served.statistics.add(
+      observer.answered(
+        exchange, by: model, served,
         ModelStatistics.Answer(
           startNs: began, inputNs: parsed - began, queueNs: times.queueNs, runNs: times.runNs, outputNs: ended - ran,
           endNs: ended))

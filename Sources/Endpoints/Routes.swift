@@ -14,6 +14,7 @@ struct Routes: Sendable {
   let router: Router
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool
+  let observer: Observer
 
   /// A control request's body beyond this is refused.
   static let controlBodyLimit = 1 << 20
@@ -23,6 +24,8 @@ struct Routes: Sendable {
     let method = exchange.head.method == .head ? HTTPMethod.get : exchange.head.method
     switch segments.first {
     case "v2": try await respondV2(exchange, method, Array(segments.dropFirst()))
+    case "metrics" where segments.count == 1:
+      if Self.allow(.get, method, exchange) { await metrics(exchange) }
     case "v1": try await respondV1(exchange, method, Array(segments.dropFirst()))
     default: Self.refuseUnknown(exchange)
     }

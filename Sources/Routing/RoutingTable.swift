@@ -76,6 +76,9 @@ package final class RoutingTable: Sendable {
   /// All, by name.
   package var models: [Model] { slots.compactMap { $0?.model }.sorted { $0.name < $1.name } }
 
+  /// All, in no order.
+  package var unordered: [Model] { slots.compactMap { $0?.model } }
+
   /// FNV-1a, 64 bits.
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325

@@ -1,5 +1,6 @@
 import CLinux
 package import Inference
+package import Synchronization
 package import Telemetry
 
 /// A model inside a runner, ready to run. Any thread.
@@ -14,6 +15,8 @@ package final class LoadedModel: Sendable {
 
   let home: any ModelHome
   private let threads: RunThreads
+  /// Where its requests' times are counted, once there was one.
+  package let times = AtomicLazyReference<ServiceTimes>()
 
   /// Longest wait on an event loop for a run in another process that was thought to be quick; then it moves.
   private static let inlinePatienceNs: UInt64 = 2_000_000

@@ -43,6 +43,10 @@ package final class Exchange: @unchecked Sendable {
   package var isCompressible = false
   /// The connection ends behind this answer.
   var closes = false
+  /// What follows instead of `out`, whose size nobody knows yet. Set by handlers.
+  package var stream: (any BodyStream)?
+  /// CLOCK_MONOTONIC when the loop had the request's first bytes.
+  package internal(set) var arrivedNs: UInt64 = 0
 
   /// What a handler keeps from one request to the next, so that it allocates nothing.
   package var scratch: AnyObject?
@@ -73,6 +77,7 @@ package final class Exchange: @unchecked Sendable {
     headerLines.removeAll()
     isCompressible = false
     closes = false
+    stream = nil
     onDisconnect = nil
     body = UnsafeRawBufferPointer(start: nil, count: 0)
     head.begin()
@@ -104,6 +109,13 @@ package final class Exchange: @unchecked Sendable {
     headerLines.append("\r\n")
   }
 
+  package func addHeader(_ name: StaticString, bytes value: UnsafeRawBufferPointer) {
+    headerLines.append(name)
+    headerLines.append(": ")
+    headerLines.append(value)
+    headerLines.append("\r\n")
+  }
+
   /// Appends memory that stays as it is until the answer is written; the handler keeps it alive till its next request.
   package func appendUncopied(_ start: UnsafeRawPointer, _ byteCount: Int) {
     segments.append(Segment(start: start, byteCount: byteCount))
@@ -120,6 +132,7 @@ package final class Exchange: @unchecked Sendable {
     segmentBytes = 0
     headerLines.removeAll()
     isCompressible = false
+    stream = nil
   }
 
   /// Answers `{"error": message}`.
@@ -184,8 +197,12 @@ package final class Exchange: @unchecked Sendable {
     line.append(HTTPStatus.line(status))
     line.append("Content-Type: ")
     line.append(contentType)
-    line.append("\r\nContent-Length: ")
-    line.append(decimal: bodyCount)
+    if stream == nil {
+      line.append("\r\nContent-Length: ")
+      line.append(decimal: bodyCount)
+    } else if !head.isHTTP10 {
+      line.append("\r\nTransfer-Encoding: chunked")
+    }
     line.append("\r\n")
     line.append(headerLines.bytes)
     switch contentCoding {

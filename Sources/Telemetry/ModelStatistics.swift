@@ -29,12 +29,14 @@ package final class ModelStatistics: Sendable {
   package let computeInfer = DurationStatistic()
   package let computeOutput = DurationStatistic()
   private let lastInferenceNs = Atomic<UInt64>(0)
+  /// Histograms by runner and device.
+  package let series = VersionSeries()
 
   package init() {}
 
   /// The times of one request that was answered; all in nanoseconds of CLOCK_MONOTONIC.
   package struct Answer {
-    let startNs, inputNs, queueNs, runNs, outputNs, endNs: UInt64
+    package let startNs, inputNs, queueNs, runNs, outputNs, endNs: UInt64
 
     package init(
       startNs: UInt64, inputNs: UInt64, queueNs: UInt64, runNs: UInt64, outputNs: UInt64, endNs: UInt64

@@ -49,7 +49,7 @@ enum Serve {
       .init("--unix-idle-timeout-ms", value: "N", help: "The same on the Unix socket (default: 0)."),
       .init("--drain-timeout-ms", value: "N", help: "Time for requests in flight after SIGTERM (default: 30000)."),
       .init("--log-level", value: "LEVEL", help: "debug, info, warning or error (default: info)."),
-    ],
+    ] + Observing.options,
     details: """
       SIGTERM or Ctrl-C drains: no new connections, requests in flight are answered, then exit 0. A second one ends at once.
       """)
@@ -75,10 +75,12 @@ enum Serve {
     let router = Router(manifests: manifests, options: options)
     let state = ServerState()
     let outputBytes = try arguments.integer("--max-output-bytes", in: 1...(1 << 40)) ?? 1 << 30
+    let observer = try Observing.observer(arguments)
     let handler = HostHandler(
-      router: router, name: "stadion", version: Stadion.version, outputByteLimit: outputBytes
+      router: router, name: "stadion", version: Stadion.version, outputByteLimit: outputBytes, observer: observer
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: limits, loops: loops)
+    observer.attach(server)
     state.attach(server)
     for address in addresses {
       let bound = try server.listen(on: address)

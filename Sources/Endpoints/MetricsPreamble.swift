@@ -1,0 +1,141 @@
+import Inference
+import Routing
+import Running
+import Serving
+import Synchronization
+import Telemetry
+import Wire
+
+/// Writes the families of `/metrics` that are short.
+struct MetricsPreamble {
+  private let text: MetricsText
+  private let out: ByteBuffer
+
+  init(_ text: MetricsText, _ out: ByteBuffer) {
+    self.text = text
+    self.out = out
+  }
+
+  private func write(_ family: MetricsText.Family, _ value: UInt64) {
+    text.begin(family, out)
+    text.sample(family, [], value, out)
+  }
+
+  private static func labels(_ pairs: (StaticString, String)...) -> [UInt8] {
+    let out = ByteBuffer(capacity: 128)
+    for (index, pair) in pairs.enumerated() {
+      if index > 0 { out.append(",") }
+      out.append(pair.0)
+      out.append("=")
+      out.append(label: pair.1)
+    }
+    return Array(out.bytes)
+  }
+
+  // MARK: The host
+
+  func host(version: String, _ process: HostProcess) {
+    let build = MetricsText.Family("stadion_build_info", .gauge, "1; the label says what runs.")
+    text.begin(build, out)
+    text.sample(build, Self.labels(("version", version)), 1, out)
+    let cpu = MetricsText.Family("process_cpu_seconds", .counter, unit: "seconds", "CPU time, user and system.")
+    text.begin(cpu, out)
+    text.sample(cpu, [], seconds: process.cpuNs, out)
+    let start = MetricsText.Family("process_start_time_seconds", .gauge, unit: "seconds", "Start, since 1970.")
+    text.begin(start, out)
+    text.sample(start, [], seconds: process.startedMs * 1_000_000, out)
+    write(.init("process_resident_memory_bytes", .gauge, unit: "bytes", "Memory in RAM."), process.residentBytes)
+    write(.init("process_virtual_memory_bytes", .gauge, unit: "bytes", "Address space."), process.virtualBytes)
+    write(.init("process_open_fds", .gauge, "Open file descriptors."), process.openDescriptors)
+    write(.init("process_max_fds", .gauge, "Limit of open file descriptors."), process.descriptorLimit)
+    write(.init("process_threads", .gauge, "Threads."), process.threads)
+  }
+
+  func server(_ server: HTTPServer) {
+    write(.init("stadion_connections", .gauge, "Open connections."), UInt64(max(server.connectionCount, 0)))
+    let lag = MetricsText.Family(
+      "stadion_event_loop_lag_seconds", .histogram, unit: "seconds",
+      "Time that a loop was busy between two polls: the longest that a ready socket waited for it.")
+    text.begin(lag, out)
+    for (index, loop) in server.loops.enumerated() {
+      let counts = loop.times.counts
+      text.histogram(lag, Self.labels(("loop", String(index))), sumNs: loop.times.busyNs, out) { counts.forEach($0) }
+    }
+  }
+
+  // MARK: Runners and models
+
+  func runners(_ runners: [RunnerObservation]) {
+    let labels = runners.map { Self.labels(("runner", $0.id)) }
+    func each(_ family: MetricsText.Family, _ value: (RunnerObservation) -> UInt64) {
+      text.begin(family, out)
+      for (runner, labels) in zip(runners, labels) { text.sample(family, labels, value(runner), out) }
+    }
+    let state = MetricsText.Family("stadion_runner_state", .gauge, "1 for the state that a runner is in, else 0.")
+    text.begin(state, out)
+    for runner in runners {
+      for word in RunnerObservation.states {
+        text.sample(state, Self.labels(("runner", runner.id), ("state", word)), runner.state == word ? 1 : 0, out)
+      }
+    }
+    each(.init("stadion_runner_models", .gauge, "Model versions that a runner serves.")) { UInt64($0.modelCount) }
+    each(.init("stadion_runner_restarts", .counter, "Starts of a runner's process after the first.")) {
+      UInt64($0.history.restarts)
+    }
+    let crashes = MetricsText.Family(
+      "stadion_runner_crashes", .counter,
+      "Ends of a runner's process that nobody wanted, by signal; exit: by itself; host: ended by the host.")
+    text.begin(crashes, out)
+    for runner in runners {
+      for (cause, count) in runner.history.ends.sorted(by: { $0.key < $1.key }) {
+        text.sample(crashes, Self.labels(("runner", runner.id), ("signal", cause)), UInt64(count), out)
+      }
+    }
+    let memory = MetricsText.Family(
+      "stadion_runner_resident_memory_bytes", .gauge, unit: "bytes",
+      "Memory in RAM of a runner's process: engine, loaded models, tensors.")
+    text.begin(memory, out)
+    for (runner, labels) in zip(runners, labels) {
+      guard let pid = runner.processID else { continue }
+      text.sample(memory, labels, HostProcess(pid: String(pid)).residentBytes, out)
+    }
+    each(
+      .init(
+        "stadion_runner_shared_memory_bytes", .gauge, unit: "bytes",
+        "Memory shared with a runner's process that requests hold.")
+    ) { UInt64($0.sharedBytes) }
+  }
+
+  func models(_ versions: [ServedVersion]) {
+    let failures = MetricsText.Family("stadion_request_failures", .counter, "Requests that failed in the runner.")
+    text.begin(failures, out)
+    for served in versions {
+      text.sample(
+        failures, Self.labels(("model", served.model), ("version", served.version)), served.statistics.fail.count, out)
+    }
+    let instances = versions.flatMap { served in served.instances.map { ($0, Self.labels(of: $0, served)) } }
+    let running = MetricsText.Family("stadion_runs_active", .gauge, "Runs under way.")
+    text.begin(running, out)
+    for (model, labels) in instances { text.sample(running, labels, UInt64(model.gate.runningCount), out) }
+    let waiting = MetricsText.Family("stadion_runs_waiting", .gauge, "Requests that wait for a place in the runner.")
+    text.begin(waiting, out)
+    for (model, labels) in instances { text.sample(waiting, labels, UInt64(model.gate.waitingCount), out) }
+  }
+
+  /// As the model's histograms have them.
+  private static func labels(of model: LoadedModel, _ served: ServedVersion) -> [UInt8] {
+    if let times = model.times.load(), times.labels.model == served.model { return times.labelText }
+    return labels(
+      ("model", served.model), ("version", served.version), ("runner", model.runnerID), ("device", model.device.name))
+  }
+
+  func series(_ book: SeriesBook) {
+    write(.init("stadion_metrics_series", .gauge, "Sets of histograms that are kept apart."), UInt64(book.count))
+    write(.init("stadion_metrics_series_limit", .gauge, "What may be kept apart at most."), UInt64(book.limit))
+    write(
+      .init(
+        "stadion_metrics_series_refused", .counter,
+        "Sets of histograms beyond the limit; their requests are counted under the model _others."),
+      book.refusedCount)
+  }
+}
