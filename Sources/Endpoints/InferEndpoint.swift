@@ -12,7 +12,7 @@ struct InferEndpoint: Sendable {
   private let outputByteLimit: Int
   private let observer: Observer
 
-  init(_ router: Router, outputByteLimit: Int = 1 << 30, observer: Observer) {
+  init(_ router: Router, outputByteLimit: Int = 1 << 30, observer: Observer = Observer()) {
     self.router = router
     self.outputByteLimit = outputByteLimit
     self.observer = observer
@@ -48,7 +48,12 @@ struct InferEndpoint: Sendable {
         continue
       }
       let ran = linux_now_ns()
-      try InferResponseWriter(served, scratch, exchange).write()
+      do throws(HostError) {
+        try InferResponseWriter(served, scratch, exchange).write()
+      } catch {
+        served.statistics.addFailedRun(linux_now_ns() - began)
+        throw error
+      }
       let ended = linux_now_ns()
       observer.answered(
         exchange, by: model, served,

@@ -29,6 +29,10 @@ package struct HostProcess: Sendable {
     residentBytes = fields[21] * UInt64(sysconf(CInt(_SC_PAGESIZE)))
     startedMs = Self.bootMs + fields[19] * 1000 / ticks
     guard pid == "self" else { return }
+    // Finer than the ticks of proc(5).
+    var used = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used)
+    cpuNs = UInt64(used.tv_sec) * 1_000_000_000 + UInt64(used.tv_nsec)
     openDescriptors = Self.countDescriptors()
     var limit = rlimit()
     if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { descriptorLimit = UInt64(limit.rlim_cur) }

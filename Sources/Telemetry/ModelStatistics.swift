@@ -21,8 +21,10 @@ package struct DurationStatistic: ~Copyable, Sendable {
 package final class ModelStatistics: Sendable {
   /// Whole requests that were answered.
   package let success = DurationStatistic()
-  /// Requests that reached the runner and failed there.
+  /// Requests that could be read and weren't answered: while they waited, in the runner, or by what it gave.
   package let fail = DurationStatistic()
+  /// Runs whose requests failed.
+  package let failedRuns = DurationStatistic()
   /// Waiting for a free place in the runner.
   package let queue = DurationStatistic()
   package let computeInput = DurationStatistic()
@@ -48,6 +50,12 @@ package final class ModelStatistics: Sendable {
       self.outputNs = outputNs
       self.endNs = endNs
     }
+  }
+
+  /// Counts a request whose run failed, or whose answer couldn't be written.
+  package func addFailedRun(_ duration: UInt64) {
+    fail.add(duration)
+    failedRuns.add(duration)
   }
 
   /// Counts an answered request everywhere at once, so that the counts agree.
