@@ -72,19 +72,22 @@ let package = Package(
       "RunnerProcess",
       ["Running", "Confinement", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
     house("Storage", ["CCurl", "CLinux", "Inference", "Wire"]),
+    house("Tracing", ["CCurl", "CLinux", "Inference", "Telemetry", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
     house(
       "Endpoints",
-      ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
+      [
+        "Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry", "Tracing",
+      ]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
-        "Telemetry", "Inference", "Wire", "CLinux", "Conformance",
+        "Telemetry", "Tracing", "Inference", "Wire", "CLinux", "Conformance",
       ],
       swiftSettings: swiftSettings),
 

@@ -37,6 +37,7 @@ package final class HostHandler: HTTPHandler {
       }
     } catch {
       answer(error, on: exchange)
+      observer.failed(exchange, error)
     }
   }
 
@@ -73,7 +74,9 @@ package final class HostHandler: HTTPHandler {
   }
 
   package func didSend(_ exchange: Exchange) {
-    if let scratch = exchange.scratch { unsafeDowncast(scratch, to: InferScratch.self).end() }
+    guard let scratch = exchange.scratch.map({ unsafeDowncast($0, to: InferScratch.self) }) else { return }
+    observer.sent(scratch)
+    scratch.end()
   }
 
   package func alignedOffset(for head: HTTPHead) -> Int {

@@ -2,6 +2,7 @@ import Routing
 import Running
 import Serving
 import Telemetry
+import Tracing
 import Wire
 
 /// The text of `/metrics`: what is short is written when it is made, histograms part by part as they are sent.
@@ -32,6 +33,7 @@ final class MetricsPage: BodyStream, @unchecked Sendable {
     writer.runners(runners)
     writer.models(versions)
     writer.series(observer.book)
+    if let exporter = observer.tracer.exporter { writer.traces(exporter) }
   }
 
   func next(into out: ByteBuffer) -> Bool {

@@ -4,6 +4,7 @@ import Running
 import Serving
 import Synchronization
 import Telemetry
+import Tracing
 import Wire
 
 /// Writes the families of `/metrics` that are short.
@@ -127,6 +128,16 @@ struct MetricsPreamble {
     if let times = model.times.load(), times.labels.model == served.model { return times.labelText }
     return labels(
       ("model", served.model), ("version", served.version), ("runner", model.runnerID), ("device", model.device.name))
+  }
+
+  func traces(_ exporter: TraceExporter) {
+    let counts = exporter.counts
+    write(.init("stadion_traces_exported", .counter, "Traces that the collector has taken."), counts.exported)
+    let lost = MetricsText.Family(
+      "stadion_traces_dropped", .counter, "Traces that found no room, and those that the collector didn't take.")
+    text.begin(lost, out)
+    text.sample(lost, Self.labels(("reason", "queue_full")), counts.dropped, out)
+    text.sample(lost, Self.labels(("reason", "not_sent")), counts.failed, out)
   }
 
   func series(_ book: SeriesBook) {

@@ -4,6 +4,7 @@ import Running
 package import Serving
 import Synchronization
 import Telemetry
+package import Tracing
 
 /// What is told of each request, and what `/metrics` is written from. Any thread.
 package final class Observer: Sendable {
@@ -12,20 +13,26 @@ package final class Observer: Sendable {
     package var metrics = true
     /// Histograms at most: one set for each model version, runner, device and tenant.
     package var seriesLimit = 10_000
+    /// Requests that take longer from first to last byte are logged; 0 = none.
+    package var slowRequestMs = 0
 
     package init() {}
   }
 
   let options: Options
   let book: SeriesBook
+  let tracer: Tracer
+  let slow: SlowRequests
   /// Gathers what `/metrics` shows: reading files and walking through thousands of models is nothing for a loop.
   let threads = RunThreads(name: "observe", limit: 1)
 
   private struct WeakServer: Sendable { weak var server: HTTPServer? }
   private let attached = Mutex(WeakServer())
 
-  package init(_ options: Options = Options()) {
+  package init(_ options: Options = Options(), tracer: Tracer = Tracer()) {
     self.options = options
+    self.tracer = tracer
+    slow = SlowRequests(limitMs: options.slowRequestMs)
     book = SeriesBook(limit: options.seriesLimit)
   }
 
@@ -46,6 +53,7 @@ package final class Observer: Sendable {
   ) {
     served.statistics.add(answer)
     if options.metrics { times(of: model, served, tenant).add(answer) }
+    if tracer.isOn || slow.isOn { follow(exchange, model, served, answer) }
   }
 
   @inline(__always)

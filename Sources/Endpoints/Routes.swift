@@ -45,6 +45,10 @@ struct Routes: Sendable {
       }
     case ("models", 2) where path[1] == "stats":
       if Self.allow(.get, method, exchange) { Self.answer(exchange, statistics(of: allServed())) }
+    case ("logging", 1): try logging(exchange, method)
+    case ("trace", 2) where path[1] == "setting": try traceSetting(exchange, method, of: nil)
+    case ("models", 4) where path[2] == "trace" && path[3] == "setting":
+      try traceSetting(exchange, method, of: path[1])
     case ("models", 2...): try respondModel(exchange, method, Array(path.dropFirst()))
     case ("repository", 2) where path[1] == "index":
       if Self.allow(.post, method, exchange) { try await index(exchange) }

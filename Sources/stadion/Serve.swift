@@ -101,6 +101,7 @@ enum Serve {
       Log.warning("ended before every request was answered", ("connections", String(server.connectionCount)))
       exit(1)
     }
+    observer.stop()
     Log.info("stopped")
   }
 

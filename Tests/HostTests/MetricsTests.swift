@@ -2,6 +2,7 @@ import BlockingTests
 import Foundation
 import StadionClient
 import Testing
+import Wire
 
 @Suite(.blocking) struct `Metrics` {
   static let echo = #"model="echo",version="1",runner="org.stadion.echo",device="cpu""#
@@ -9,8 +10,8 @@ import Testing
   @Test(.enabled(if: Setup.hasPromtool, Comment(rawValue: Setup.needsPromtool)))
   func `are what promtool accepts`() throws {
     let host = try hostWithEcho()
-    try host.infer()
-    try host.infer("bad")
+    try host.sendNumbers()
+    try host.sendNumbers("bad")
     let text = try host.send("GET", "/metrics").body
     let judged = try Command.run([Setup.promtool, "check", "metrics"], input: text)
     #expect(judged.status == 0 && judged.output == "" && judged.errors == "", "\(judged)")
@@ -18,8 +19,8 @@ import Testing
 
   @Test func `count each request in every stage`() throws {
     let host = try hostWithEcho()
-    for _ in 0..<3 { try host.infer() }
-    try host.infer("bad")
+    for _ in 0..<3 { try host.sendNumbers() }
+    try host.sendNumbers("bad")
     for stage in ["request", "queue", "compute_input", "run", "compute_output"] {
       let name = "stadion_\(stage)_duration_seconds"
       #expect(try host.metric("\(name)_count{\(Self.echo)}") == 3)
@@ -60,19 +61,19 @@ import Testing
     #expect(try host.metric("stadion_runner_models{\(runner)}") == 2)
     #expect(try host.metric("stadion_runner_restarts_total{\(runner)}") == 0)
     #expect(try host.metric("stadion_runner_resident_memory_bytes{\(runner)}") ?? 0 > 1e6)
-    try host.infer()
+    try host.sendNumbers()
     let process = try #require(host.json("GET", "/v1/runners")["runners"]?.array?.first?["processID"]?.int)
     kill(pid_t(process), SIGSEGV)
     #expect(try holds { try host.metric("stadion_runner_restarts_total{\(runner)}") == 1 }, "\(host.state)")
     #expect(try host.metric("stadion_runner_crashes_total{\(runner),signal=\"SIGSEGV\"}") == 1)
-    #expect(try holds { try host.infer().status == 200 })
+    #expect(try holds { try host.sendNumbers().status == 200 })
     // Counts go on where they were.
     #expect(try host.metric("stadion_request_duration_seconds_count{\(Self.echo)}") == 2)
   }
 
   @Test func `sum what exceeds the limit`() throws {
     let host = try hostWithEcho("--metrics-series-limit", "0")
-    for _ in 0..<2 { try host.infer() }
+    for _ in 0..<2 { try host.sendNumbers() }
     let others = #"model="_others",version="_others",runner="_others",device="_others""#
     #expect(try host.metric("stadion_request_duration_seconds_count{\(others)}") == 2)
     #expect(try host.metric("stadion_request_duration_seconds_count{\(Self.echo)}") == nil)
@@ -82,7 +83,7 @@ import Testing
 
   @Test func `come as OpenMetrics to who asks for it`() throws {
     let host = try hostWithEcho()
-    try host.infer()
+    try host.sendNumbers()
     func ask(_ accept: String) throws -> (type: String?, text: String) {
       let answer = try host.send("GET", "/metrics", headers: [("Accept", accept)])
       return (answer.header("content-type"), String(decoding: answer.body, as: UTF8.self))
@@ -109,7 +110,7 @@ import Testing
 
   @Test func `can be off`() throws {
     let host = try hostWithEcho("--metrics", "off")
-    #expect(try host.infer().status == 200)
+    #expect(try host.sendNumbers().status == 200)
     let answer = try host.send("GET", "/metrics")
     #expect(answer.status == 404 && String(decoding: answer.body, as: UTF8.self).contains("--metrics off"))
     #expect(try host.json("GET", "/v2/models/echo/stats").text.contains(#""success":{"count":1,"#))

@@ -20,7 +20,7 @@ extension Host {
   static let numbers = #"{"inputs":[{"name":"x","shape":[2],"datatype":"FP32","data":[1,2]}]}"#
 
   @discardableResult
-  func infer(_ model: String = "echo", headers: [(String, String)] = []) throws -> HTTPResponse {
+  func sendNumbers(_ model: String = "echo", headers: [(String, String)] = []) throws -> HTTPResponse {
     try send("POST", "/v2/models/\(model)/infer", Self.numbers, headers: headers)
   }
 
