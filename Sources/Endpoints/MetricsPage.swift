@@ -24,8 +24,11 @@ final class MetricsPage: BodyStream, @unchecked Sendable {
   init(_ text: MetricsText, _ observer: Observer, _ router: Router, version: String) async {
     self.text = text
     let versions = router.table.unordered.flatMap(\.versions)
-    let known = versions.flatMap { $0.statistics.series.all }
-    series = observer.book.refusedCount > 0 ? known + [observer.book.others] : known
+    var series: [ServiceTimes] = []
+    series.reserveCapacity(observer.book.count + 1)
+    for served in versions { served.statistics.series.append(to: &series) }
+    if observer.book.refusedCount > 0 { series.append(observer.book.others) }
+    self.series = series
     let runners = await router.observeRunners()
     let writer = MetricsPreamble(text, preamble)
     writer.host(version: version, HostProcess())
@@ -51,7 +54,9 @@ final class MetricsPage: BodyStream, @unchecked Sendable {
         if out.count > limit { return true }
         let times = series[next]
         let kind = ServiceTimes.Stage.allCases[stage]
-        text.histogram(family, times.labelText, sumNs: times.sumNs(kind), out) { times.forEachCount(kind, $0) }
+        times.withCounts(kind) {
+          text.histogram(family, times.labelText, sumNs: times.sumNs(kind), out, $0, inDecades: kind.isInDecades)
+        }
         next += 1
       }
       stage += 1
@@ -63,10 +68,10 @@ final class MetricsPage: BodyStream, @unchecked Sendable {
 
   /// In the order of `ServiceTimes.Stage`. A host that batches will have one more, of the wait for others.
   private static let families: [MetricsText.Family] = [
-    .init("stadion_request_duration_seconds", .histogram, unit: "seconds", "Answered requests, from read to written."),
-    .init("stadion_queue_duration_seconds", .histogram, unit: "seconds", "Their wait for a place in the runner."),
-    .init("stadion_compute_input_duration_seconds", .histogram, unit: "seconds", "Reading their tensors."),
-    .init("stadion_run_duration_seconds", .histogram, unit: "seconds", "Their runs."),
-    .init("stadion_compute_output_duration_seconds", .histogram, unit: "seconds", "Writing their answers' tensors."),
+    .init("stadion_request_seconds", .histogram, unit: "seconds", "Answered requests, from read to written."),
+    .init("stadion_queue_seconds", .histogram, unit: "seconds", "Their wait for a place in the runner."),
+    .init("stadion_compute_input_seconds", .histogram, unit: "seconds", "Reading their tensors."),
+    .init("stadion_run_seconds", .histogram, unit: "seconds", "Their runs."),
+    .init("stadion_compute_output_seconds", .histogram, unit: "seconds", "Writing their answers' tensors."),
   ]
 }

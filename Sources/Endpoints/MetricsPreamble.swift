@@ -59,8 +59,9 @@ struct MetricsPreamble {
       "Time that a loop was busy between two polls: the longest that a ready socket waited for it.")
     text.begin(lag, out)
     for (index, loop) in server.loops.enumerated() {
-      let counts = loop.times.counts
-      text.histogram(lag, Self.labels(("loop", String(index))), sumNs: loop.times.busyNs, out) { counts.forEach($0) }
+      loop.times.counts.withUnsafeBufferPointer {
+        text.histogram(lag, Self.labels(("loop", String(index))), sumNs: loop.times.busyNs, out, $0)
+      }
     }
   }
 
@@ -111,21 +112,27 @@ struct MetricsPreamble {
     let failures = MetricsText.Family("stadion_request_failures", .counter, "Requests that failed in the runner.")
     text.begin(failures, out)
     for served in versions {
-      text.sample(
-        failures, Self.labels(("model", served.model), ("version", served.version)), served.statistics.fail.count, out)
+      let known = served.instances[0].times.load().flatMap { $0.isOthers ? nil : $0.versionText }
+      let labels = known ?? Self.labels(("model", served.model), ("version", served.version))
+      text.sample(failures, labels, served.statistics.fail.count, out)
     }
-    let instances = versions.flatMap { served in served.instances.map { ($0, Self.labels(of: $0, served)) } }
     let running = MetricsText.Family("stadion_runs_active", .gauge, "Runs under way.")
     text.begin(running, out)
-    for (model, labels) in instances { text.sample(running, labels, UInt64(model.gate.runningCount), out) }
+    each(versions) { labels, gate in text.sample(running, labels, UInt64(gate.runningCount), out) }
     let waiting = MetricsText.Family("stadion_runs_waiting", .gauge, "Requests that wait for a place in the runner.")
     text.begin(waiting, out)
-    for (model, labels) in instances { text.sample(waiting, labels, UInt64(model.gate.waitingCount), out) }
+    each(versions) { labels, gate in text.sample(waiting, labels, UInt64(gate.waitingCount), out) }
+  }
+
+  private func each(_ versions: [ServedVersion], _ body: (_ labels: [UInt8], RunGate) -> Void) {
+    for served in versions {
+      for model in served.instances { body(Self.labels(of: model, served), model.gate) }
+    }
   }
 
   /// As the model's histograms have them.
   private static func labels(of model: LoadedModel, _ served: ServedVersion) -> [UInt8] {
-    if let times = model.times.load(), times.labels.model == served.model { return times.labelText }
+    if let times = model.times.load(), !times.isOthers { return times.labelText }
     return labels(
       ("model", served.model), ("version", served.version), ("runner", model.runnerID), ("device", model.device.name))
   }

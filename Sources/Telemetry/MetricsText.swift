@@ -96,12 +96,13 @@ package struct MetricsText: Sendable {
 
   /// The buckets of `TimeScale.coarse`, a sum and a count.
   ///
-  /// - Parameter forEachCount: Gives the count of each bucket, and of what is beyond the last, in turn.
+  /// - Parameters:
+  ///   - counts: Of each bucket, and of what is beyond the last.
+  ///   - inDecades: The buckets are those of whole decades.
   package func histogram(
-    _ family: Family, _ labels: [UInt8], sumNs: UInt64, _ out: ByteBuffer, forEachCount: ((UInt64) -> Void) -> Void
+    _ family: Family, _ labels: [UInt8], sumNs: UInt64, _ out: ByteBuffer, _ counts: UnsafeBufferPointer<UInt64>,
+    inDecades: Bool = false
   ) {
-    var total: UInt64 = 0
-    var bucket = 0
     // All lines of buckets begin alike: the first is written, the others copy it.
     let start = out.count
     out.append(family.name)
@@ -109,21 +110,23 @@ package struct MetricsText: Sendable {
     out.append(labels)
     out.append(labels.isEmpty ? "le=\"" : ",le=\"")
     let prefixCount = out.count - start
-    forEachCount { count in
-      if bucket > 0 { out.repeat(start, prefixCount) }
-      total &+= count
-      out.append(bucket < TimeScale.coarseLabels.count ? TimeScale.coarseLabels[bucket] : "+Inf")
-      out.append("\"} ")
-      out.append(decimal: total)
-      out.append("\n")
-      bucket += 1
+    let tails = inDecades ? BucketTails.decades : BucketTails.halfDecades
+    out.reserve(counts.count * (prefixCount + tails.longest + 21))
+    var line = BucketLine(to: out.base + out.count)
+    tails.bytes.withUnsafeBytes { bytes in
+      for (bucket, count) in counts.enumerated() {
+        if bucket > 0 { line.copy(out.base + start, prefixCount) }
+        line.copy(bytes.baseAddress! + bucket * tails.longest, Int(tails.lengths[bucket]))
+        line.append(total: count)
+      }
     }
+    out.count = line.target - out.base
     // The count is that of the last bucket, whatever has been added since.
     suffixed(family, "_sum", labels, out)
     out.append(seconds: sumNs)
     out.append("\n")
     suffixed(family, "_count", labels, out)
-    out.append(decimal: total)
+    out.append(decimal: line.total)
     out.append("\n")
   }
 
@@ -143,6 +146,11 @@ extension ByteBuffer {
   /// Appends a label's value in its quotes.
   package func append(label text: String) {
     append("\"")
+    if !text.utf8.contains(where: { $0 == UInt8(ascii: "\\") || $0 == UInt8(ascii: "\"") || $0 == 10 }) {
+      append(text)
+      append("\"")
+      return
+    }
     for byte in text.utf8 {
       switch byte {
       case UInt8(ascii: "\\"): append("\\\\")
@@ -155,12 +163,6 @@ extension ByteBuffer {
   }
 
   fileprivate func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
-
-  /// Appends a copy of what stands at `start`.
-  fileprivate func `repeat`(_ start: Int, _ byteCount: Int) {
-    reserve(byteCount)
-    append(base + start, byteCount)
-  }
 
   /// Appends nanoseconds as seconds, exactly.
   package func append(seconds nanoseconds: UInt64) {

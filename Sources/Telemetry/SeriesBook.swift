@@ -51,8 +51,10 @@ package final class VersionSeries: Sendable {
     }
   }
 
-  /// Those that are kept apart.
-  package var all: [ServiceTimes] {
-    known.withLock { $0.values.filter { $0.labels.model != SeriesBook.othersName } }
+  /// Appends those that are kept apart.
+  package func append(to list: inout [ServiceTimes]) {
+    known.withLock { known in
+      for times in known.values where !times.isOthers { list.append(times) }
+    }
   }
 }

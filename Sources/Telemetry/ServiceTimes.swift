@@ -19,11 +19,19 @@ package final class ServiceTimes: @unchecked Sendable {
     case run
     /// Writing the answer's tensors.
     case computeOutput
+
+    /// Shown with half as many buckets: of reading and writing tensors nobody asks more than the order of magnitude, and
+    /// a page of metrics is mostly these lines.
+    package var isInDecades: Bool { self == .computeInput || self == .computeOutput }
   }
 
   /// `model="…",…` as it stands between the braces of each line.
   package let labelText: [UInt8]
+  /// As much of it as names the model and its version.
+  package let versionText: [UInt8]
   package let labels: SeriesLabels
+  /// It sums what has no series of its own.
+  package let isOthers: Bool
   private let cells: UnsafeMutablePointer<Atomic<UInt64>>
   /// Told when this goes.
   private let book: SeriesBook?
@@ -37,7 +45,9 @@ package final class ServiceTimes: @unchecked Sendable {
   init(_ labels: SeriesLabels, in book: SeriesBook?) {
     self.labels = labels
     self.book = book
-    labelText = labels.text
+    isOthers = book == nil
+    versionText = labels.versionText
+    labelText = versionText + labels.placeText
     cells = .allocate(capacity: Self.cellCount)
     for index in 0..<Self.cellCount { (cells + index).initialize(to: Atomic(0)) }
   }
@@ -78,24 +88,26 @@ package final class ServiceTimes: @unchecked Sendable {
 
   package func sumNs(_ stage: Stage) -> UInt64 { cells[Self.sums + stage.rawValue].load(ordering: .relaxed) }
 
-  /// Gives the count of each bucket of `TimeScale.coarse`, and of what is longer, to `body`.
-  package func forEachCount(_ stage: Stage, _ body: (UInt64) -> Void) {
+  /// Gives the counts of all buckets that the stage is shown with, and of what is longer, to `body`.
+  package func withCounts(_ stage: Stage, _ body: (UnsafeBufferPointer<UInt64>) -> Void) {
+    let count = stage.isInDecades ? Self.coarseCount / 2 + 1 : Self.coarseCount
     let start = Self.start(of: stage)
-    guard stage == .request else {
-      for index in start..<start + Self.coarseCount { body(cells[index].load(ordering: .relaxed)) }
-      return
-    }
-    var bucket = 0
-    var count: UInt64 = 0
-    for index in 0..<Self.fineCount {
-      if TimeScale.coarseOfFine[index] != bucket {
-        body(count)
-        count = 0
-        bucket += 1
+    withUnsafeTemporaryAllocation(of: UInt64.self, capacity: count) { counts in
+      counts.initialize(repeating: 0)
+      if stage == .request {
+        TimeScale.coarseOfFine.withUnsafeBufferPointer { places in
+          for index in 0..<Self.fineCount { counts[places[index]] &+= cells[index].load(ordering: .relaxed) }
+        }
+      } else if stage.isInDecades {
+        // 10 µs; 30 and 100 µs; 300 µs and 1 ms; …; 30 s and longer.
+        for index in 0..<Self.coarseCount {
+          counts[(index + 1) / 2] &+= cells[start + index].load(ordering: .relaxed)
+        }
+      } else {
+        for index in 0..<count { counts[index] = cells[start + index].load(ordering: .relaxed) }
       }
-      count += cells[index].load(ordering: .relaxed)
+      body(UnsafeBufferPointer(counts))
     }
-    body(count)
   }
 
   /// Requests by bucket of `TimeScale.fine`, and those that took longer.
@@ -119,12 +131,19 @@ package struct SeriesLabels: Sendable, Hashable {
     self.tenant = tenant
   }
 
-  var text: [UInt8] {
-    let out = ByteBuffer(capacity: 256)
+  package var text: [UInt8] { versionText + placeText }
+
+  fileprivate var versionText: [UInt8] {
+    let out = ByteBuffer(capacity: 128)
     out.append("model=")
     out.append(label: model)
     out.append(",version=")
     out.append(label: version)
+    return Array(out.bytes)
+  }
+
+  fileprivate var placeText: [UInt8] {
+    let out = ByteBuffer(capacity: 128)
     out.append(",runner=")
     out.append(label: runner)
     out.append(",device=")

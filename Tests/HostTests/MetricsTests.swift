@@ -22,15 +22,15 @@ import Wire
     for _ in 0..<3 { try host.sendNumbers() }
     try host.sendNumbers("bad")
     for stage in ["request", "queue", "compute_input", "run", "compute_output"] {
-      let name = "stadion_\(stage)_duration_seconds"
+      let name = "stadion_\(stage)_seconds"
       #expect(try host.metric("\(name)_count{\(Self.echo)}") == 3)
       #expect(try host.metric("\(name)_bucket{\(Self.echo),le=\"+Inf\"}") == 3)
       let sum = try host.metric("\(name)_sum{\(Self.echo)}") ?? -1
       // Queueing may take nothing; three answers take less than the test's patience.
       #expect(sum >= 0 && sum < 20)
     }
-    let whole = try host.metric("stadion_request_duration_seconds_sum{\(Self.echo)}") ?? 0
-    let run = try host.metric("stadion_run_duration_seconds_sum{\(Self.echo)}") ?? 0
+    let whole = try host.metric("stadion_request_seconds_sum{\(Self.echo)}") ?? 0
+    let run = try host.metric("stadion_run_seconds_sum{\(Self.echo)}") ?? 0
     #expect(whole > run && run > 0)
     #expect(try host.metric(#"stadion_request_failures_total{model="bad",version="1"}"#) == 1)
     #expect(try host.metric(#"stadion_request_failures_total{model="echo",version="1"}"#) == 0)
@@ -68,15 +68,15 @@ import Wire
     #expect(try host.metric("stadion_runner_crashes_total{\(runner),signal=\"SIGSEGV\"}") == 1)
     #expect(try holds { try host.sendNumbers().status == 200 })
     // Counts go on where they were.
-    #expect(try host.metric("stadion_request_duration_seconds_count{\(Self.echo)}") == 2)
+    #expect(try host.metric("stadion_request_seconds_count{\(Self.echo)}") == 2)
   }
 
   @Test func `sum what exceeds the limit`() throws {
     let host = try hostWithEcho("--metrics-series-limit", "0")
     for _ in 0..<2 { try host.sendNumbers() }
     let others = #"model="_others",version="_others",runner="_others",device="_others""#
-    #expect(try host.metric("stadion_request_duration_seconds_count{\(others)}") == 2)
-    #expect(try host.metric("stadion_request_duration_seconds_count{\(Self.echo)}") == nil)
+    #expect(try host.metric("stadion_request_seconds_count{\(others)}") == 2)
+    #expect(try host.metric("stadion_request_seconds_count{\(Self.echo)}") == nil)
     #expect(try host.metric("stadion_metrics_series_refused_total") == 1)
     #expect(try host.metric("stadion_metrics_series") == 0)
   }
@@ -93,7 +93,7 @@ import Wire
     #expect(open.text.hasSuffix("\n# EOF\n"))
     #expect(open.text.contains("# TYPE stadion_request_failures counter\n"))
     #expect(open.text.contains("\nstadion_request_failures_total{"))
-    #expect(open.text.contains("# UNIT stadion_request_duration_seconds seconds\n"))
+    #expect(open.text.contains("# UNIT stadion_request_seconds seconds\n"))
     let plain = try ask("application/openmetrics-text;q=0.4,text/plain;q=0.5")
     #expect(plain.type == "text/plain; version=0.0.4; charset=utf-8")
     #expect(plain.text.contains("# TYPE stadion_request_failures_total counter\n") && !plain.text.contains("# EOF"))
