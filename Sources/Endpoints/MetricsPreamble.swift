@@ -2,7 +2,6 @@ import Inference
 import Routing
 import Running
 import Serving
-import Synchronization
 import Telemetry
 import Tracing
 import Wire
@@ -22,7 +21,7 @@ struct MetricsPreamble {
     text.sample(family, [], value, out)
   }
 
-  private static func labels(_ pairs: (StaticString, String)...) -> [UInt8] {
+  static func labels(_ pairs: (StaticString, String)...) -> [UInt8] {
     let out = ByteBuffer(capacity: 128)
     for (index, pair) in pairs.enumerated() {
       if index > 0 { out.append(",") }
@@ -65,9 +64,9 @@ struct MetricsPreamble {
     }
   }
 
-  // MARK: Runners and models
+  // MARK: Runners
 
-  func runners(_ runners: [RunnerObservation]) {
+  func runners(_ runners: [RunnerObservation], _ loads: RunnerLoads) {
     let labels = runners.map { Self.labels(("runner", $0.id)) }
     func each(_ family: MetricsText.Family, _ value: (RunnerObservation) -> UInt64) {
       text.begin(family, out)
@@ -80,7 +79,9 @@ struct MetricsPreamble {
         text.sample(state, Self.labels(("runner", runner.id), ("state", word)), runner.state == word ? 1 : 0, out)
       }
     }
-    each(.init("stadion_runner_models", .gauge, "Model versions that a runner serves.")) { UInt64($0.modelCount) }
+    each(.init("stadion_runner_models", .gauge, "Model versions that a runner serves.")) {
+      UInt64(loads.models(of: $0.id))
+    }
     each(.init("stadion_runner_restarts", .counter, "Starts of a runner's process after the first.")) {
       UInt64($0.history.restarts)
     }
@@ -105,36 +106,7 @@ struct MetricsPreamble {
       .init(
         "stadion_runner_shared_memory_bytes", .gauge, unit: "bytes",
         "Memory shared with a runner's process that requests hold.")
-    ) { UInt64($0.sharedBytes) }
-  }
-
-  func models(_ versions: [ServedVersion]) {
-    let failures = MetricsText.Family("stadion_request_failures", .counter, "Requests that failed in the runner.")
-    text.begin(failures, out)
-    for served in versions {
-      let known = served.instances[0].times.load().flatMap { $0.isOthers ? nil : $0.versionText }
-      let labels = known ?? Self.labels(("model", served.model), ("version", served.version))
-      text.sample(failures, labels, served.statistics.fail.count, out)
-    }
-    let running = MetricsText.Family("stadion_runs_active", .gauge, "Runs under way.")
-    text.begin(running, out)
-    each(versions) { labels, gate in text.sample(running, labels, UInt64(gate.runningCount), out) }
-    let waiting = MetricsText.Family("stadion_runs_waiting", .gauge, "Requests that wait for a place in the runner.")
-    text.begin(waiting, out)
-    each(versions) { labels, gate in text.sample(waiting, labels, UInt64(gate.waitingCount), out) }
-  }
-
-  private func each(_ versions: [ServedVersion], _ body: (_ labels: [UInt8], RunGate) -> Void) {
-    for served in versions {
-      for model in served.instances { body(Self.labels(of: model, served), model.gate) }
-    }
-  }
-
-  /// As the model's histograms have them.
-  private static func labels(of model: LoadedModel, _ served: ServedVersion) -> [UInt8] {
-    if let times = model.times.load(), !times.isOthers { return times.labelText }
-    return labels(
-      ("model", served.model), ("version", served.version), ("runner", model.runnerID), ("device", model.device.name))
+    ) { UInt64(loads.sharedBytes(of: $0.id)) }
   }
 
   func traces(_ exporter: TraceExporter) {

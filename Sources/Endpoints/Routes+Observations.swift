@@ -17,6 +17,8 @@ extension Routes {
   private func observations() async -> JSONValue {
     let process = HostProcess()
     let runners = await router.observeRunners()
+    var loads = RunnerLoads()
+    router.table.forEachVersion { $0.instances.forEach { loads.count($0) } }
     let models = router.table.models.flatMap(\.versions).flatMap { served in
       served.instances.map { observation(of: $0, served) }
     }
@@ -26,16 +28,16 @@ extension Routes {
       "cpuNs": .integer(process.cpuNs), "residentBytes": .integer(process.residentBytes),
       "connections": .integer(observer.server?.connectionCount ?? 0),
       "loops": .array(loops.map { ["busyNs": .integer($0.times.busyNs)] }),
-      "runners": .array(runners.map { observation(of: $0) }), "models": .array(models),
+      "runners": .array(runners.map { observation(of: $0, loads) }), "models": .array(models),
     ]
   }
 
-  private func observation(of runner: RunnerObservation) -> JSONValue {
+  private func observation(of runner: RunnerObservation, _ loads: RunnerLoads) -> JSONValue {
     let memory = runner.processID.map { HostProcess(pid: String($0)).residentBytes } ?? 0
     return [
-      "id": .string(runner.id), "state": .string(runner.state), "models": .integer(runner.modelCount),
+      "id": .string(runner.id), "state": .string(runner.state), "models": .integer(loads.models(of: runner.id)),
       "restarts": .integer(runner.history.restarts), "crashes": .integer(runner.history.ends.values.reduce(0, +)),
-      "residentBytes": .integer(memory), "sharedBytes": .integer(runner.sharedBytes),
+      "residentBytes": .integer(memory), "sharedBytes": .integer(loads.sharedBytes(of: runner.id)),
     ]
   }
 

@@ -83,7 +83,8 @@ extension Routes {
     Self.answer(
       exchange,
       [
-        "trace_level": [values.isOn == true ? "TIMESTAMPS" : "OFF"], "trace_rate": .string(String(Int(min(rate, 1e15)))),
+        "trace_level": [values.isOn == true ? "TIMESTAMPS" : "OFF"],
+        "trace_rate": .string(String(Int(min(rate, 1e15)))),
         "trace_count": .string(String(values.count ?? -1)), "log_frequency": "0", "trace_file": "",
         "trace_mode": "opentelemetry",
       ])

@@ -1,4 +1,4 @@
-import Running
+package import Running
 
 /// How often a runner was started, and how its processes have ended though nobody wanted that.
 package struct RunnerHistory: Sendable {
@@ -18,10 +18,6 @@ package struct RunnerObservation: Sendable {
   /// Nil in the host, and while there is none.
   package let processID: Int32?
   package let history: RunnerHistory
-  /// Versions of models that it serves.
-  package let modelCount: Int
-  /// Bytes of its shared memory that requests hold now.
-  package let sharedBytes: Int
 
   package static let states = ["ready", "closed", "refused", "restarting", "quarantined"]
 }
@@ -30,22 +26,36 @@ extension Router {
   /// Every runner as it is now, by id.
   package func observeRunners() -> [RunnerObservation] {
     meetRunners()
-    var counts: [String: Int] = [:]
-    var arenas: [String: Int] = [:]
-    for model in models.values {
-      for instance in model.versions.values.lazy.compactMap(\.served).flatMap(\.instances) {
-        counts[instance.runnerID, default: 0] += 1
-        // One for all models of a process.
-        if arenas[instance.runnerID] == nil { arenas[instance.runnerID] = instance.sharedArena?.usedBytes }
-      }
-    }
     return runners.filter { !$0.isGone }.map { state in
       let id = state.runner.id
       let isClosed = state.facts == nil && state.reason == nil
       return RunnerObservation(
         id: id, state: isClosed ? "closed" : state.word,
-        processID: state.facts == nil ? nil : state.runner.processID, history: histories[id] ?? RunnerHistory(),
-        modelCount: counts[id] ?? 0, sharedBytes: arenas[id] ?? 0)
+        processID: state.facts == nil ? nil : state.runner.processID, history: histories[id] ?? RunnerHistory())
     }.sorted { $0.id < $1.id }
+  }
+}
+
+/// What runners have to do, counted on a walk through what is served.
+package struct RunnerLoads {
+  private var entries: [(runner: Runner, models: Int, arena: SharedArena?)] = []
+
+  package init() {}
+
+  package mutating func count(_ model: LoadedModel) {
+    if let index = entries.firstIndex(where: { $0.runner === model.runner }) {
+      entries[index].models += 1
+    } else {
+      // One for all models of a process.
+      entries.append((model.runner, 1, model.sharedArena))
+    }
+  }
+
+  /// Versions of models that a runner serves.
+  package func models(of runner: String) -> Int { entries.reduce(0) { $1.runner.id == runner ? $0 + $1.models : $0 } }
+
+  /// Bytes of memory shared with its process that requests hold now.
+  package func sharedBytes(of runner: String) -> Int {
+    entries.reduce(0) { $1.runner.id == runner ? $0 + ($1.arena?.usedBytes ?? 0) : $0 }
   }
 }

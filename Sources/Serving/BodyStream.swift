@@ -2,7 +2,7 @@ package import Wire
 
 /// A body that is written part by part, because all of it would take long or much memory. Runs on the loop.
 package protocol BodyStream: AnyObject {
-  /// Appends the next part to `out`; some 64 KB, so that sockets have their turn after some ten microseconds.
+  /// Appends the next part to `out`; some 100 KB, so that sockets have their turn after some ten microseconds.
   ///
   /// - Returns: False if that was the last.
   func next(into out: ByteBuffer) -> Bool

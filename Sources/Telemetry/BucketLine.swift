@@ -58,7 +58,8 @@ struct BucketTails: Sendable {
   let longest: Int
 
   static let halfDecades = BucketTails(TimeScale.coarseLabels + ["+Inf"])
-  static let decades = BucketTails(TimeScale.coarseLabels.enumerated().filter { $0.offset % 2 == 0 }.map(\.element) + ["+Inf"])
+  static let decades = BucketTails(
+    TimeScale.coarseLabels.enumerated().filter { $0.offset % 2 == 0 }.map(\.element) + ["+Inf"])
 
   private init(_ labels: [StaticString]) {
     let tails = labels.map { Array("\($0)\"} ".utf8) }

@@ -20,9 +20,9 @@ package final class ServiceTimes: @unchecked Sendable {
     /// Writing the answer's tensors.
     case computeOutput
 
-    /// Shown with half as many buckets: of reading and writing tensors nobody asks more than the order of magnitude, and
-    /// a page of metrics is mostly these lines.
-    package var isInDecades: Bool { self == .computeInput || self == .computeOutput }
+    /// Shown with half as many buckets: of these, the order of magnitude says where a request's time went, and a page of
+    /// metrics is mostly such lines.
+    package var isInDecades: Bool { self != .request && self != .run }
   }
 
   /// `model="…",…` as it stands between the braces of each line.

@@ -8,8 +8,8 @@ enum Observing {
   static let options: [CommandSpec.Option] = [
     .init("--metrics", value: "on|off", help: "Keep histograms and serve /metrics (default: on)."),
     .init("--metrics-series-limit", value: "N", help: "Sets of histograms; further ones are summed (default: 10000)."),
-    .init("--trace-endpoint", value: "URL", help: "Send traces by OTLP/HTTP, as http://127.0.0.1:4318 (default: none)."),
-    .init("--trace-sample", value: "SHARE", help: "Share of requests, 0 to 1, without a traced caller (default: 0.01)."),
+    .init("--trace-endpoint", value: "URL", help: "Send traces by OTLP/HTTP, as http://127.0.0.1:4318."),
+    .init("--trace-sample", value: "SHARE", help: "Share of requests that are traced, 0 to 1 (default: 0.01)."),
     .init("--slow-request-ms", value: "N", help: "Log requests that take longer, with their stages; 0 = none."),
   ]
 

@@ -70,7 +70,8 @@ import Testing
     #expect(result.status == 0 && result.errors == "")
     let lines = result.output.split(separator: "\n")
     #expect(lines.count == 4 && !result.output.contains("\u{1B}"), "\(result.output)")
-    #expect(lines.allSatisfy { $0.hasPrefix("model=") && $0.contains(" runner=org.stadion.echo device=cpu state=ready ") })
+    let place = " runner=org.stadion.echo device=cpu state=ready "
+    #expect(lines.allSatisfy { $0.hasPrefix("model=") && $0.contains(place) })
     #expect(try Command.run(top(host, "--interval-ms", "1")).status == 2)
   }
 }

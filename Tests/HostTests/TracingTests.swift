@@ -170,7 +170,8 @@ import Wire
       #expect(try host.send("POST", "/v2/logging", body).status == 400, "\(body)")
     }
     #expect(try host.send("POST", "/v2/logging", #"{"log_file":"/tmp/x"}"#).status == 501)
-    let changed = try host.json("POST", "/v2/logging", #"{"log_verbose_level":0,"log_warning":false,"x":1,"log_info":null}"#)
+    let changed = try host.json(
+      "POST", "/v2/logging", #"{"log_verbose_level":0,"log_warning":false,"x":1,"log_info":null}"#)
     #expect(changed.text == standard.replacingOccurrences(of: #""log_warning":true"#, with: #""log_warning":false"#))
     try host.sendNumbers("bad")
     #expect(try host.log("a request failed").isEmpty)

@@ -31,7 +31,9 @@ package struct TopView {
       Self.row(
         ["MODEL", "RUNNER", "REQ/S", "RUN", "QUEUE", "P50", "P99", "FAIL/S"], Self.modelColumns, width))
     let modelRoom = max(height - lines.count - 1, 0)
-    for model in interval.models.prefix(modelRoom) { lines.append(Self.row(Self.cells(model), Self.modelColumns, width)) }
+    for model in interval.models.prefix(modelRoom) {
+      lines.append(Self.row(Self.cells(model), Self.modelColumns, width))
+    }
     if interval.models.count > modelRoom { lines.append("and \(interval.models.count - modelRoom) more models") }
     return Array(lines.prefix(height)).map { String($0.prefix(width)) }
   }
