@@ -55,7 +55,7 @@ let package = Package(
     .target(name: "CConfinement", cSettings: cSettings),
     .target(name: "CImages", cSettings: cSettings),
     .target(name: "CRunning", cSettings: cSettings),
-    .target(name: "CStorage", cSettings: cSettings),
+    .target(name: "CCurl", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
@@ -72,20 +72,23 @@ let package = Package(
     house(
       "RunnerProcess",
       ["Running", "Confinement", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
-    house("Storage", ["CStorage", "CLinux", "Inference", "Wire"]),
+    house("Storage", ["CCurl", "CLinux", "Inference", "Wire"]),
+    house("Tracing", ["CCurl", "CLinux", "Inference", "Telemetry", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
-      ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
+      [
+        "Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry", "Tracing",
+      ]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
-        "Telemetry", "Configuration", "Inference", "Wire", "CLinux", "Conformance",
+        "Telemetry", "Tracing", "Configuration", "Inference", "Wire", "CLinux", "Conformance",
       ],
       swiftSettings: swiftSettings),
 

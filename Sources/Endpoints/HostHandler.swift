@@ -12,19 +12,23 @@ package final class HostHandler: HTTPHandler {
   private let routes: Routes
   private let router: Router
   private let outputLimit: OutputLimit
+  private let observer: Observer
 
   /// - Parameters:
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
+  ///   - observer: What is told of requests.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
-    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30,
+    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30, observer: Observer = Observer(),
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
+    self.observer = observer
     outputLimit = OutputLimit(bytes: outputByteLimit)
-    infer = InferEndpoint(router, outputLimit)
-    routes = Routes(router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining)
+    infer = InferEndpoint(router, outputLimit, observer)
+    routes = Routes(
+      router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining, observer: observer)
   }
 
   /// Largest sum of one answer's outputs; from the next request on.
@@ -42,6 +46,7 @@ package final class HostHandler: HTTPHandler {
       }
     } catch {
       answer(error, on: exchange)
+      observer.failed(exchange, error)
     }
   }
 
@@ -89,7 +94,9 @@ package final class HostHandler: HTTPHandler {
   }
 
   package func didSend(_ exchange: Exchange) {
-    if let scratch = exchange.scratch { unsafeDowncast(scratch, to: InferScratch.self).end() }
+    guard let scratch = exchange.scratch.map({ unsafeDowncast($0, to: InferScratch.self) }) else { return }
+    observer.sent(scratch)
+    scratch.end()
   }
 
   package func alignedOffset(for head: HTTPHead) -> Int {

@@ -17,10 +17,12 @@ final class OutputLimit: Sendable {
 struct InferEndpoint: Sendable {
   private let router: Router
   private let outputLimit: OutputLimit
+  private let observer: Observer
 
-  init(_ router: Router, _ outputLimit: OutputLimit) {
+  init(_ router: Router, _ outputLimit: OutputLimit, _ observer: Observer = Observer()) {
     self.router = router
     self.outputLimit = outputLimit
+    self.observer = observer
   }
 
   /// - Parameter name: The model's name, decoded.
@@ -53,9 +55,15 @@ struct InferEndpoint: Sendable {
         continue
       }
       let ran = linux_now_ns()
-      try InferResponseWriter(served, scratch, exchange).write()
+      do throws(HostError) {
+        try InferResponseWriter(served, scratch, exchange).write()
+      } catch {
+        served.statistics.addFailedRun(linux_now_ns() - began)
+        throw error
+      }
       let ended = linux_now_ns()
-      served.statistics.add(
+      observer.answered(
+        exchange, by: model, served,
         ModelStatistics.Answer(
           startNs: began, inputNs: parsed - began, queueNs: times.queueNs, runNs: times.runNs, outputNs: ended - ran,
           endNs: ended))

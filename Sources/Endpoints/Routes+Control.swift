@@ -19,6 +19,8 @@ extension Routes {
       guard Self.allow(.post, method, exchange) else { return }
       try await router.restartRunner(path[1])
       Self.answer(exchange, ["id": .string(path[1]), "state": "ready"])
+    case ("statistics", 1):
+      if Self.allow(.get, method, exchange) { await observations(exchange) }
     case ("models", 1):
       guard Self.allow(.get, method, exchange) else { return }
       Self.answer(exchange, ["models": .array(await router.reports().map { model($0) })])

@@ -15,6 +15,7 @@ extension Router {
   func lost(_ runner: Runner, _ end: RunnerEnd) async {
     guard let index = runners.firstIndex(where: { $0.runner === runner }) else { return }
     runners[index].facts = nil
+    histories[runner.id, default: RunnerHistory()].ends[end.cause, default: 0] += 1
     let pauseMs = runners[index].record.note(linux_now_ns(), options.processes, isCrash: !end.isOverdueRun)
     let reason = "runner \(runner.id) was \(end.reason)"
     let taken = takeLost(runner, reason)
@@ -191,6 +192,7 @@ extension Router {
       runners[index].stamp = stamp
       runners[index].record = crashes
       runners[index].record.startedNs = linux_now_ns()
+      histories[fresh.id, default: RunnerHistory()].starts += 1
     } catch {
       return error
     }

@@ -95,6 +95,8 @@ package actor Router {
   var returningRunners = 0
   /// What the last search for manifests has led to; the next one waits for it.
   var lastUpdate: Task<Leaving, Never>?
+  /// What has become of runners, by id, also of those that were replaced.
+  var histories: [String: RunnerHistory] = [:]
 
   nonisolated let found: Mutex<ManifestSearch.Result>
   private nonisolated let published = Mutex(RoutingTable())
@@ -231,6 +233,7 @@ package actor Router {
       guard runners[index].runner === runner, runners[index].health == .fine else { return }
       runners[index].facts = facts
       runners[index].stamp = stamp
+      histories[runner.id, default: RunnerHistory()].starts += 1
     } catch {
       Log.warning("refused a runner", ("runner", runner.id), ("reason", error.description))
       guard runners[index].runner === runner else { return }

@@ -191,8 +191,11 @@ final class Connection: EventTarget, @unchecked Sendable {
     exchange.onDisconnect = nil
     // Asked only now: draining may have begun meanwhile.
     exchange.closes = !exchange.head.keepsAlive || server.isDraining
+    // Only the connection's end says where such a body ends.
+    if exchange.stream != nil && exchange.head.isHTTP10 { exchange.closes = true }
     defer { server.handler.didSend(exchange) }
     try await send(exchange)
+    if let stream = exchange.stream, exchange.head.method != .head { try await send(stream, exchange) }
     if Log.isEnabled(.debug) { logRequest(exchange) }
     let goesOn = !exchange.closes
     exchange.input.removeFirst(exchange.inputConsumed)
@@ -204,6 +207,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   private func receiveHead(_ exchange: Exchange) async throws {
     let input = exchange.input
     var isArmed = false
+    exchange.arrivedNs = loop.now
     while try !exchange.head.parse(input.bytes, limits: server.limits) {
       awaitsFirstByte = input.count == 0
       if !awaitsFirstByte && !isArmed {
@@ -213,6 +217,7 @@ final class Connection: EventTarget, @unchecked Sendable {
       input.reserve(input.count == 0 ? 1 : 4096)
       do {
         input.count += try await receive(input.base + input.count, input.freeCount)
+        if awaitsFirstByte { exchange.arrivedNs = loop.now }
       } catch End.expired where input.count > 0 {
         // The answer looks at what has come.
         exchange.head.rebase(input.base)
@@ -288,19 +293,7 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   private func send(_ exchange: Exchange) async throws {
     var iov = exchange.answer(loop.exchanges)
-    if iov.count == 1 {
-      var start = iov[0].iov_base!
-      var rest = iov[0].iov_len
-      while true {
-        let count = write(descriptor, start, rest)
-        if count == rest { return }
-        if count > 0 {
-          start += count
-          rest -= count
-        }
-        try await afterPartialWrite(count)
-      }
-    }
+    if iov.count == 1 { return try await sendAll(iov[0].iov_base!, iov[0].iov_len) }
     var first = 0
     while true {
       var count = iov.withUnsafeBufferPointer {
@@ -317,6 +310,20 @@ final class Connection: EventTarget, @unchecked Sendable {
       while first < iov.count && iov[first].iov_len == 0 { first += 1 }
       if first == iov.count { break }
       try await afterPartialWrite(written)
+    }
+  }
+
+  func sendAll(_ start: UnsafeMutableRawPointer, _ byteCount: Int) async throws {
+    var start = start
+    var rest = byteCount
+    while true {
+      let count = write(descriptor, start, rest)
+      if count == rest { return }
+      if count > 0 {
+        start += count
+        rest -= count
+      }
+      try await afterPartialWrite(count)
     }
   }
 

@@ -44,6 +44,10 @@ package final class Exchange: @unchecked Sendable {
   package var isCompressible = false
   /// The connection ends behind this answer.
   var closes = false
+  /// What follows instead of `out`, whose size nobody knows yet. Set by handlers.
+  package var stream: (any BodyStream)?
+  /// CLOCK_MONOTONIC when the loop had the request's first bytes.
+  package internal(set) var arrivedNs: UInt64 = 0
   /// The answer is an error.
   var isRefusal = false
   /// Of this request, should it need a name.
@@ -79,6 +83,7 @@ package final class Exchange: @unchecked Sendable {
     isCompressible = false
     closes = false
     isRefusal = false
+    stream = nil
     onDisconnect = nil
     body = UnsafeRawBufferPointer(start: nil, count: 0)
     head.begin()
@@ -110,6 +115,13 @@ package final class Exchange: @unchecked Sendable {
     headerLines.append("\r\n")
   }
 
+  package func addHeader(_ name: StaticString, bytes value: UnsafeRawBufferPointer) {
+    headerLines.append(name)
+    headerLines.append(": ")
+    headerLines.append(value)
+    headerLines.append("\r\n")
+  }
+
   /// Appends memory that stays as it is until the answer is written; the handler keeps it alive till its next request.
   package func appendUncopied(_ start: UnsafeRawPointer, _ byteCount: Int) {
     segments.append(Segment(start: start, byteCount: byteCount))
@@ -127,6 +139,7 @@ package final class Exchange: @unchecked Sendable {
     headerLines.removeAll()
     isCompressible = false
     isRefusal = false
+    stream = nil
   }
 
   // MARK: The answer as bytes
@@ -182,8 +195,12 @@ package final class Exchange: @unchecked Sendable {
     line.append(HTTPStatus.line(status))
     line.append("Content-Type: ")
     line.append(contentType)
-    line.append("\r\nContent-Length: ")
-    line.append(decimal: bodyCount)
+    if stream == nil {
+      line.append("\r\nContent-Length: ")
+      line.append(decimal: bodyCount)
+    } else if !head.isHTTP10 {
+      line.append("\r\nTransfer-Encoding: chunked")
+    }
     line.append("\r\n")
     line.append(headerLines.bytes)
     if head.bringsRequestID || isRefusal {

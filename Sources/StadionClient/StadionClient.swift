@@ -32,6 +32,14 @@ package final class StadionClient {
   /// `{"models": […]}` as the host prints it.
   package func models() throws(HostError) -> JSONValue { try get("/v1/models") }
 
+  /// Counts since the host's start, and what goes on now.
+  package func statistics() throws(HostError) -> HostSample {
+    guard let sample = HostSample(try get("/v1/statistics")) else {
+      throw HostError(.internalError, "the server's statistics lack what every host says")
+    }
+    return sample
+  }
+
   /// One entry of `models()`.
   package func model(_ name: String) throws(HostError) -> JSONValue { try get("/v1/models/\(Self.escaped(name))") }
 

@@ -1,4 +1,5 @@
 import Configuration
+import Endpoints
 import Routing
 import Running
 import Serving
@@ -23,6 +24,10 @@ struct HostSettings: Sendable {
   var limits = ServingLimits()
   var outputBytes = 1 << 30
   var router = Router.Options()
+
+  var observing = Observer.Options()
+  var traceEndpoint: String?
+  var traceShare = 0.01
 }
 
 /// Every key there is. To add one: a field with its default, above or in the type that uses it, and its line here; then
@@ -30,7 +35,7 @@ struct HostSettings: Sendable {
 extension HostSettings {
   typealias HostKey = Key<HostSettings>
 
-  static let all: [HostKey] = host + models + runners + serving
+  static let all: [HostKey] = host + models + runners + serving + observing
 
   private static let day = 86_400_000
 

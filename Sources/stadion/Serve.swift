@@ -43,10 +43,13 @@ enum Serve {
     options.processes.controlGroup = controlGroup(manifests)
     let router = Router(manifests: manifests, options: options)
     let state = ServerState()
+    let observer = try Observing.observer(settings)
     let handler = HostHandler(
-      router: router, name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes
+      router: router, name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes,
+      observer: observer
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: settings.limits, loops: loops)
+    observer.attach(server)
     state.attach(server)
     live.whenChanged {
       server.limits = $0.limits
@@ -71,6 +74,7 @@ enum Serve {
       Log.warning("ended before every request was answered", ("connections", String(server.connectionCount)))
       exit(1)
     }
+    observer.stop()
     Log.info("stopped")
   }
 
