@@ -101,7 +101,7 @@ package final class StadionClient {
     throw HostError(code, text ?? "the server answered \(response.status) without a reason")
   }
 
-  private static func path(of model: ModelID) -> String {
+  package static func path(of model: ModelID) -> String {
     let path = "/v2/models/\(escaped(model.name))"
     return model.version.map { "\(path)/versions/\(escaped($0))" } ?? path
   }

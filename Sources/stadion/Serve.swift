@@ -48,6 +48,7 @@ enum Serve {
       .init("--idle-timeout-ms", value: "N", help: "Idle TCP connections end then; 0 = never (default: 90000)."),
       .init("--unix-idle-timeout-ms", value: "N", help: "The same on the Unix socket (default: 0)."),
       .init("--drain-timeout-ms", value: "N", help: "Time for requests in flight after SIGTERM (default: 30000)."),
+      .init("--end-with-parent", help: "Be killed when the process that has started it ends; for tools."),
       .init("--log-level", value: "LEVEL", help: "debug, info, warning or error (default: info)."),
     ],
     details: """
@@ -58,6 +59,7 @@ enum Serve {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     try setLogLevel(arguments)
+    if arguments.has("--end-with-parent") { linux_end_with_parent() }
     let addresses = try addresses(arguments)
     let limits = try limits(arguments)
     raiseFileLimit(limits.connections)
@@ -193,7 +195,8 @@ enum Serve {
     }
   }
 
-  private static func manifestSearch(_ arguments: Arguments) throws -> ManifestSearch {
+  /// What `--manifests`, `--runners` and the environment say; verbs that start hosts of their own search as hosts do.
+  static func manifestSearch(_ arguments: Arguments) throws -> ManifestSearch {
     var path = [CChar](repeating: 0, count: Int(PATH_MAX))
     guard linux_executable_path(&path, path.count) else { throw UsageError("can't tell where this executable lies") }
     let executable = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
