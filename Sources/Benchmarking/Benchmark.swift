@@ -32,7 +32,9 @@ package struct Benchmark {
       entry.loadNs = subject.loadNs
       entry.firstRunNs = subject.firstRunNs
       if index > 0 {
-        entry.parity = Parity.compare(subject.outputs, with: subjects[0].outputs, tolerance: plan.tolerance)
+        let (outputs, renamed) = TensorNames.outputs(subject.outputs, like: subjects[0].outputs)
+        entry.renamed = renamed.map { "\($0.from) is taken for \($0.to)" }
+        entry.parity = Parity.compare(outputs, with: subjects[0].outputs, tolerance: plan.tolerance)
       }
       result.subjects.append(entry)
     }

@@ -11,6 +11,8 @@ package struct SubjectResult: Sendable {
   package var loads: [LoadResult] = []
   /// Empty for the reference.
   package var parity: [OutputParity] = []
+  /// Outputs that another format names otherwise, and which of the reference's they were compared with.
+  package var renamed: [String] = []
   package var search: RateSearch.Result?
 
   package init(name: String) { self.name = name }

@@ -46,6 +46,9 @@ package enum Sentences {
     var lines: [String] = []
     for absent in result.absent { lines.append("\(absent.name) takes no part: \(absent.reason)") }
     for subject in result.subjects {
+      if !subject.renamed.isEmpty {
+        lines.append("\(subject.name): by type, shape and nearness, \(subject.renamed.joined(separator: ", "))")
+      }
       for load in subject.loads {
         let place = "\(subject.name), \(load.load.label)"
         if load.errors > 0 {

@@ -64,6 +64,7 @@ package final class Subject {
     let client = StadionClient(address, timeout: timeout)
     // The connection exists before the clock runs.
     guard try client.isReady() else { throw HostError(.overloaded, "\(name) isn't ready; see its log") }
+    let inputs = try TensorNames.inputs(inputs, for: try client.metadata(model).inputs)
     let begin = linux_now_ns()
     outputs = try client.infer(model, inputs: inputs).outputs
     if host != nil { firstRunNs = linux_now_ns() - begin }
