@@ -56,16 +56,18 @@ enum MemoryChart {
   }
 }
 
+/// A bar a runner: of its outputs the one that is furthest off.
 enum ParityChart {
   static func make(_ result: BenchmarkResult) -> String {
-    let bars = result.subjects.enumerated().dropFirst().flatMap { index, subject in
-      subject.parity.filter { $0.problem == nil }.map { output in
-        (
-          name: "\(output.name), \(subject.name)", value: output.maxAbsolute.isFinite ? output.maxAbsolute : 0,
-          label: Format.number(output.maxAbsolute), colour: index
-        )
-      }
+    let bars = result.subjects.enumerated().dropFirst().compactMap { index, subject in
+      subject.parity.filter { $0.problem == nil && $0.maxAbsolute.isFinite }
+        .max { $0.maxAbsolute < $1.maxAbsolute }.map { worst in
+          (
+            name: "\(subject.name), \(worst.name)", value: worst.maxAbsolute,
+            label: Format.number(worst.maxAbsolute), colour: index
+          )
+        }
     }
-    return bars.isEmpty ? "" : BarChart.make(Array(bars.prefix(8)), "Largest absolute difference from the reference")
+    return bars.isEmpty ? "" : BarChart.make(bars, "Largest absolute difference from the reference")
   }
 }
