@@ -13,8 +13,8 @@ enum Bench {
     details: """
       Each runner gets a host of its own for each of the model's formats that it serves, started for the benchmark, with
       the models and manifests of the running host or of --models and --manifests. All get the same inputs; rounds of
-      all runners alternate in random order, and verdicts come from whole starts, or blocks of rounds where there are
-      fewer than ten. The first runner is the reference that the others are compared with.
+      all runners alternate in random order, and verdicts come from whole starts, or from rounds where there are fewer
+      than ten starts. The first runner is the reference that the others are compared with.
 
         stadion bench basic_pitch
         stadion bench basic_pitch --runner onnxruntime --runner onnxruntime,intra_op_threads=2 --report out.html

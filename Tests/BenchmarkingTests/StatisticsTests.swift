@@ -64,13 +64,6 @@ import Testing
     #expect(Verdict(nil, leastEffect: 0.02) == .unknown)
   }
 
-  @Test func `see a large effect in few rounds, however wild some are`() {
-    let base: [Double] = [28, 31, 900, 29, 30, 27, 33, 310, 28, 29]
-    let subject: [Double] = [2100, 2080, 2120, 2090, 9000, 2100, 2110, 2090, 2130, 2100]
-    let verdict = Verdict(ratio(subject, base, confidence: 0.99, seed: 1), leastEffect: 0.01)
-    #expect(verdict.isDifference, "\(verdict)")
-  }
-
   @Test func `don't take a difference of starts for one of runners`() {
     let wrong = (0..<200).count { seed in
       var generator = SeededGenerator(seed: UInt64(seed))
@@ -92,11 +85,10 @@ import Testing
     #expect(wrong <= 10, "\(wrong) of 200")
   }
 
-  @Test func `rest on starts where there are ten, else on blocks of rounds without their extremes`() {
+  @Test func `rest on starts where there are ten, without the extremes of each, else on rounds`() {
     let ratios = [1, 1, 1, 1, 90, 2, 2, 2, 2, 0.01] + [Double](repeating: 3, count: 90)
     let ones = [Double](repeating: 1, count: 100)
-    let blocks = Rounds.logRatios(ratios, to: ones, starts: ones.map { Int($0) }).map { exp($0) }
-    #expect(blocks.count == 20 && abs(blocks[0] - 1) < 1e-9 && abs(blocks[1] - 2) < 1e-9 && abs(blocks[2] - 3) < 1e-9)
+    #expect(Rounds.logRatios(ratios, to: ones, starts: ones.map { Int($0) }).count == 100)
     let starts = Rounds.logRatios(ratios, to: ones, starts: (0..<100).map { $0 / 10 }).map { exp($0) }
     #expect(starts.count == 10 && abs(starts[0] - 2.squareRoot()) < 1e-9 && abs(starts[9] - 3) < 1e-9, "\(starts)")
   }

@@ -16,8 +16,9 @@ package struct Interval: Sendable, Equatable {
 /// Confidence intervals of ratios, from the logarithms that `Rounds` makes: never from single requests, because those
 /// of one round share their disturbances, so that thousands of them say little more than one.
 ///
-/// The estimate is the geometric mean, the interval the symmetric bootstrap-t: resamples tell how many of its own
-/// standard errors a mean is off, which allows for few values and for what their distribution looks like.
+/// The estimate is the 20 % trimmed mean of the logarithms, so that a few disturbed values count for nothing. The
+/// interval is the symmetric bootstrap-t: resamples tell how many of its own standard errors such a mean is off, which
+/// allows for few values and for what their distribution looks like.
 package enum Bootstrap {
   /// With fewer, too many resamples hold one value alone and have no error of their own.
   package static let fewestValues = 10
@@ -49,7 +50,7 @@ package enum Bootstrap {
     return Interval(estimate: exp(difference), low: exp(difference - half), high: exp(difference + half))
   }
 
-  /// The interval of the mean of `values`.
+  /// The interval of the trimmed mean of `values`.
   static func mean(
     _ values: [Double], confidence: Double, seed: UInt64, resamples: Int = resamples
   ) -> Interval? {
@@ -70,10 +71,16 @@ package enum Bootstrap {
     return Interval(estimate: mean, low: mean - half, high: mean + half)
   }
 
+  /// The 20 % trimmed mean and Yuen's standard error of it.
   private static func meanAndError(_ values: [Double]) -> (mean: Double, error: Double) {
-    let count = Double(values.count)
-    let mean = values.reduce(0, +) / count
-    let squares = values.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    return (mean, (squares / (count - 1) / count).squareRoot())
+    let sorted = values.sorted()
+    let cut = sorted.count / 5
+    let kept = sorted[cut..<sorted.count - cut]
+    // Winsorised: what is cut off counts as the value at the cut.
+    let winsorised = sorted.map { min(max($0, sorted[cut]), sorted[sorted.count - cut - 1]) }
+    let count = Double(sorted.count)
+    let centre = winsorised.reduce(0, +) / count
+    let squares = winsorised.reduce(0) { $0 + ($1 - centre) * ($1 - centre) }
+    return (kept.reduce(0, +) / Double(kept.count), (squares / (count - 1) / count).squareRoot() / 0.6)
   }
 }

@@ -1,24 +1,19 @@
 import Glibc
 
 /// Makes of the rounds' values those that an interval may rest on, as logarithms: one a start of the runners where there
-/// were enough starts, else one a block of rounds that follow each other.
+/// were enough starts, else one a round.
 ///
 /// Two starts of the same runner can differ by ten percent for as long as they live, by where their memory and their
 /// threads came to lie. Rounds of one start share that, and would take it for a difference of the runners.
 enum Rounds {
-  private static let blockCount = 20
-
   /// - Parameter starts: The start that each round belongs to.
   static func logRatios(_ subject: [Double], to reference: [Double], starts: [Int]) -> [Double] {
     // A round of an open loop may have had no arrival; it compares nothing.
     let rounds = zip(zip(subject, reference), starts).filter { $0.0.0 > 0 && $0.0.1 > 0 }
       .map { (ratio: log($0.0.0) - log($0.0.1), start: $0.1) }
     let groups = Dictionary(grouping: rounds, by: \.start).sorted { $0.key < $1.key }
-    if groups.count >= Bootstrap.fewestValues { return groups.map { trimmedMean($0.value.map(\.ratio)) } }
-    let count = min(blockCount, rounds.count)
-    return (0..<count).map { block in
-      trimmedMean(rounds[rounds.count * block / count..<rounds.count * (block + 1) / count].map(\.ratio))
-    }
+    guard groups.count >= Bootstrap.fewestValues else { return rounds.map(\.ratio) }
+    return groups.map { trimmedMean($0.value.map(\.ratio)) }
   }
 
   /// Of one side alone.
