@@ -47,8 +47,8 @@ def main():
   parser.add_argument("--only", choices=["equal", "slower"])
   parser.add_argument("--base-us", type=float, default=200)
   parser.add_argument("--effect", type=float, default=5, help="percent")
-  parser.add_argument("--duration", type=float, default=2.5)
-  parser.add_argument("--rounds", type=int, default=100)
+  parser.add_argument("--duration", type=float, default=5)
+  parser.add_argument("--rounds", type=int, default=150)
   parser.add_argument("--concurrency", default="1")
   options = parser.parse_args()
   failed = False
