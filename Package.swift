@@ -83,12 +83,13 @@ let package = Package(
         "Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry", "Tracing",
       ]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
+    house("Benchmarking", ["StadionClient", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
-        "Telemetry", "Tracing", "Configuration", "Inference", "Wire", "CLinux", "Conformance",
+        "Telemetry", "Tracing", "Configuration", "Inference", "Wire", "CLinux", "Conformance", "Benchmarking",
       ],
       swiftSettings: swiftSettings),
 
@@ -143,6 +144,7 @@ let package = Package(
       name: "BlockingTests", dependencies: ["Running"], path: "Tests/BlockingTests", swiftSettings: swiftSettings),
     tests("HostTests", ["Wire", "Inference", "StadionClient", "BlockingTests"], exclude: ["Fixtures"]),
     tests("ConformanceTests", ["Wire", "Conformance", "BlockingTests"], exclude: ["Fixtures"]),
+    tests("BenchmarkingTests", ["Benchmarking", "StadionClient", "Wire", "Inference", "CLinux"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],
   swiftLanguageModes: [.v6]

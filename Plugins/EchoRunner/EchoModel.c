@@ -102,3 +102,22 @@ stadion_code echo_read_options(stadion_model *model, const stadion_option *optio
   model->sleep_ms = (unsigned)atol(sleep);
   return STADION_OK;
 }
+
+stadion_code echo_read_delay(uint64_t *out, const stadion_option *options, size_t count, stadion_error *error) {
+  static const char name[] = "delay_ns";
+  for (size_t i = 0; i < count; i++) {
+    stadion_text key = options[i].key, value = options[i].value;
+    if (key.size != sizeof name - 1 || memcmp(key.data, name, key.size)) continue;
+    uint64_t number = 0;
+    bool fits = value.size > 0 && value.size <= 10;
+    for (size_t at = 0; fits && at < value.size; at++) {
+      fits = value.data[at] >= '0' && value.data[at] <= '9';
+      number = number * 10 + (uint64_t)(value.data[at] - '0');
+    }
+    if (!fits || number > MAX_DELAY_NS)
+      return echo_fail(error, STADION_INVALID_ARGUMENT, "runner option %s is %.*s; want 0 to %d", name,
+                       value.size > MAX_NAME ? 0 : (int)value.size, value.data, MAX_DELAY_NS);
+    *out = number;
+  }
+  return STADION_OK;
+}

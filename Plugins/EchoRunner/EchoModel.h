@@ -6,6 +6,7 @@
 
 // MAX_NAME and MAX_MESSAGE keep every message shorter than stadion_error.message, so none is ever cut.
 enum { MAX_TENSORS = 32, MAX_RANK = 8, MAX_TEXT = 4096, MAX_NAME = 255, MAX_MESSAGE = 400, MAX_SLEEP_MS = 3600000 };
+enum { MAX_DELAY_NS = 1000000000 };
 enum { INPUTS, OUTPUTS, SLEEP_MS, FAIL, FAIL_LOAD, OPTION_COUNT };
 
 struct stadion_model {
@@ -14,10 +15,14 @@ struct stadion_model {
   stadion_tensor tensors[2][MAX_TENSORS];
   int64_t shapes[2][MAX_TENSORS][MAX_RANK];
   unsigned sleep_ms;
+  uint64_t delay_ns;  // the runner's
 };
 
 // Fills a zeroed model. Any option that is unknown or malformed is STADION_INVALID_ARGUMENT. [any]
 stadion_code echo_read_options(stadion_model *model, const stadion_option *options, size_t count, stadion_error *error);
+
+// Reads the runner's one option, delay_ns; others are ignored. A malformed one is STADION_INVALID_ARGUMENT. [any]
+stadion_code echo_read_delay(uint64_t *out, const stadion_option *options, size_t count, stadion_error *error);
 
 // Writes the error record and returns `code`. [any]
 stadion_code echo_fail(stadion_error *error, stadion_code code, const char *format, ...)

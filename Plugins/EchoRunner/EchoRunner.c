@@ -1,13 +1,13 @@
 // Output i repeats input i. The template for a runner in C: it needs nothing but stadion_runner.h.
 // Copy it, then put an engine where the options are read (EchoModel.c) and where `run` repeats its input.
-#define _POSIX_C_SOURCE 200809L  // nanosleep
+#define _POSIX_C_SOURCE 200809L  // nanosleep, clock_gettime
 #include <stdlib.h>
 #include <time.h>
 
 #include "EchoModel.h"
 
 struct stadion_runner {
-  int nothing;
+  uint64_t delay_ns;  // of each run, spent in computing
 };
 
 static stadion_code start(const stadion_host *host, stadion_error *error) {
@@ -19,19 +19,23 @@ static void stop(void) {}
 
 static stadion_code create(const stadion_device *device, const stadion_option *options, size_t count,
                            stadion_runner **out, stadion_error *error) {
-  static stadion_runner only;  // An engine's state would be allocated here and freed in `destroy`.
-  (void)device, (void)options, (void)count, (void)error;
-  *out = &only;
-  return STADION_OK;
+  (void)device;
+  stadion_runner *runner = calloc(1, sizeof *runner);
+  if (!runner) return echo_fail(error, STADION_RESOURCE_EXHAUSTED, "no memory for %zu bytes", sizeof *runner);
+  stadion_code code = echo_read_delay(&runner->delay_ns, options, count, error);
+  if (code == STADION_OK) *out = runner;
+  else free(runner);
+  return code;
 }
 
-static void destroy(stadion_runner *runner) { (void)runner; }
+static void destroy(stadion_runner *runner) { free(runner); }
 
 static stadion_code load(stadion_runner *runner, const stadion_ticket *ticket, stadion_text path,
                          const stadion_option *options, size_t count, stadion_model **out, stadion_error *error) {
-  (void)runner, (void)ticket, (void)path;  // There is no file: the options are the model.
+  (void)ticket, (void)path;  // There is no file: the options are the model.
   stadion_model *model = calloc(1, sizeof *model);
   if (!model) return echo_fail(error, STADION_RESOURCE_EXHAUSTED, "no memory for %zu bytes", sizeof *model);
+  model->delay_ns = runner->delay_ns;
   stadion_code code = echo_read_options(model, options, count, error);
   if (code == STADION_OK && model->text[FAIL_LOAD][0])
     code = echo_fail(error, STADION_INTERNAL, "%s", model->text[FAIL_LOAD]);
@@ -46,7 +50,15 @@ static const stadion_tensor *signature(const stadion_model *model, bool outputs,
   return index < model->counts[outputs] ? &model->tensors[outputs][index] : NULL;
 }
 
+static uint64_t now_ns(void) {
+  struct timespec now;
+  clock_gettime(CLOCK_MONOTONIC, &now);
+  return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
 static stadion_code run(stadion_model *model, const stadion_request *request, stadion_error *error) {
+  // Computing, not sleeping: a sleep of microseconds takes as long as the timer likes.
+  for (uint64_t begin = model->delay_ns ? now_ns() : 0; begin && now_ns() - begin < model->delay_ns;);
   const struct timespec millisecond = {.tv_nsec = 1000000};
   for (unsigned i = 0; i < model->sleep_ms; i++) {
     if (request->ticket->is_cancelled(request->ticket))

@@ -177,3 +177,10 @@ uint64_t linux_resident_bytes(void) {
   fclose(file);
   return fields == 2 ? resident * (uint64_t)sysconf(_SC_PAGESIZE) : 0;
 }
+
+int linux_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t timeout_ns) {
+  struct timespec timeout = {.tv_sec = timeout_ns / 1000000000, .tv_nsec = timeout_ns % 1000000000};
+  return epoll_pwait2(epoll, events, capacity, &timeout, NULL);
+}
+
+void linux_sleep_precisely(void) { prctl(PR_SET_TIMERSLACK, 1UL); }

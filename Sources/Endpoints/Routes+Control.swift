@@ -113,7 +113,8 @@ extension Routes {
       return .object(members)
     }
     var members: [JSONValue.Member] = [
-      .init("name", .string(report.name)), .init("versions", .array(versions)),
+      .init("name", .string(report.name)), .init("folder", .string(report.entry.path)),
+      .init("versions", .array(versions)),
       .init("settings", settings(report.entry.settings)),
     ]
     if let problem = report.problem, report.versions.isEmpty || report.entry.settingsProblem != nil {

@@ -71,43 +71,54 @@ package final class HTTPConnection {
     return poll(&entry, 1, 0) != 0
   }
 
-  private func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
+  private static func systemText(_ code: Int32) -> String { String(cString: strerror(code)) }
 
-  private func unreachable(_ why: String) -> HostError {
-    let advice =
+  private func connect() throws(HostError) { socket = try Self.connect(to: address, timeout: timeout) }
+
+  /// A connected, blocking socket, which the caller closes.
+  package static func connect(to address: HostAddress, timeout: Duration) throws(HostError) -> Int32 {
+    do throws(Unreachable) {
       switch address {
-      case .unix: "start a host with `stadion serve`, or name its socket with --socket"
-      case .tcp: "check the address, or use the host's socket with --socket"
+      case .unix(let path): return try connectUnix(path, timeout)
+      case .tcp(let host, let port): return try connectTCP(host, port, timeout)
       }
-    return HostError(.overloaded, "no host answers on \(address) (\(why)); \(advice)")
-  }
-
-  private func connect() throws(HostError) {
-    switch address {
-    case .unix(let path): try connectUnix(path)
-    case .tcp(let host, let port): try connectTCP(host, port)
+    } catch {
+      if let refusal = error.refusal { throw refusal }
+      let advice =
+        switch address {
+        case .unix: "start a host with `stadion serve`, or name its socket with --socket"
+        case .tcp: "check the address, or use the host's socket with --socket"
+        }
+      throw HostError(.overloaded, "no host answers on \(address) (\(error.why)); \(advice)")
     }
   }
 
-  private func open(_ family: Int32) throws(HostError) -> Int32 {
+  private struct Unreachable: Error {
+    var why = ""
+    /// For an address that can't be one.
+    var refusal: HostError?
+  }
+
+  private static func open(_ family: Int32, _ timeout: Duration) throws(Unreachable) -> Int32 {
     let new = Glibc.socket(family, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-    guard new >= 0 else { throw unreachable(systemText(errno)) }
+    guard new >= 0 else { throw Unreachable(why: systemText(errno)) }
     // The send timeout is what bounds connect(2) on Linux.
     var limit = timeval(tv_sec: max(1, Int(timeout.components.seconds)), tv_usec: 0)
     setsockopt(new, SOL_SOCKET, SO_SNDTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
     return new
   }
 
-  private func connectUnix(_ path: String) throws(HostError) {
+  private static func connectUnix(_ path: String, _ timeout: Duration) throws(Unreachable) -> Int32 {
     var name = sockaddr_un()
     name.sun_family = sa_family_t(AF_UNIX)
     let bytes = Array(path.utf8)
     let capacity = MemoryLayout.size(ofValue: name.sun_path) - 1
     guard !bytes.isEmpty, bytes.count <= capacity else {
-      throw HostError(.invalidRequest, "socket path of \(bytes.count) bytes; 1 to \(capacity) fit: \(path)")
+      throw Unreachable(
+        refusal: HostError(.invalidRequest, "socket path of \(bytes.count) bytes; 1 to \(capacity) fit: \(path)"))
     }
     withUnsafeMutableBytes(of: &name.sun_path) { $0.copyBytes(from: bytes) }
-    let new = try open(AF_UNIX)
+    let new = try open(AF_UNIX, timeout)
     let result = withUnsafePointer(to: &name) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
         Glibc.connect(new, $0, socklen_t(MemoryLayout<sockaddr_un>.size))
@@ -116,33 +127,32 @@ package final class HTTPConnection {
     guard result == 0 else {
       let why = systemText(errno)
       Glibc.close(new)
-      throw unreachable(why)
+      throw Unreachable(why: why)
     }
-    socket = new
+    return new
   }
 
-  private func connectTCP(_ host: String, _ port: UInt16) throws(HostError) {
+  private static func connectTCP(_ host: String, _ port: UInt16, _ timeout: Duration) throws(Unreachable) -> Int32 {
     var hints = addrinfo()
     hints.ai_socktype = Int32(SOCK_STREAM.rawValue)
     var found: UnsafeMutablePointer<addrinfo>?
     let code = getaddrinfo(host, String(port), &hints, &found)
-    guard code == 0 else { throw unreachable(String(cString: gai_strerror(code))) }
+    guard code == 0 else { throw Unreachable(why: String(cString: gai_strerror(code))) }
     defer { freeaddrinfo(found) }
     var why = "no address"
     var next = found
     while let entry = next?.pointee {
-      let new = try open(entry.ai_family)
+      let new = try open(entry.ai_family, timeout)
       if Glibc.connect(new, entry.ai_addr, entry.ai_addrlen) == 0 {
         var on: Int32 = 1
         setsockopt(new, Int32(IPPROTO_TCP), TCP_NODELAY, &on, socklen_t(MemoryLayout<Int32>.size))
-        socket = new
-        return
+        return new
       }
       why = systemText(errno)
       Glibc.close(new)
       next = entry.ai_next
     }
-    throw unreachable(why)
+    throw Unreachable(why: why)
   }
 
   private var tooLate: HostError { HostError(.deadlineExceeded, "no whole answer from \(address) within \(timeout)") }
@@ -187,7 +197,7 @@ package final class HTTPConnection {
       } else if errno == EAGAIN {
         try wait(for: Int32(POLLOUT), by: deadline)
       } else if errno != EINTR {
-        return HostError(.overloaded, "the request broke off after \(sent) bytes: \(systemText(errno))")
+        return HostError(.overloaded, "the request broke off after \(sent) bytes: \(Self.systemText(errno))")
       }
     }
     return nil
@@ -206,7 +216,7 @@ package final class HTTPConnection {
       if errno == EAGAIN {
         try wait(for: Int32(POLLIN), by: deadline)
       } else if errno != EINTR {
-        throw HostError(.overloaded, "the connection to \(address) broke: \(systemText(errno))")
+        throw HostError(.overloaded, "the connection to \(address) broke: \(Self.systemText(errno))")
       }
     }
   }

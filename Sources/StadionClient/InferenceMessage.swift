@@ -1,12 +1,12 @@
 import Inference
-import Wire
+package import Wire
 
 /// The protocol's inference messages, in their binary form: a JSON head, then the tensors' bytes in order.
-enum InferenceMessage {
+package enum InferenceMessage {
   /// Says where the JSON head ends.
-  static let lengthHeader = "Inference-Header-Content-Length"
+  package static let lengthHeader = "Inference-Header-Content-Length"
 
-  static func request(
+  package static func request(
     _ inputs: [DenseTensor], _ outputs: [RequestedOutput], _ parameters: [(String, JSONValue)]
   ) -> (body: [UInt8], headLength: Int) {
     let tensors = inputs.map { input -> JSONValue in

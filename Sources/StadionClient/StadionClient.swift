@@ -104,7 +104,7 @@ package final class StadionClient {
       requestID: body?["requestId"]?.string)
   }
 
-  private static func path(of model: ModelID) -> String {
+  package static func path(of model: ModelID) -> String {
     let path = "/v2/models/\(escaped(model.name))"
     return model.version.map { "\(path)/versions/\(escaped($0))" } ?? path
   }

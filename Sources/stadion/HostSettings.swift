@@ -10,6 +10,7 @@ struct HostSettings: Sendable {
   var socket: String?
   var listen: String?
   var isAnonymous = false
+  var endsWithParent = false
   var logLevel = "info"
 
   var modelFolder: String?
@@ -44,6 +45,7 @@ extension HostSettings {
     .text(
       "listen", "HOST:PORT", \.listen, standard: "no TCP", "Also listen on TCP; a loopback address, with `anonymous`."),
     .bool("anonymous", \.isAnonymous, "Serve TCP callers without credentials, as the default tenant."),
+    .bool("endWithParent", \.endsWithParent, "Be killed when the process that has started it ends; for tools."),
     .word(
       "logLevel", Log.Level.allCases.map(\.name), \.logLevel, reloads: true, "Least level of what is logged."),
     .bool(

@@ -30,6 +30,7 @@ enum Serve {
     let settings = live.settings
     let addresses = try addresses(settings)
     let signals = Signals(reloads: live.hasFile)
+    if settings.endsWithParent { linux_end_with_parent() }
     live.apply()
 
     let loopCount = settings.loops ?? Int(linux_cpu_count())
@@ -125,19 +126,27 @@ enum Serve {
   }
 
   private static func manifestSearch(_ configuration: Configuration<HostSettings>) throws -> ManifestSearch {
+    let settings = configuration.settings
+    var search = try manifestSearch(settings.manifests)
+    search.explicitOrigin = configuration.origin(of: "manifests").description
+    search.wanted = settings.wantedRunners
+    search.unwanted = settings.unwantedRunners ?? []
+    search.allowWritable = settings.allowsWritableRunners
+    return search
+  }
+
+  /// Where hosts look for manifests; verbs that start hosts of their own look there, too.
+  ///
+  /// - Parameter places: Instead of the usual ones.
+  static func manifestSearch(_ places: [String]?) throws -> ManifestSearch {
     var path = [CChar](repeating: 0, count: Int(PATH_MAX))
     guard linux_executable_path(&path, path.count) else { throw UsageError("can't tell where this executable lies") }
     let executable = String(decoding: path.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     let folder = executable.lastIndex(of: "/").map { String(executable[..<$0]) } ?? "/"
-    let settings = configuration.settings
     var search = ManifestSearch(
-      hostFolder: folder, explicitPaths: settings.manifests, environment: ProcessPrivileges.environment(),
+      hostFolder: folder, explicitPaths: places, environment: ProcessPrivileges.environment(),
       isPrivileged: ProcessPrivileges.areRaised)
-    search.explicitOrigin = configuration.origin(of: "manifests").description
     search.hostABI = SupportedABI.host
-    search.wanted = settings.wantedRunners
-    search.unwanted = settings.unwantedRunners ?? []
-    search.allowWritable = settings.allowsWritableRunners
     return search
   }
 

@@ -22,6 +22,7 @@ struct Stadion {
   static let verbs = [
     Verb(spec: Serve.spec, run: Serve.run),
     Verb(spec: Infer.spec, run: Infer.run),
+    Verb(spec: Bench.spec, run: Bench.run),
     Verb(spec: Top.spec, run: Top.run),
     Verb(spec: RunnerList.spec, run: RunnerList.run),
     Verb(spec: RunnerShow.spec, run: RunnerShow.run),

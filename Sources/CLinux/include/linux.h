@@ -52,6 +52,10 @@ int linux_wait(int process);
 // writes to the file changes code that runs. Before another thread runs that code. Libraries over 64 MB stay as they
 // are.
 void linux_detach_library(const char *path);
+// epoll_wait(2) with nanoseconds; returns at once for 0.
+int linux_epoll_wait(int epoll, struct epoll_event *events, int capacity, int64_t timeout_ns);
+// Timeouts of this thread end when they are due; by default Linux may round them up by 50 us.
+void linux_sleep_precisely(void);
 // Resident pages of this process, in bytes; 0 when unknown.
 uint64_t linux_resident_bytes(void);
 

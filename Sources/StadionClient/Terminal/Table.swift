@@ -5,6 +5,7 @@ package struct Table {
   package init(_ headings: [String] = []) { if !headings.isEmpty { rows.append(headings) } }
 
   package mutating func add(_ cells: String...) { rows.append(cells) }
+  package mutating func add(_ cells: [String]) { rows.append(cells) }
 
   /// Lines with two spaces between columns and none at their ends. Control characters are replaced: what a server
   /// or a file says must not command the terminal.

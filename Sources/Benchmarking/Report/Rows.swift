@@ -1,0 +1,87 @@
+/// The tables of a benchmark, for whatever prints them.
+package enum Rows {
+  package static let loadHeadings = [
+    "RUNNER", "LOAD", "P50", "P90", "P99", "P99.9", "REQUESTS/S", "CPU/REQUEST", "± ROUNDS",
+  ]
+
+  /// A row per load and runner, the runners of a load together.
+  package static func loads(_ result: BenchmarkResult) -> [[String]] {
+    let count = result.subjects.map(\.loads.count).min() ?? 0
+    return (0..<count).flatMap { index in
+      result.subjects.map { subject in
+        let load = subject.loads[index]
+        let quantiles = [0.5, 0.9, 0.99, 0.999].map { share in
+          // A share that less than one request stands for says nothing.
+          Double(load.latencies.count) * (1 - share) >= 1 ? Format.time(load.latencies.quantile(share)) : "-"
+        }
+        return [subject.name, load.load.label] + quantiles + [
+          Format.number(load.requestsPerSecond), Format.time(load.cpuPerRequestNs), Format.percent(load.spread),
+        ]
+      }
+    }
+  }
+
+  package static let startHeadings = ["RUNNER", "ENGINE", "LOAD TIME", "FIRST RUN", "PEAK MEMORY"]
+
+  package static func starts(_ result: BenchmarkResult) -> [[String]] {
+    result.subjects.map { subject in
+      [
+        subject.name, subject.engine.isEmpty ? "-" : subject.engine, Format.time(subject.loadNs.map { Double($0) }),
+        Format.time(subject.firstRunNs.map { Double($0) }), Format.bytes(subject.peakBytes),
+      ]
+    }
+  }
+
+  package static let ratioHeadings = ["RUNNER", "LOAD", "TIME × REFERENCE", "REQUESTS/S × REFERENCE", "VERDICT"]
+
+  package static func ratios(_ result: BenchmarkResult) -> [[String]] {
+    func text(_ interval: Interval?) -> String {
+      interval.map { "\(Format.fixed($0.estimate, 3)) (\(Format.fixed($0.low, 3))–\(Format.fixed($0.high, 3)))" } ?? "-"
+    }
+    return result.comparisons.map { comparison in
+      let word =
+        switch comparison.verdict {
+        case .open: "no difference seen"
+        case .equal: "equal"
+        default: comparison.verdict.word
+        }
+      return [
+        comparison.subject, comparison.load.label, text(comparison.latency), text(comparison.rate), word,
+      ]
+    }
+  }
+
+  package static let parityHeadings = [
+    "RUNNER", "OUTPUT", "MAX ABS", "MEAN ABS", "MAX REL", "ULP", "COSINE", "TOP-1", "TOP-5", "RESULT",
+  ]
+
+  package static func parity(_ result: BenchmarkResult) -> [[String]] {
+    result.subjects.dropFirst().flatMap { subject in
+      subject.parity.map { output in
+        if let problem = output.problem {
+          return [subject.name, output.name, "-", "-", "-", "-", "-", "-", "-", "FAIL: \(problem)"]
+        }
+        return [
+          subject.name, output.name, Format.number(output.maxAbsolute), Format.number(output.meanAbsolute),
+          Format.number(output.maxRelative), output.maxULP.map { Format.number(Double($0)) } ?? "-",
+          output.cosine.map { Format.fixed($0, 6) } ?? "-", output.top1.map { Format.percent($0) } ?? "-",
+          output.top5.map { Format.percent($0) } ?? "-",
+          output.passes ? "pass" : "FAIL: \(output.beyond) of \(output.elementCount) elements",
+        ]
+      }
+    }
+  }
+
+  package static let searchHeadings = ["RUNNER", "HIGHEST RATE", "LATENCY THERE"]
+
+  package static func searches(_ result: BenchmarkResult) -> [[String]] {
+    result.subjects.compactMap { subject in
+      guard let search = subject.search else { return nil }
+      let best = search.steps.last { $0.isKept }
+      return [
+        subject.name, search.rate > 0 ? "\(Format.number(search.rate)) requests/s" : "none",
+        Format.time(best?.latencyNs),
+      ]
+    }
+  }
+}
