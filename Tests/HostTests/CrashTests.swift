@@ -154,9 +154,9 @@ import Wire
   @Test func `is given the load that ended it last and alone, once, while the others serve`() throws {
     let host = try Host.withRunners(["--restart-after-ms", "1"]) {
       try $0.addFaulty("org.a", #""limits": {"loadTimeoutMs": 4000, "killAfterMs": 1000}"#)
-      try $0.addFaultyModel("a", "fault=load_hangs")
       for name in ["b", "c"] { try $0.addFaultyModel(name) }
     }
+    try host.folder.addFaultyModel("a", "fault=load_hangs")
     // The second try takes five seconds, in which the others are there, though later by name.
     #expect(
       try holds {
