@@ -58,23 +58,28 @@ let package = Package(
     .target(name: "CStorage", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
     // The house, from the values everybody shares to the command line.
     house("Wire", ["CNumbers"]),
     house("Inference", ["CStadionRunner", "Wire"]),
     house("Configuration", ["Wire"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
+    house("Threads", ["CLinux", "Telemetry"]),
+    house("Store", ["CSQLite", "Inference", "Telemetry", "Threads"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
     house(
       "Running",
-      ["CStadionRunner", "CLinux", "CRunning", "Confinement", "Manifests", "Inference", "Telemetry", "Wire"]),
+      [
+        "CStadionRunner", "CLinux", "CRunning", "Confinement", "Manifests", "Inference", "Telemetry", "Threads", "Wire",
+      ]),
     house(
       "RunnerProcess",
       ["Running", "Confinement", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
     house("Storage", ["CStorage", "CLinux", "Inference", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
-    house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
+    house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Threads", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
@@ -117,7 +122,10 @@ let package = Package(
 
     tests(
       "RunningTests",
-      ["Running", "Serving", "Manifests", "Confinement", "Inference", "Telemetry", "Wire", "CLinux", "CStadionRunner"]),
+      [
+        "Running", "Serving", "Manifests", "Confinement", "Inference", "Telemetry", "Threads", "Wire", "CLinux",
+        "CStadionRunner",
+      ]),
     tests(
       "RoutingTests",
       [
@@ -129,6 +137,10 @@ let package = Package(
       name: "StorageProbe", dependencies: ["Storage", "Inference", "Wire"], path: "Tests/Fixtures/StorageProbe",
       swiftSettings: swiftSettings),
     tests("StorageTests", ["Storage", "Inference", "Wire", "BlockingTests"], exclude: ["Servers"]),
+    .executableTarget(
+      name: "StoreProbe", dependencies: ["Store", "Inference"], path: "Tests/Fixtures/StoreProbe",
+      swiftSettings: swiftSettings),
+    tests("StoreTests", ["Store", "Inference", "BlockingTests"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
@@ -137,7 +149,7 @@ let package = Package(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),
     .target(
-      name: "BlockingTests", dependencies: ["Running"], path: "Tests/BlockingTests", swiftSettings: swiftSettings),
+      name: "BlockingTests", dependencies: ["Threads"], path: "Tests/BlockingTests", swiftSettings: swiftSettings),
     tests("HostTests", ["Wire", "Inference", "StadionClient", "BlockingTests"], exclude: ["Fixtures"]),
     tests("ConformanceTests", ["Wire", "Conformance", "BlockingTests"], exclude: ["Fixtures"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),

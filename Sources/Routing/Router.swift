@@ -5,6 +5,7 @@ import Registry
 package import Running
 import Synchronization
 import Telemetry
+import Threads
 
 /// Which runner serves which model: holds runners, their health and load, and what is loaded.
 ///
