@@ -80,17 +80,23 @@ let package = Package(
     house("Storage", ["CStorage", "CLinux", "Inference", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Threads", "Wire"]),
+    house(
+      "Catalog",
+      ["Storage", "Store", "Threads", "Registry", "Routing", "CLinux", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
-      ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
+      [
+        "Serving", "Catalog", "Storage", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux",
+        "Telemetry",
+      ]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
-        "Telemetry", "Configuration", "Inference", "Wire", "CLinux", "Conformance",
+        "Telemetry", "Configuration", "Inference", "Wire", "CLinux", "Conformance", "Catalog", "Store", "Storage",
       ],
       swiftSettings: swiftSettings),
 

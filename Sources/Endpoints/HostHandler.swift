@@ -1,4 +1,5 @@
-import Inference
+package import Catalog
+package import Inference
 package import Routing
 import Running
 package import Serving
@@ -14,17 +15,19 @@ package final class HostHandler: HTTPHandler {
   private let outputLimit: OutputLimit
 
   /// - Parameters:
+  ///   - catalog: What is registered; nil where the host keeps nothing.
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
-    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30,
+    router: Router, catalog: Catalog? = nil, name: String, version: String, outputByteLimit: Int = 1 << 30,
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
     outputLimit = OutputLimit(bytes: outputByteLimit)
     infer = InferEndpoint(router, outputLimit)
-    routes = Routes(router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining)
+    routes = Routes(
+      router: router, catalog: catalog, server: ServerFacts(name: name, version: version), isDraining: isDraining)
   }
 
   /// Largest sum of one answer's outputs; from the next request on.
@@ -86,6 +89,10 @@ package final class HostHandler: HTTPHandler {
         ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)))
     default: break
     }
+  }
+
+  package func sink(for exchange: Exchange) async throws(HostError) -> (any BodySink)? {
+    try await routes.sink(for: exchange)
   }
 
   package func didSend(_ exchange: Exchange) {

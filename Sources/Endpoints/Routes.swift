@@ -1,3 +1,4 @@
+import Catalog
 import Inference
 import Routing
 import Serving
@@ -12,6 +13,8 @@ struct ServerFacts: Sendable {
 /// Every route but infer. None of them is hot: paths and bodies are turned into values.
 struct Routes: Sendable {
   let router: Router
+  /// Nil where the host keeps nothing.
+  let catalog: Catalog?
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool
 
@@ -109,7 +112,7 @@ struct Routes: Sendable {
   // MARK: Paths and bodies
 
   /// Decoded segments of a path. Split first, decoded then: an escaped slash is no separator.
-  private static func segments(_ path: UnsafeRawBufferPointer) throws(HostError) -> [String] {
+  static func segments(_ path: UnsafeRawBufferPointer) throws(HostError) -> [String] {
     let buffer = ByteBuffer(capacity: max(path.count, 64))
     var segments: [String] = []
     for part in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {
