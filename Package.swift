@@ -58,29 +58,38 @@ let package = Package(
     .target(name: "CCurl", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
+    .systemLibrary(name: "CSQLite", pkgConfig: "sqlite3", providers: [.apt(["libsqlite3-dev"])]),
 
     // The house, from the values everybody shares to the command line.
     house("Wire", ["CNumbers"]),
     house("Inference", ["CStadionRunner", "Wire"]),
     house("Configuration", ["Wire"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
+    house("Threads", ["CLinux", "Telemetry"]),
+    house("Store", ["CSQLite", "Inference", "Telemetry", "Threads"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
     house(
       "Running",
-      ["CStadionRunner", "CLinux", "CRunning", "Confinement", "Manifests", "Inference", "Telemetry", "Wire"]),
+      [
+        "CStadionRunner", "CLinux", "CRunning", "Confinement", "Manifests", "Inference", "Telemetry", "Threads", "Wire",
+      ]),
     house(
       "RunnerProcess",
       ["Running", "Confinement", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
     house("Storage", ["CCurl", "CLinux", "Inference", "Wire"]),
     house("Tracing", ["CCurl", "CLinux", "Inference", "Telemetry", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
-    house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
+    house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Threads", "Wire"]),
+    house(
+      "Catalog",
+      ["Storage", "Store", "Threads", "Registry", "Routing", "CLinux", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
       [
-        "Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry", "Tracing",
+        "Serving", "Catalog", "Storage", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux",
+        "Telemetry", "Tracing",
       ]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Benchmarking", ["StadionClient", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
@@ -90,6 +99,7 @@ let package = Package(
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
         "Telemetry", "Tracing", "Configuration", "Inference", "Wire", "CLinux", "Conformance", "Benchmarking",
+        "Catalog", "Store", "Storage",
       ],
       swiftSettings: swiftSettings),
 
@@ -121,7 +131,10 @@ let package = Package(
 
     tests(
       "RunningTests",
-      ["Running", "Serving", "Manifests", "Confinement", "Inference", "Telemetry", "Wire", "CLinux", "CStadionRunner"]),
+      [
+        "Running", "Serving", "Manifests", "Confinement", "Inference", "Telemetry", "Threads", "Wire", "CLinux",
+        "CStadionRunner",
+      ]),
     tests(
       "RoutingTests",
       [
@@ -133,6 +146,10 @@ let package = Package(
       name: "StorageProbe", dependencies: ["Storage", "Inference", "Wire"], path: "Tests/Fixtures/StorageProbe",
       swiftSettings: swiftSettings),
     tests("StorageTests", ["Storage", "Inference", "Wire", "BlockingTests"], exclude: ["Servers"]),
+    .executableTarget(
+      name: "StoreProbe", dependencies: ["Store", "Inference"], path: "Tests/Fixtures/StoreProbe",
+      swiftSettings: swiftSettings),
+    tests("StoreTests", ["Store", "Inference", "BlockingTests"]),
     tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
@@ -141,7 +158,7 @@ let package = Package(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),
     .target(
-      name: "BlockingTests", dependencies: ["Running"], path: "Tests/BlockingTests", swiftSettings: swiftSettings),
+      name: "BlockingTests", dependencies: ["Threads"], path: "Tests/BlockingTests", swiftSettings: swiftSettings),
     tests("HostTests", ["Wire", "Inference", "StadionClient", "BlockingTests"], exclude: ["Fixtures"]),
     tests("ConformanceTests", ["Wire", "Conformance", "BlockingTests"], exclude: ["Fixtures"]),
     tests("BenchmarkingTests", ["Benchmarking", "StadionClient", "Wire", "Inference", "CLinux"]),

@@ -1,4 +1,5 @@
-import Inference
+package import Catalog
+package import Inference
 package import Routing
 import Running
 package import Serving
@@ -15,12 +16,14 @@ package final class HostHandler: HTTPHandler {
   private let observer: Observer
 
   /// - Parameters:
+  ///   - catalog: What is registered; nil where the host keeps nothing.
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
   ///   - observer: What is told of requests.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
-    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30, observer: Observer = Observer(),
+    router: Router, catalog: Catalog? = nil, name: String, version: String, outputByteLimit: Int = 1 << 30,
+    observer: Observer = Observer(),
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
@@ -28,7 +31,8 @@ package final class HostHandler: HTTPHandler {
     outputLimit = OutputLimit(bytes: outputByteLimit)
     infer = InferEndpoint(router, outputLimit, observer)
     routes = Routes(
-      router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining, observer: observer)
+      router: router, catalog: catalog, server: ServerFacts(name: name, version: version), isDraining: isDraining,
+      observer: observer)
   }
 
   /// Largest sum of one answer's outputs; from the next request on.
@@ -91,6 +95,10 @@ package final class HostHandler: HTTPHandler {
         ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)))
     default: break
     }
+  }
+
+  package func sink(for exchange: Exchange) async throws(HostError) -> (any BodySink)? {
+    try await routes.sink(for: exchange)
   }
 
   package func didSend(_ exchange: Exchange) {

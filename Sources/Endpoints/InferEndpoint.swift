@@ -26,7 +26,7 @@ struct InferEndpoint: Sendable {
   }
 
   /// - Parameter name: The model's name, decoded.
-  func respond(to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?) async throws(HostError) {
+  func respond(to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName) async throws(HostError) {
     let began = linux_now_ns()
     var served = try router.table.version(name, version)
     let parts = try parts(exchange)

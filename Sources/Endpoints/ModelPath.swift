@@ -1,11 +1,11 @@
 import Glibc
+import Routing
 import Wire
 
 /// `/v2/models/<name>[/versions/<version>][/<verb>]`, as places in the request's buffer.
 struct ModelPath {
   private(set) var name: UnsafeRawBufferPointer
-  /// Nil for the latest.
-  private(set) var version: Int?
+  private(set) var version = VersionName.preferred
   /// What is asked for: `infer`, `ready`, …; empty for the metadata.
   private(set) var verb: UnsafeRawBufferPointer
   /// Digits that don't fit a version number.
@@ -23,11 +23,15 @@ struct ModelPath {
     var rest = UnsafeRawBufferPointer(rebasing: path[prefixCount...])
     name = Self.segment(&rest)
     guard !name.isEmpty else { return nil }
-    version = nil
     if Self.equal(Self.peek(rest), "versions") {
       _ = Self.segment(&rest)
       let digits = Self.segment(&rest)
-      guard !digits.isEmpty, digits.allSatisfy({ $0 >= 48 && $0 <= 57 }) else { return nil }
+      guard !digits.isEmpty else { return nil }
+      guard digits.allSatisfy({ $0 >= 48 && $0 <= 57 }) else {
+        version = .word(digits)
+        verb = rest
+        return
+      }
       var number = 0
       for digit in digits {
         let (shifted, overflow) = number.multipliedReportingOverflow(by: 10)
@@ -35,7 +39,7 @@ struct ModelPath {
         number = sum
         hasHugeVersion = hasHugeVersion || overflow || carry
       }
-      version = number
+      version = .number(number)
     }
     verb = rest
   }

@@ -24,7 +24,7 @@ extension Routes {
   }
 
   /// - Parameter version: What was asked for; nil lists all versions.
-  func modelMetadata(_ served: ServedVersion, _ version: Int?) -> JSONValue {
+  func modelMetadata(_ served: ServedVersion, _ version: String?) -> JSONValue {
     var name = served.model
     let model = name.withUTF8 { router.table.model(UnsafeRawBufferPointer($0)) }
     let all = model?.versions.map(\.version).reversed() ?? []

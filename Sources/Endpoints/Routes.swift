@@ -1,3 +1,4 @@
+import Catalog
 import Inference
 import Routing
 import Serving
@@ -12,6 +13,8 @@ struct ServerFacts: Sendable {
 /// Every route but infer. None of them is hot: paths and bodies are turned into values.
 struct Routes: Sendable {
   let router: Router
+  /// Nil where the host keeps nothing.
+  let catalog: Catalog?
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool
   let observer: Observer
@@ -61,15 +64,14 @@ struct Routes: Sendable {
   private func respondModel(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) throws(HostError) {
     let name = path[0]
     var verb = path.dropFirst()
-    var version: Int?
+    var version: String?
     if verb.first == "versions", verb.count >= 2 {
       let label = verb[verb.startIndex + 1]
-      guard label.utf8.allSatisfy({ (48...57).contains($0) }), !label.isEmpty else {
+      guard !label.isEmpty else {
         Self.refuseUnknown(exchange)
         return
       }
-      guard let number = Int(label) else { throw HostError(.invalidRequest, "version \(label) doesn't fit 64 bits") }
-      version = number
+      version = label
       verb = verb.dropFirst(2)
     }
     guard verb.count <= 1 else {
@@ -94,10 +96,20 @@ struct Routes: Sendable {
     }
   }
 
-  func served(_ name: String, _ version: Int?) throws(HostError) -> ServedVersion {
-    var name = name
-    let found = name.withUTF8 { bytes in
-      Result { () throws(HostError) in try router.table.version(UnsafeRawBufferPointer(bytes), version) }
+  /// - Parameter version: A number, label, stage or alias; nil for the one that serves requests which name none.
+  func served(_ name: String, _ version: String?) throws(HostError) -> ServedVersion {
+    let (name, word) = (Array(name.utf8), Array((version ?? "").utf8))
+    let isNumber = word.allSatisfy { (48...57).contains($0) }
+    let number = isNumber ? version.flatMap { Int($0) } : nil
+    if isNumber && version != nil && number == nil {
+      throw HostError(.invalidRequest, "version \(version ?? "") doesn't fit 64 bits")
+    }
+    let found = name.withUnsafeBytes { name in
+      word.withUnsafeBytes { word in
+        Result { () throws(HostError) in
+          try router.table.version(name, isNumber ? number.map { .number($0) } ?? .preferred : .word(word))
+        }
+      }
     }
     return try found.get()
   }
@@ -107,7 +119,7 @@ struct Routes: Sendable {
   // MARK: Paths and bodies
 
   /// Decoded segments of a path. Split first, decoded then: an escaped slash is no separator.
-  private static func segments(_ path: UnsafeRawBufferPointer) throws(HostError) -> [String] {
+  static func segments(_ path: UnsafeRawBufferPointer) throws(HostError) -> [String] {
     let buffer = ByteBuffer(capacity: max(path.count, 64))
     var segments: [String] = []
     for part in path.dropFirst().split(separator: UInt8(ascii: "/"), omittingEmptySubsequences: false) {

@@ -10,10 +10,12 @@ extension Router {
   ///
   /// - Parameter retriesFailures: Tries again what has failed before, as after a new runner has come.
   package func rescan(retriesFailures: Bool = false) async {
-    guard let root = options.modelRoot else { return }
-    let scan = ModelFolder.scan(root: root)
-    for problem in scan.problems where problem != "" { Log.debug("skipped in the model folder", ("problem", problem)) }
-    let names = Set(models.keys).union(scan.models.map(\.name))
+    guard options.modelRoot != nil || options.registryRoot != nil else { return }
+    let scan = options.modelRoot.map { ModelFolder.scan(root: $0) }
+    for problem in scan?.problems ?? [] where problem != "" {
+      Log.debug("skipped in the model folder", ("problem", problem))
+    }
+    let names = Set(models.keys).union(scan?.models.map(\.name) ?? []).union(registered.keys)
     await reconcileFirmly(names, retriesFailures: retriesFailures)
     await reconcileSuspects(names, retriesFailures: retriesFailures)
   }
@@ -110,9 +112,12 @@ extension Router {
   /// - Parameter sparesSuspects: Leaves versions as they are whose load has ended a process.
   func reconcile(_ name: String, retriesFailures: Bool = false, sparesSuspects: Bool = false) async {
     var problems: [String] = []
-    guard let root = options.modelRoot, let entry = ModelFolder.model(name, root: root, problems: &problems) else {
+    let registered = self.registered[name]
+    let root = registered == nil ? options.modelRoot : options.registryRoot
+    guard let root, var entry = ModelFolder.model(name, root: root, problems: &problems) else {
       return await remove(name)
     }
+    if registered != nil { entry = entry.withAllVersions }
     models[name, default: ModelState(entry: entry)].entry = entry
     guard models[name]?.isHeld == false else { return }
     guard entry.settingsProblem == nil else {
@@ -147,6 +152,8 @@ extension Router {
     for number in Array(models[name]?.versions.keys ?? [:].keys) where !present.contains(number) {
       models[name]?.versions[number] = nil
     }
+    // Only now: what the words stood for before has been served until here.
+    models[name]?.registered = registered
     publish(name)
     await retire(retired)
   }

@@ -27,7 +27,7 @@ extension Router {
   /// Every model of the repository, by name.
   package func reports() -> [ModelReport] {
     models.sorted { $0.key < $1.key }.map { name, state in
-      let versions = state.versions.sorted { $0.key < $1.key }.map { _, version in report(version) }
+      let versions = state.versions.sorted { $0.key < $1.key }.map { _, version in report(version, of: name) }
       return ModelReport(name: name, versions: versions, entry: state.entry, problem: state.firstProblem)
     }
   }
@@ -39,7 +39,7 @@ extension Router {
     return report
   }
 
-  private func report(_ version: VersionState) -> ModelReport.Version {
+  private func report(_ version: VersionState, of name: String) -> ModelReport.Version {
     let (state, reason): (String, String) =
       switch version.phase {
       case .loading: ("LOADING", "")
@@ -48,7 +48,8 @@ extension Router {
       }
     let formats = version.entry.files.map(\.format).joined(separator: ", ")
     return ModelReport.Version(
-      label: String(version.entry.number), state: state, reason: reason, format: version.served?.format ?? formats,
+      label: registered[name]?.labels[version.entry.number] ?? String(version.entry.number), state: state,
+      reason: reason, format: version.served?.format ?? formats,
       served: version.served)
   }
 }

@@ -1,4 +1,4 @@
-import Inference
+package import Inference
 import Manifests
 import Registry
 import Running
@@ -227,7 +227,9 @@ extension Router {
       var labels: [[String]] = []
       for output in instances[0].outputs { labels.append(try entry.labels(for: output.name)) }
       return ServedVersion(
-        model: entry.name, version: String(version.number), instances: instances, labels: labels,
+        model: entry.name, number: version.number,
+        version: registered[entry.name]?.labels[version.number] ?? String(version.number), instances: instances,
+        labels: labels,
         timeoutMs: entry.settings.timeoutMs, remarks: remarks.map { Self.withoutFolder($0, entry) },
         statistics: statistics)
     } catch {
@@ -257,6 +259,29 @@ extension Router {
       await runner.unload(model)
       throw error
     }
+  }
+
+  /// Loads the only version of a model that isn't served, and lets it go again: what it takes and gives.
+  ///
+  /// - Parameter root: The folder with the model's, where runners may read.
+  /// - Throws: Why no runner takes it.
+  package func introspect(_ name: String, in root: String) async throws(HostError) -> Introspection {
+    var problems: [String] = []
+    guard let entry = ModelFolder.model(name, root: root, problems: &problems), let version = entry.versions.first
+    else {
+      throw HostError(.invalidRequest, "the version has no model that could be loaded")
+    }
+    if let problem = entry.settingsProblem ?? version.problem { throw HostError(.invalidRequest, problem) }
+    var inquiry = Inquiry()
+    let served: ServedVersion
+    do throws(HostError) {
+      served = try await load(version, of: entry, after: nil, statistics: nil, &inquiry)
+    } catch {
+      throw HostError(error.code, Self.withoutFolder(error.description, entry), isProcessEnd: error.isProcessEnd)
+    }
+    await retire([served])
+    return Introspection(
+      format: served.format, runner: served.instances[0].runnerID, inputs: served.inputs, outputs: served.outputs)
   }
 
   /// The model's real signature against what the runner's manifest claims.

@@ -5,6 +5,7 @@ import Registry
 package import Running
 import Synchronization
 import Telemetry
+import Threads
 
 /// Which runner serves which model: holds runners, their health and load, and what is loaded.
 ///
@@ -14,6 +15,8 @@ package actor Router {
   package struct Options: Sendable {
     /// The local model repository; nil for none.
     package var modelRoot: String?
+    /// Where the registry puts folders of the models that are registered; nil for none.
+    package var registryRoot: String?
     /// Longest run that stays on an event loop, in microseconds. design.md section 3: 200.
     package var inlineMicros = 200
     package var processes = ProcessOptions()
@@ -83,12 +86,16 @@ package actor Router {
     var isHeld = false
     /// What the versions were loaded with; `entry` may hold what can't be used.
     var settings: ModelSettings?
+    /// What requests may call its versions, once those serve.
+    var registered: RegisteredModel?
   }
 
   nonisolated let options: Options
   package nonisolated var modelRoot: String? { options.modelRoot }
   var runners: [RunnerState] = []
   var models: [String: ModelState] = [:]
+  /// What the registry says of its models, by name.
+  var registered: [String: RegisteredModel] = [:]
   /// The last change of each model; the next one waits for it.
   var changes: [String: Task<Void, Never>] = [:]
   /// Runners that have been opened again and are given their models.
@@ -108,7 +115,7 @@ package actor Router {
   package init(manifests: ManifestSearch.Result, options: Options) {
     found = Mutex(manifests)
     var options = options
-    if let root = options.modelRoot { options.processes.modelRoots.append(root) }
+    options.processes.modelRoots += [options.modelRoot, options.registryRoot].compactMap(\.self)
     self.options = options
   }
 
@@ -296,7 +303,9 @@ extension Router.ModelState {
     let served = versions.sorted { $0.key > $1.key }.compactMap(\.value.served)
     let reason = isHeld ? "unloaded" : firstProblem ?? "loading"
     let isComingBack = !isHeld && versions.values.contains(where: \.isComingBack)
-    return RoutingTable.Model(name: name, versions: served, reason: reason, isComingBack: isComingBack)
+    return RoutingTable.Model(
+      name: name, versions: served, reason: reason, isComingBack: isComingBack, preferred: registered?.preferred,
+      words: registered?.words ?? [])
   }
 
   /// Why its highest version isn't served.

@@ -12,6 +12,10 @@ package final class RoutingTable: Sendable {
     package let reason: String
     /// A version was served and will be again: its runner's process is being started.
     var isComingBack = false
+    /// The version for requests that name none; nil for the highest.
+    var preferred: Int?
+    /// What else versions may be called.
+    var words: [RegisteredModel.Word] = []
   }
 
   /// A class, so that the next table takes over what stays by reference.
@@ -98,9 +102,34 @@ package final class RoutingTable: Sendable {
     return index
   }
 
+  package func version(_ name: UnsafeRawBufferPointer, _ version: VersionName) throws(HostError) -> ServedVersion {
+    switch version {
+    case .preferred: try self.version(name, nil)
+    case .number(let number): try self.version(name, number)
+    case .word(let word): try self.version(name, called: word)
+    }
+  }
+
+  /// The version that a request calls by a word, as `production` or `1.2.0-rc1`.
+  ///
+  /// - Throws: As `version(_:_:)` does.
+  private func version(_ name: UnsafeRawBufferPointer, called word: UnsafeRawBufferPointer) throws(HostError)
+    -> ServedVersion
+  {
+    guard let model = model(name), let match = model.words.first(where: { $0.bytes.elementsEqual(word) }) else {
+      // Which says it, if the model is what is missing.
+      _ = try version(name, nil)
+      let (name, word) = (String(decoding: name, as: UTF8.self), String(decoding: word, as: UTF8.self))
+      throw HostError(
+        .notFound,
+        "Request for unknown model: '\(name)' version \(word.excerpt) is not served; promote it or give it an alias")
+    }
+    return try version(name, match.number)
+  }
+
   /// - Parameters:
   ///   - name: Decoded UTF-8.
-  ///   - version: Nil for the highest.
+  ///   - version: Nil for the preferred, else the highest.
   /// - Throws: `.notFound` in the words that clients look for; `.overloaded` while the model's runner comes back.
   package func version(_ name: UnsafeRawBufferPointer, _ version: Int?) throws(HostError) -> ServedVersion {
     guard let model = model(name) else {
@@ -112,8 +141,8 @@ package final class RoutingTable: Sendable {
       throw HostError(
         .notFound, "Request for unknown model: '\(model.name)' has no available versions: \(model.reason)")
     }
-    guard let version else { return latest }
-    guard let match = model.versions.first(where: { Int($0.version) == version }) else {
+    guard let version = version ?? model.preferred else { return latest }
+    guard let match = model.versions.first(where: { $0.number == version }) else {
       if model.isComingBack { throw comingBack(model) }
       throw HostError(.notFound, "Request for unknown model: '\(model.name)' version \(version) is not found")
     }

@@ -5,6 +5,9 @@ package import Telemetry
 /// One version of a model that requests can be sent to. Immutable; any thread.
 package final class ServedVersion: Sendable {
   package let model: String
+  /// Of its folder.
+  package let number: Int
+  /// As clients know it: `number`, or the label that it was registered under.
   package let version: String
   /// The same model on one or more devices, best first; never empty.
   package let instances: [LoadedModel]
@@ -17,11 +20,12 @@ package final class ServedVersion: Sendable {
   package let statistics: ModelStatistics
 
   init(
-    model: String, version: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int,
+    model: String, number: Int, version: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int,
     remarks: [String] = [], statistics: ModelStatistics = ModelStatistics()
   ) {
     self.statistics = statistics
     self.model = model
+    self.number = number
     self.version = version
     self.instances = instances
     self.labels = labels
@@ -38,8 +42,8 @@ package final class ServedVersion: Sendable {
   /// The same, counted together, in other places.
   func with(_ instances: [LoadedModel]) -> ServedVersion {
     ServedVersion(
-      model: model, version: version, instances: instances, labels: labels, timeoutMs: timeoutMs, remarks: remarks,
-      statistics: statistics)
+      model: model, number: number, version: version, instances: instances, labels: labels, timeoutMs: timeoutMs,
+      remarks: remarks, statistics: statistics)
   }
 
   /// Of the file that the best instance was loaded from.

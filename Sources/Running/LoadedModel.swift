@@ -2,6 +2,7 @@ import CLinux
 package import Inference
 package import Synchronization
 package import Telemetry
+import Threads
 
 /// A model inside a runner, ready to run. Any thread.
 package final class LoadedModel: Sendable {

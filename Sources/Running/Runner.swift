@@ -2,6 +2,7 @@ package import Inference
 package import Manifests
 import Synchronization
 import Telemetry
+import Threads
 
 /// One runner: opened once, its control calls made one at a time on a thread of its own.
 package actor Runner {

@@ -8,6 +8,9 @@ extension Connection {
   /// - Throws: `HostError` with a status of 400, 408, 413, 415 or 503; `End` when the peer leaves.
   func receiveBody(_ exchange: Exchange) async throws {
     let head = exchange.head
+    if head.method == .put || head.method == .patch, let sink = try await server.handler.sink(for: exchange) {
+      return try await receiveBody(exchange, into: sink)
+    }
     if head.isChunked {
       try await sendContinue(exchange)
       try await receiveChunked(exchange)
@@ -23,7 +26,7 @@ extension Connection {
     if head.contentCoding != .identity && head.hasBodyFraming { try decompress(exchange) }
   }
 
-  private func sendContinue(_ exchange: Exchange) async throws {
+  func sendContinue(_ exchange: Exchange) async throws {
     guard exchange.head.expectsContinue, exchange.input.count == exchange.head.byteCount else { return }
     let line: StaticString = "HTTP/1.1 100 Continue\r\n\r\n"
     // 25 bytes into an empty socket: they fit, or the peer isn't reading at all.
@@ -123,7 +126,7 @@ extension Connection {
     exchange.body = UnsafeRawBufferPointer(start: body.base + start, count: body.count - start)
   }
 
-  private func receivePart(_ start: UnsafeMutableRawPointer, _ capacity: Int) async throws -> Int {
+  func receivePart(_ start: UnsafeMutableRawPointer, _ capacity: Int) async throws -> Int {
     do {
       return try await receive(start, capacity)
     } catch End.expired {
@@ -143,11 +146,11 @@ extension Connection {
     return body
   }
 
-  private static func noMemory(_ byteCount: Int) -> HostError {
+  static func noMemory(_ byteCount: Int) -> HostError {
     HostError(.overloaded, "no memory for a body of \(byteCount) bytes; try again")
   }
 
-  private func reserve(_ exchange: Exchange, _ byteCount: Int) throws(HostError) {
+  func reserve(_ exchange: Exchange, _ byteCount: Int) throws(HostError) {
     guard server.takeBodyBytes(byteCount) else {
       throw HostError(.overloaded, "bodies under way take up all of \(server.limits.totalBodyBytes) bytes; try again")
     }

@@ -1,3 +1,5 @@
+package import Inference
+
 /// What stands behind the server: requests in, answers out.
 package protocol HTTPHandler: AnyObject, Sendable {
   /// Answers one request by filling `exchange`. Runs on the connection's loop; must not block it for long.
@@ -13,6 +15,16 @@ package protocol HTTPHandler: AnyObject, Sendable {
   ///
   /// - Parameter byteCount: Of the memory.
   func memory(for head: HTTPHead, byteCount: Int) -> (any BodyMemory)?
+
+  /// Where the body of a PUT or PATCH goes instead of `exchange.body`; nil for those that are received as others are.
+  /// Asked before any of the body is read.
+  ///
+  /// - Throws: What the request is refused with.
+  func sink(for exchange: Exchange) async throws(HostError) -> (any BodySink)?
+}
+
+extension HTTPHandler {
+  package func sink(for exchange: Exchange) async throws(HostError) -> (any BodySink)? { nil }
 }
 
 /// Memory that a handler gives for a body; it goes back with the last reference.

@@ -93,7 +93,7 @@ package final class StadionClient {
   }
 
   /// Turns a refusal into the error that the server meant.
-  private static func check(_ response: HTTPResponse) throws(HostError) {
+  static func check(_ response: HTTPResponse) throws(HostError) {
     guard response.status != 200 else { return }
     let body = try? JSONValue(parsing: response.body)
     throw HostError(
@@ -110,7 +110,7 @@ package final class StadionClient {
   }
 
   /// One path segment, percent-encoded.
-  static func escaped(_ segment: String) -> String {
+  package static func escaped(_ segment: String) -> String {
     var result = ""
     for byte in segment.utf8 {
       let scalar = Unicode.Scalar(byte)

@@ -37,7 +37,7 @@ package struct FileSlice: Sendable {
   }
 
   /// Bytes from `position` of the slice; fewer than `out` holds only at its end. 0 at the end.
-  func read(at position: Int, into out: UnsafeMutableRawBufferPointer) throws(HostError) -> Int {
+  package func read(at position: Int, into out: UnsafeMutableRawBufferPointer) throws(HostError) -> Int {
     let wanted = min(out.count, byteCount - position)
     var count = 0
     while count < wanted {

@@ -1,3 +1,4 @@
+import Catalog
 import Configuration
 import Endpoints
 import Routing
@@ -14,6 +15,8 @@ struct HostSettings: Sendable {
   var logLevel = "info"
 
   var modelFolder: String?
+  var dataFolder: String?
+  var catalog = Catalog.Options()
   var manifests: [String]?
   var wantedRunners: [String]?
   var unwantedRunners: [String]?
@@ -59,7 +62,15 @@ extension HostSettings {
   private static let models: [HostKey] = [
     .text(
       "models.folder", "DIR", \.modelFolder, standard: "none", flag: "--models",
-      "Model repository: NAME/VERSION/model.onnx and the like.")
+      "Model repository: NAME/VERSION/model.onnx and the like."),
+    .text(
+      "data.folder", "DIR", \.dataFolder, standard: "nothing is kept", flag: "--data",
+      "What the host keeps: registered models and its database."),
+    .integer(
+      "registry.maxFileBytes", 1...(1 << 46), \.catalog.fileBytes, "Larger files can't be uploaded."),
+    .integer(
+      "registry.uploadKeepMs", 1000...(365 * day), \.catalog.uploadKeepMs,
+      "Uploads that nobody goes on with are forgotten after this."),
   ]
 
   private static let runners: [HostKey] = [

@@ -1,4 +1,5 @@
 import CLinux
+import Catalog
 import Configuration
 import Confinement
 import Endpoints
@@ -10,6 +11,7 @@ import Routing
 import Running
 import Serving
 import StadionClient
+import Store
 import Telemetry
 
 /// `stadion serve`: the host, put together.
@@ -42,12 +44,17 @@ enum Serve {
     var options = settings.router
     options.modelRoot = try modelRoot(settings)
     options.processes.controlGroup = controlGroup(manifests)
+    let data = try dataFolder(settings)
+    options.registryRoot = data.map { Catalog.modelRoot(data: $0) }
     let router = Router(manifests: manifests, options: options)
+    let catalog = try data.map { data in
+      try Catalog(data: data, Database(path: "\(data)/stadion.db"), router, options: settings.catalog)
+    }
     let state = ServerState()
     let observer = try Observing.observer(settings)
     let handler = HostHandler(
-      router: router, name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes,
-      observer: observer
+      router: router, catalog: catalog, name: "stadion", version: Stadion.version,
+      outputByteLimit: settings.outputBytes, observer: observer
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: settings.limits, loops: loops)
     observer.attach(server)
@@ -64,6 +71,13 @@ enum Serve {
     let watches = settings.watches ? Watches(search, router, on: loops[0]) : nil
     // Serving begins at once; readiness says when the models that were there are loaded.
     Task(executorPreference: loops[0]) {
+      if let catalog {
+        do throws(HostError) {
+          try await catalog.start()
+        } catch {
+          Log.warning("can't serve registered models", ("reason", error.description))
+        }
+      }
       await router.start()
       Log.info("ready", ("models", String(router.table.count)))
     }
@@ -100,6 +114,17 @@ enum Serve {
     // Last, so that no socket file is left behind where TCP can't be had.
     addresses.append(.unix(path: socket ?? "/run/stadion.sock"))
     return addresses
+  }
+
+  /// The folder of what is kept, made where it is missing; nil where nothing is.
+  private static func dataFolder(_ settings: HostSettings) throws -> String? {
+    guard let folder = settings.dataFolder else { return nil }
+    // Nobody else's business: what is in it is served and trusted.
+    guard mkdir(folder, 0o700) == 0 || errno == EEXIST, let path = realpath(folder, nil) else {
+      throw UsageError("--data \(folder): \(String(cString: strerror(errno)))")
+    }
+    defer { free(path) }
+    return String(cString: path)
   }
 
   private static func modelRoot(_ settings: HostSettings) throws -> String? {

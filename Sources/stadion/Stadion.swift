@@ -19,21 +19,24 @@ struct Verb: Sendable {
 struct Stadion {
   static let version = "0.1.0"
 
-  static let verbs = [
-    Verb(spec: Serve.spec, run: Serve.run),
-    Verb(spec: Infer.spec, run: Infer.run),
-    Verb(spec: Bench.spec, run: Bench.run),
-    Verb(spec: Top.spec, run: Top.run),
-    Verb(spec: RunnerList.spec, run: RunnerList.run),
-    Verb(spec: RunnerShow.spec, run: RunnerShow.run),
-    Verb(spec: RunnerRestart.spec, run: RunnerRestart.run),
-    Verb(spec: RunnerNew.spec, run: RunnerNew.run),
-    Verb(spec: RunnerCheck.spec, run: RunnerCheck.run),
-    Verb(spec: ModelList.spec, run: ModelList.run),
-    Verb(spec: ModelShow.spec, run: ModelShow.run),
-    Verb(spec: ModelLoad.load.spec, run: ModelLoad.load.run),
-    Verb(spec: ModelLoad.unload.spec, run: ModelLoad.unload.run),
-  ]
+  static let verbs =
+    [
+      Verb(spec: Serve.spec, run: Serve.run),
+      Verb(spec: Infer.spec, run: Infer.run),
+      Verb(spec: Bench.spec, run: Bench.run),
+      Verb(spec: Top.spec, run: Top.run),
+      Verb(spec: RunnerList.spec, run: RunnerList.run),
+      Verb(spec: RunnerShow.spec, run: RunnerShow.run),
+      Verb(spec: RunnerRestart.spec, run: RunnerRestart.run),
+      Verb(spec: RunnerNew.spec, run: RunnerNew.run),
+      Verb(spec: RunnerCheck.spec, run: RunnerCheck.run),
+      Verb(spec: ModelList.spec, run: ModelList.run),
+      Verb(spec: ModelShow.spec, run: ModelShow.run),
+      Verb(spec: ModelLoad.load.spec, run: ModelLoad.load.run),
+      Verb(spec: ModelLoad.unload.spec, run: ModelLoad.unload.run),
+      Verb(spec: ModelPush.spec, run: ModelPush.run),
+      Verb(spec: ModelHistory.spec, run: ModelHistory.run),
+    ] + ModelPlaces.all.map { Verb(spec: $0.spec, run: $0.run) }
 
   static func main() {
     exit(run(Array(CommandLine.arguments.dropFirst())))

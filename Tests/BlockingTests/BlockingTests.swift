@@ -1,5 +1,5 @@
-import Running
 package import Testing
+import Threads
 
 /// Runs tests that block their thread, as a wait for a child process does, on threads of their own.
 ///

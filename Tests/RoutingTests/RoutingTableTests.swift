@@ -5,7 +5,7 @@ import Testing
 
 @Suite struct `The routing table` {
   private func version(_ name: String, _ number: Int) -> ServedVersion {
-    ServedVersion(model: name, version: String(number), instances: [], labels: [], timeoutMs: 0)
+    ServedVersion(model: name, number: number, version: String(number), instances: [], labels: [], timeoutMs: 0)
   }
 
   private func find(_ table: RoutingTable, _ name: String, _ number: Int? = nil) -> String {

@@ -70,9 +70,26 @@ final class TestHandler: HTTPHandler {
         if isOpen { continuation.resume() }
       }
       exchange.out.append("waited")
+    case "/sink": exchange.out.append("taken")
     case "/lines":
       for index in 0..<60 { exchange.addHeader("X-Long-Header-Name-To-Fill-The-Room", index) }
     default: exchange.refuse(HostError(.notFound, "Not Found"))
+    }
+  }
+
+  /// What `/sink` was given last.
+  var lastSink: KeepingSink? { sinks.withLock { $0 } }
+  private let sinks = Mutex<KeepingSink?>(nil)
+
+  func sink(for exchange: Exchange) async throws(HostError) -> (any BodySink)? {
+    switch String(decoding: exchange.head.pathBytes, as: UTF8.self) {
+    case "/sink":
+      let query = String(decoding: exchange.head.queryBytes, as: UTF8.self)
+      let sink = KeepingSink(limit: query.split(separator: "=").last.flatMap { Int($0) } ?? .max)
+      sinks.withLock { $0 = sink }
+      return sink
+    case "/refused": throw HostError(.forbidden, "not for you")
+    default: return nil
     }
   }
 

@@ -1,0 +1,85 @@
+import Catalog
+import Inference
+import Serving
+import Storage
+import Wire
+
+/// `/v1/uploads`: files that come in as many requests as their sender likes.
+///
+///     POST   /v1/uploads              {"bytes": N, "sha256": "…"}, both optional; answers {"id": …, "offset": 0}
+///     PUT    /v1/uploads/ID?offset=N  the bytes from N on, or some of them
+///     HEAD   /v1/uploads/ID           Upload-Offset tells where to go on
+///     DELETE /v1/uploads/ID
+extension Routes {
+  func registry() throws(HostError) -> Catalog {
+    guard let catalog else {
+      throw HostError(.notOffered, "this host keeps no models; start it with --data DIR (data.folder)")
+    }
+    guard catalog.isStarted else { throw HostError(.overloaded, "the registry is being started; try again") }
+    return catalog
+  }
+
+  /// Where the bytes of a PUT go.
+  func sink(for exchange: Exchange) async throws(HostError) -> (any BodySink)? {
+    let path = try Self.segments(exchange.head.pathBytes)
+    guard path.count == 3, path[0] == "v1", path[1] == "uploads" else { return nil }
+    let catalog = try registry()
+    let upload = try await catalog.uploads.find(path[2], tenant: Self.tenant)
+    var query = try Self.query(exchange)
+    let offset = try query.number("offset") ?? 0
+    try query.end()
+    try await upload.begin(at: offset, count: exchange.head.contentLength ?? 0, limit: catalog.options.fileBytes)
+    return UploadSink(upload)
+  }
+
+  func respondUploads(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
+    let uploads = try registry().uploads
+    guard let id = path.first else {
+      guard Self.allow(.post, method, exchange) else { return }
+      return Self.answer(exchange, try await Self.facts(try await begin(exchange, uploads)))
+    }
+    let upload = try await uploads.find(id, tenant: Self.tenant)
+    switch method {
+    case .get:
+      exchange.addHeader("Upload-Offset", try await upload.offset())
+      Self.answer(exchange, try await Self.facts(upload))
+    case .put, .patch:
+      do throws(HostError) {
+        try await upload.check()
+      } catch {
+        // Bytes that aren't what was announced are worth nothing, and can't be told from each other.
+        try await uploads.delete(upload)
+        throw error
+      }
+      Self.answer(exchange, try await Self.facts(upload))
+    case .delete:
+      try await uploads.delete(upload)
+      Self.answer(exchange, ["id": .string(id), "deleted": true])
+    default: Self.refuseMethod(exchange, allowed: "GET, HEAD, PUT, PATCH, DELETE")
+    }
+  }
+
+  private func begin(_ exchange: Exchange, _ uploads: Uploads) async throws(HostError) -> Upload {
+    var fields = try BodyFields(try Self.json(exchange) ?? .object([]))
+    let byteCount = try fields.number("bytes")
+    var digest: SHA256Digest?
+    if let text = try fields.text("sha256") {
+      guard let known = SHA256Digest(text) else {
+        throw HostError(.invalidRequest, "'sha256' must be 64 lower-case hexadecimal digits, not '\(text.excerpt)'")
+      }
+      guard byteCount != nil else { throw HostError(.invalidRequest, "'sha256' needs 'bytes': how many it is of") }
+      digest = known
+    }
+    try fields.end()
+    return try await uploads.create(tenant: Self.tenant, byteCount: byteCount, sha256: digest)
+  }
+
+  private static func facts(_ upload: Upload) async throws(HostError) -> JSONValue {
+    var members: [JSONValue.Member] = [
+      .init("id", .string(upload.id)), .init("offset", .integer(try await upload.offset())),
+    ]
+    if let count = upload.byteCount { members.append(.init("bytes", .integer(count))) }
+    if let digest = upload.sha256 { members.append(.init("sha256", .string(digest.text))) }
+    return .object(members)
+  }
+}

@@ -1,0 +1,105 @@
+import Glibc
+import Inference
+import StadionClient
+import Storage
+import Wire
+
+/// `stadion model push`: sends a model to the host and has it registered.
+enum ModelPush {
+  static let spec = CommandSpec(
+    "stadion model push", "Send a model to the host and register it.", operands: ["PATH", "NAME[:VERSION]"],
+    options: ClientOptions.facts + [
+      CommandSpec.Option("--tag", value: "KEY=VALUE", isRepeated: true, help: "Of the version."),
+      CommandSpec.Option(
+        "--settings", value: "FILE", help: "What a model.json would say; with the model's first version."),
+    ],
+    details: """
+      PATH is a model's file, or a folder with what a version's folder would hold: model.xml and model.bin, saved_model
+      and the like. Without VERSION it gets the next number.
+      """)
+
+  /// Bytes of one request: what a broken connection costs.
+  private static let pieceBytes = 16 << 20
+
+  @Sendable static func run(_ words: [String]) throws {
+    let arguments = try Arguments(words, for: spec)
+    if arguments.has("--help") { return print(spec.help) }
+    let path = arguments.operands[0]
+    let (name, version) = ModelPlaces.parts(arguments.operands[1])
+    var body: [JSONValue.Member] = []
+    if let version { body.append(.init("version", .string(version))) }
+    var tags: [JSONValue.Member] = []
+    for tag in arguments.values("--tag") {
+      let parts = tag.split(separator: "=", maxSplits: 1, omittingEmptySubsequences: false)
+      guard parts.count == 2 else { throw UsageError("--tag wants KEY=VALUE, not \"\(tag)\"") }
+      tags.append(.init(String(parts[0]), .string(String(parts[1]))))
+    }
+    if !tags.isEmpty { body.append(.init("tags", .object(tags))) }
+    if let file = arguments.value("--settings") {
+      do { body.append(.init("settings", try JSONValue(parsing: try SmallFile.read(file, limit: 64 * 1024)))) } catch {
+        throw UsageError("--settings \(file): \(error)")
+      }
+    }
+    // Compiling a large model for a device takes minutes.
+    let client = try ClientOptions.client(arguments, timeout: .seconds(600))
+    var files: [JSONValue] = []
+    for (file, inner) in try self.files(path) {
+      files.append(["path": .string(inner), "upload": .string(try send(file, client))])
+    }
+    body.append(.init("files", .array(files)))
+    let answer = try client.registry("POST", name, "versions", .object(body))
+    if arguments.has("--json") { return print(answer.text) }
+    print("\(name):\(answer.text("version")) is registered; \(answer.text("format")), \(answer.text("bytes")) bytes")
+  }
+
+  /// Files below `path`, and their paths in the version's folder.
+  private static func files(_ path: String) throws -> [(String, String)] {
+    var status = stat()
+    guard stat(path, &status) == 0 else { throw UsageError("\(path): \(String(cString: strerror(errno)))") }
+    guard status.st_mode & S_IFMT == S_IFDIR else {
+      let name = path.split(separator: "/").last.map(String.init) ?? path
+      let ending = name.split(separator: ".").last.map(String.init) ?? ""
+      return [(path, name.hasPrefix("model.") || !name.contains(".") ? name : "model.\(ending)")]
+    }
+    var found: [(String, String)] = []
+    var folders = [""]
+    while let folder = folders.popLast() {
+      guard let handle = opendir("\(path)/\(folder)") else {
+        throw UsageError("\(path)/\(folder): \(String(cString: strerror(errno)))")
+      }
+      defer { closedir(handle) }
+      while let entry = readdir(handle) {
+        let name = withUnsafeBytes(of: &entry.pointee.d_name) { String(decoding: $0.prefix { $0 != 0 }, as: UTF8.self) }
+        guard !name.hasPrefix(".") else { continue }
+        let inner = folder.isEmpty ? name : "\(folder)/\(name)"
+        guard stat("\(path)/\(inner)", &status) == 0 else { continue }
+        if status.st_mode & S_IFMT == S_IFDIR {
+          folders.append(inner)
+        } else {
+          found.append(("\(path)/\(inner)", inner))
+        }
+      }
+    }
+    guard !found.isEmpty else { throw UsageError("\(path) holds no files") }
+    return found.sorted { $0.1 < $1.1 }
+  }
+
+  /// - Returns: The upload's id.
+  private static func send(_ path: String, _ client: StadionClient) throws -> String {
+    let file = open(path, O_RDONLY | O_CLOEXEC)
+    guard file >= 0 else { throw UsageError("\(path): \(String(cString: strerror(errno)))") }
+    defer { close(file) }
+    let slice = try FileSlice(descriptor: file)
+    let id = try client.beginUpload(byteCount: slice.byteCount, sha256: try slice.sha256(StorageCall()).text)
+    var offset = 0
+    while offset < slice.byteCount {
+      let count = min(pieceBytes, slice.byteCount - offset)
+      let bytes = try [UInt8](unsafeUninitializedCapacity: count) { out, initialized in
+        initialized = try slice.read(at: offset, into: UnsafeMutableRawBufferPointer(out))
+      }
+      try client.upload(bytes, to: id, at: offset)
+      offset += bytes.count
+    }
+    return id
+  }
+}

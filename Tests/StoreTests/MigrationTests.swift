@@ -1,0 +1,79 @@
+import Foundation
+import Inference
+import Testing
+
+@testable import Store
+
+@Suite struct `Changing the database's form` {
+  private let folder = TemporaryFolder()
+
+  @Test(arguments: 0..<Schema.migrations.count) func `begins at every earlier one`(form: Int) async throws {
+    do { _ = try Database(path: folder.database, migrations: Array(Schema.migrations.prefix(form))) }
+    let database = try Database(path: folder.database)
+    #expect(try await version(of: database) == Schema.migrations.count)
+    #expect(try copies() == [])
+  }
+
+  @Test func `keeps what was there`() async throws {
+    let first = Migration("one", sql: "CREATE TABLE one (a INTEGER); INSERT INTO one VALUES (7)")
+    do { _ = try Database(path: folder.database, migrations: [first]) }
+    let second = Migration("two", sql: "CREATE TABLE two (a INTEGER); INSERT INTO two SELECT a FROM one")
+    let database = try Database(path: folder.database, migrations: [first, second])
+    let value = try await database.read { (db) throws(HostError) in
+      try db.first("SELECT a FROM two") { (row) throws(HostError) -> Int in try row.value(0) }
+    }
+    #expect(value == 7)
+  }
+
+  @Test func `refuses a newer program's database`() throws {
+    do { _ = try Database(path: folder.database, migrations: [Migration("a", sql: ""), Migration("b", sql: "")]) }
+    let error = #expect(throws: HostError.self) {
+      try Database(path: folder.database, migrations: [Migration("a", sql: "")])
+    }
+    #expect(error?.message.contains("has form 2, this program knows forms up to 1") == true)
+  }
+
+  @Test func `leaves all as it was where a step fails, and a copy`() async throws {
+    let good = Migration("good", sql: "CREATE TABLE one (a INTEGER)")
+    do { _ = try Database(path: folder.database, migrations: [good]) }
+    let bad = Migration("bad", sql: "CREATE TABLE two (a INTEGER); SELECT * FROM missing")
+    #expect(throws: HostError.self) { try Database(path: folder.database, migrations: [good, bad]) }
+    #expect(try copies() == ["test.db.version-1"])
+    let database = try Database(path: folder.database, migrations: [good])
+    #expect(try await version(of: database) == 1)
+    #expect(try await tables(of: database) == ["one"])
+    let copy = try Database(path: "\(folder.path)/test.db.version-1", migrations: [good])
+    #expect(try await tables(of: copy) == ["one"])
+  }
+
+  @Test(arguments: [
+    "UPDATE audit SET caller = 'x'", "DELETE FROM audit", "INSERT OR REPLACE INTO audit VALUES (1,0,'','','','','','')",
+  ])
+  func `lets nobody change what the audit says`(sql: String) async throws {
+    let database = try Database(path: folder.database)
+    try await database.transaction { (db) throws(HostError) in
+      try db.run("INSERT INTO audit VALUES (NULL, 0, 'default', 'uid:0', 'unix', 'tenant.add', 'a', '1')")
+    }
+    await #expect(throws: HostError.self) {
+      try await database.transaction { (db) throws(HostError) in try db.run(sql) }
+    }
+  }
+
+  private func version(of database: Database) async throws -> Int? {
+    try await database.read { (db) throws(HostError) in
+      try db.first("PRAGMA user_version") { (row) throws(HostError) -> Int in try row.value(0) }
+    }
+  }
+
+  private func tables(of database: Database) async throws -> [String] {
+    try await database.read { (db) throws(HostError) in
+      try db.all("SELECT name FROM sqlite_schema WHERE type = 'table'") {
+        (row) throws(HostError) -> String in try row.value(0)
+      }
+    }
+  }
+
+  private func copies() throws -> [String] {
+    try FileManager.default.contentsOfDirectory(atPath: folder.path).filter { $0.contains(".version-") }
+  }
+}
