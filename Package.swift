@@ -78,14 +78,18 @@ let package = Package(
     house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
-      ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
+      [
+        "Admission", "Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux",
+        "Telemetry",
+      ]),
+    house("Admission", ["Inference", "Wire"]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
-        "Telemetry", "Configuration", "Inference", "Wire", "CLinux", "Conformance",
+        "Telemetry", "Configuration", "Inference", "Wire", "CLinux", "Conformance", "Admission",
       ],
       swiftSettings: swiftSettings),
 
@@ -121,9 +125,10 @@ let package = Package(
     tests(
       "RoutingTests",
       [
-        "Routing", "Running", "Endpoints", "Serving", "Manifests", "Registry", "Inference", "Telemetry", "CLinux",
-        "CStadionRunner", "Wire",
+        "Admission", "Routing", "Running", "Endpoints", "Serving", "Manifests", "Registry", "Inference", "Telemetry",
+        "CLinux", "CStadionRunner", "Wire",
       ]),
+    tests("AdmissionTests", ["Admission", "Inference", "Wire"]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     .executableTarget(
       name: "StorageProbe", dependencies: ["Storage", "Inference", "Wire"], path: "Tests/Fixtures/StorageProbe",

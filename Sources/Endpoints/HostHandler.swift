@@ -1,3 +1,4 @@
+package import Admission
 import Inference
 package import Routing
 import Running
@@ -12,16 +13,19 @@ package final class HostHandler: HTTPHandler {
   private let routes: Routes
   private let router: Router
   private let outputLimit: OutputLimit
+  /// Of the one tenant that all callers belong to.
+  private let quota: Quota
 
   /// - Parameters:
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
-    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30,
+    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30, quota: Quota = Quota(QuotaLimits()),
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
+    self.quota = quota
     outputLimit = OutputLimit(bytes: outputByteLimit)
     infer = InferEndpoint(router, outputLimit)
     routes = Routes(router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining)
@@ -58,10 +62,10 @@ package final class HostHandler: HTTPHandler {
       let decoded = ByteBuffer(capacity: path.name.count)
       try Routes.decode(path.name, into: decoded)
       defer { withExtendedLifetime(decoded) {} }
-      try await infer.respond(to: exchange, decoded.bytes, path.version)
+      try await infer.respond(to: exchange, decoded.bytes, path.version, quota)
       return
     }
-    try await infer.respond(to: exchange, path.name, path.version)
+    try await infer.respond(to: exchange, path.name, path.version, quota)
   }
 
   private func respondToRest(_ exchange: Exchange) async throws(HostError) {
@@ -78,6 +82,7 @@ package final class HostHandler: HTTPHandler {
 
   private func answer(_ error: HostError, on exchange: Exchange) {
     exchange.refuse(error)
+    if error.code == .quotaExceeded { exchange.addRateLimit(error) }
     switch error.code {
     case .runnerFailed, .internalError, .incompatibleRunner, .storageCorrupt:
       Log.warning(

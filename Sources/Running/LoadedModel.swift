@@ -69,6 +69,7 @@ package final class LoadedModel: Sendable {
     _ request: RunRequest, statistics: ModelStatistics, prepareToWait: () -> Void
   ) async throws(HostError) -> Times {
     let began = linux_now_ns()
+    request.runNs = 0
     var entered = began
     var isWatched = false
     if !gate.tryEnter() {
@@ -139,6 +140,7 @@ package final class LoadedModel: Sendable {
     } catch {
       let duration = linux_now_ns() - start
       place.note(duration)
+      request.runNs = duration
       statistics.fail.add(duration)
       guard error.code == .cancelled else { throw error }
       throw cancellationError(request.ticket) ?? HostError(.runnerFailed, error.message)
@@ -146,9 +148,10 @@ package final class LoadedModel: Sendable {
     // What the run took by itself: being woken late says nothing of the model. But a process may say what it likes.
     let waited = linux_now_ns() - start
     place.note(max(runNs, waited / 4))
+    request.runNs = min(runNs, start + waited - since)
     // A runner that doesn't look at its ticket may be late, and nobody waits any more.
     if request.ticket.deadlineNs != 0, let error = cancellationError(request.ticket) { throw error }
-    return min(runNs, start + waited - since)
+    return request.runNs
   }
 
   private func cancellationError(_ ticket: Ticket) -> HostError? {

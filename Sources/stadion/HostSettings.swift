@@ -1,3 +1,4 @@
+import Admission
 import Configuration
 import Routing
 import Running
@@ -23,6 +24,7 @@ struct HostSettings: Sendable {
   var limits = ServingLimits()
   var outputBytes = 1 << 30
   var router = Router.Options()
+  var quota = QuotaLimits()
 }
 
 /// Every key there is. To add one: a field with its default, above or in the type that uses it, and its line here; then
@@ -30,7 +32,7 @@ struct HostSettings: Sendable {
 extension HostSettings {
   typealias HostKey = Key<HostSettings>
 
-  static let all: [HostKey] = host + models + runners + serving
+  static let all: [HostKey] = host + models + runners + serving + quotas
 
   private static let day = 86_400_000
 

@@ -1,3 +1,4 @@
+import Admission
 import CLinux
 import Configuration
 import Confinement
@@ -43,14 +44,16 @@ enum Serve {
     options.processes.controlGroup = controlGroup(manifests)
     let router = Router(manifests: manifests, options: options)
     let state = ServerState()
+    let quota = Quota(settings.quota)
     let handler = HostHandler(
-      router: router, name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes
+      router: router, name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes, quota: quota
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: settings.limits, loops: loops)
     state.attach(server)
     live.whenChanged {
       server.limits = $0.limits
       handler.outputByteLimit = $0.outputBytes
+      quota.limits = $0.quota
     }
     for address in addresses {
       let bound = try server.listen(on: address)
