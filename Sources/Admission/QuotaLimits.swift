@@ -1,7 +1,8 @@
 /// What one tenant may use. 0 = no limit.
 package struct QuotaLimits: Sendable, Equatable {
   package var requestsPerSecond = 0
-  /// Requests that may come at once; 0 = what a tenth of a second brings.
+  /// Requests that may come at once; 0 = what a tenth of a second brings, and 2 at least: with 1, what gathers between two
+  /// requests is lost.
   package var burst = 0
   package var concurrentRequests = 0
   package var inputBytesPerSecond = 0
@@ -13,7 +14,7 @@ package struct QuotaLimits: Sendable, Equatable {
 
   var requestBucket: QuotaBucket? {
     guard requestsPerSecond > 0 else { return nil }
-    return QuotaBucket(perSecond: requestsPerSecond, burst: burst > 0 ? burst : requestsPerSecond / 10)
+    return QuotaBucket(perSecond: requestsPerSecond, burst: burst > 0 ? burst : max(2, requestsPerSecond / 10))
   }
 
   var byteBucket: QuotaBucket? {

@@ -9,7 +9,7 @@ extension HostSettings {
       reloads: true, "Further inference requests get 429. 0 = no limit."),
     .integer(
       "quota.burst", 0...1_000_000, \.quota.burst, flag: "--quota-burst", reloads: true,
-      "Requests that may come at once after a pause; 0 = a tenth of a second's."),
+      "Requests that may come at once after a pause; 0 = a tenth of a second's, at least 2."),
     .integer(
       "quota.concurrentRequests", 0...1_000_000, \.quota.concurrentRequests, flag: "--quota-concurrent-requests",
       reloads: true, "Inference requests under way; further ones get 429. 0 = no limit."),
