@@ -35,7 +35,8 @@ struct InferEndpoint: Sendable {
     let reservation = try quota.reserve(inputBytes: byteCount, nowNs: began)
     var computeNs: UInt64 = 0
     do throws(HostError) {
-      try await infer(exchange, name, version, began, &computeNs)
+      try await infer(
+        exchange, name, version, began, RunShare(tenant: quota.number, weight: quota.weight), &computeNs)
     } catch {
       reservation.release(after: error, computeNs: computeNs)
       throw error
@@ -45,11 +46,13 @@ struct InferEndpoint: Sendable {
 
   /// - Parameter computeNs: What the run took; a failed one, too.
   private func infer(
-    _ exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?, _ began: UInt64, _ computeNs: inout UInt64
+    _ exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?, _ began: UInt64, _ share: RunShare,
+    _ computeNs: inout UInt64
   ) async throws(HostError) {
     var served = try router.table.version(name, version)
     let parts = try parts(exchange)
     let scratch = scratch(of: exchange)
+    scratch.run.share = share
     while true {
       scratch.begin(outputCount: served.outputs.count)
       try scratch.run.begin(served.instances[0])

@@ -73,19 +73,19 @@ package final class LoadedModel: Sendable {
     var entered = began
     var isWatched = false
     if !gate.tryEnter() {
-      try gate.checkQueue()
+      try gate.checkQueue(request.share)
       prepareToWait()
       watch(request.ticket)
       isWatched = true
       do {
-        try await gate.enter(request.ticket)
+        try await gate.enter(request.ticket, request.share)
       } catch {
         Deadlines.shared.remove(id: request.ticket.id)
         throw cancellationError(request.ticket) ?? error
       }
       entered = linux_now_ns()
     }
-    defer { gate.leave() }
+    defer { gate.leave(request.share, runNs: request.runNs) }
     if let error = cancellationError(request.ticket) {
       if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
       throw error
