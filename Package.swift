@@ -88,9 +88,10 @@ let package = Package(
     house(
       "Endpoints",
       [
-        "Serving", "Catalog", "Storage", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux",
-        "Telemetry", "Tracing",
+        "Admission", "Serving", "Catalog", "Storage", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire",
+        "CLinux", "Telemetry", "Tracing", "Threads",
       ]),
+    house("Admission", ["Inference", "Wire"]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Benchmarking", ["StadionClient", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
@@ -99,7 +100,7 @@ let package = Package(
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
         "Telemetry", "Tracing", "Configuration", "Inference", "Wire", "CLinux", "Conformance", "Benchmarking",
-        "Catalog", "Store", "Storage",
+        "Admission", "Catalog", "Store", "Storage",
       ],
       swiftSettings: swiftSettings),
 
@@ -138,9 +139,10 @@ let package = Package(
     tests(
       "RoutingTests",
       [
-        "Routing", "Running", "Endpoints", "Serving", "Manifests", "Registry", "Inference", "Telemetry", "CLinux",
-        "CStadionRunner", "Wire",
+        "Admission", "Routing", "Running", "Endpoints", "Serving", "Manifests", "Registry", "Inference", "Telemetry",
+        "CLinux", "CStadionRunner", "Wire",
       ]),
+    tests("AdmissionTests", ["Admission", "Inference", "Wire"]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     .executableTarget(
       name: "StorageProbe", dependencies: ["Storage", "Inference", "Wire"], path: "Tests/Fixtures/StorageProbe",

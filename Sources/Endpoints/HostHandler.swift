@@ -1,3 +1,4 @@
+package import Admission
 package import Catalog
 package import Inference
 package import Routing
@@ -14,6 +15,8 @@ package final class HostHandler: HTTPHandler {
   private let router: Router
   private let outputLimit: OutputLimit
   private let observer: Observer
+  /// Of the one tenant that all callers belong to.
+  private let quota: Quota
 
   /// - Parameters:
   ///   - catalog: What is registered; nil where the host keeps nothing.
@@ -23,11 +26,12 @@ package final class HostHandler: HTTPHandler {
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
     router: Router, catalog: Catalog? = nil, name: String, version: String, outputByteLimit: Int = 1 << 30,
-    observer: Observer = Observer(),
+    observer: Observer = Observer(), quota: Quota = Quota(QuotaLimits()),
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
     self.observer = observer
+    self.quota = quota
     outputLimit = OutputLimit(bytes: outputByteLimit)
     infer = InferEndpoint(router, outputLimit, observer)
     routes = Routes(
@@ -67,10 +71,10 @@ package final class HostHandler: HTTPHandler {
       let decoded = ByteBuffer(capacity: path.name.count)
       try Routes.decode(path.name, into: decoded)
       defer { withExtendedLifetime(decoded) {} }
-      try await infer.respond(to: exchange, decoded.bytes, path.version)
+      try await infer.respond(to: exchange, decoded.bytes, path.version, quota)
       return
     }
-    try await infer.respond(to: exchange, path.name, path.version)
+    try await infer.respond(to: exchange, path.name, path.version, quota)
   }
 
   private func respondToRest(_ exchange: Exchange) async throws(HostError) {
@@ -87,6 +91,7 @@ package final class HostHandler: HTTPHandler {
 
   private func answer(_ error: HostError, on exchange: Exchange) {
     exchange.refuse(error)
+    if error.code == .quotaExceeded { exchange.addRateLimit(error) }
     switch error.code {
     case .runnerFailed, .internalError, .incompatibleRunner, .storageCorrupt:
       Log.warning(

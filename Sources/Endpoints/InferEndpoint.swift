@@ -1,3 +1,4 @@
+import Admission
 import CLinux
 import Inference
 import Routing
@@ -25,12 +26,35 @@ struct InferEndpoint: Sendable {
     self.observer = observer
   }
 
-  /// - Parameter name: The model's name, decoded.
-  func respond(to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName) async throws(HostError) {
+  /// - Parameters:
+  ///   - name: The model's name, decoded.
+  ///   - quota: The caller's.
+  func respond(
+    to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName, _ quota: Quota
+  ) async throws(HostError) {
     let began = linux_now_ns()
+    let byteCount = exchange.body.count + (exchange.placedBody?.byteCount ?? 0)
+    let reservation = try quota.reserve(inputBytes: byteCount, nowNs: began)
+    var computeNs: UInt64 = 0
+    do throws(HostError) {
+      try await infer(
+        exchange, name, version, began, RunShare(tenant: quota.number, weight: quota.weight), &computeNs)
+    } catch {
+      reservation.release(after: error, computeNs: computeNs)
+      throw error
+    }
+    reservation.commit(computeNs: computeNs)
+  }
+
+  /// - Parameter computeNs: What the run took; a failed one, too.
+  private func infer(
+    _ exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName, _ began: UInt64, _ share: RunShare,
+    _ computeNs: inout UInt64
+  ) async throws(HostError) {
     var served = try router.table.version(name, version)
     let parts = try parts(exchange)
     let scratch = scratch(of: exchange)
+    scratch.run.share = share
     while true {
       scratch.begin(outputCount: served.outputs.count)
       try scratch.run.begin(served.instances[0])
@@ -45,7 +69,9 @@ struct InferEndpoint: Sendable {
       let times: LoadedModel.Times
       do {
         times = try await run(model, served, scratch, exchange)
+        computeNs = times.runNs
       } catch {
+        computeNs = scratch.run.runNs
         // Replaced since the lookup: the version that took its place is there by now.
         guard error.isModelClosed else { throw error }
         let next = try router.table.version(name, version)

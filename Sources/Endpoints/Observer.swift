@@ -4,6 +4,7 @@ import Running
 package import Serving
 import Synchronization
 import Telemetry
+import Threads
 package import Tracing
 
 /// What is told of each request, and what `/metrics` is written from. Any thread.

@@ -73,11 +73,12 @@ package final class LoadedModel: Sendable {
     _ request: RunRequest, statistics: ModelStatistics, prepareToWait: () -> Void
   ) async throws(HostError) -> Times {
     let began = linux_now_ns()
+    request.runNs = 0
     var entered = began
     var isWatched = false
     if !gate.tryEnter() {
       do throws(HostError) {
-        try gate.checkQueue()
+        try gate.checkQueue(request.share)
       } catch {
         if error.code == .overloaded { statistics.fail.add(linux_now_ns() - began) }
         throw error
@@ -86,7 +87,7 @@ package final class LoadedModel: Sendable {
       watch(request.ticket)
       isWatched = true
       do {
-        try await gate.enter(request.ticket)
+        try await gate.enter(request.ticket, request.share)
       } catch {
         Deadlines.shared.remove(id: request.ticket.id)
         let failure = cancellationError(request.ticket) ?? error
@@ -96,7 +97,7 @@ package final class LoadedModel: Sendable {
       }
       entered = linux_now_ns()
     }
-    defer { gate.leave() }
+    defer { gate.leave(request.share, runNs: request.runNs) }
     if let error = cancellationError(request.ticket) {
       if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
       throw error
@@ -151,6 +152,7 @@ package final class LoadedModel: Sendable {
     } catch {
       let duration = linux_now_ns() - start
       place.note(duration)
+      request.runNs = duration
       statistics.addFailedRun(duration)
       guard error.code == .cancelled else { throw error }
       throw cancellationError(request.ticket) ?? HostError(.runnerFailed, error.message)
@@ -158,12 +160,13 @@ package final class LoadedModel: Sendable {
     // What the run took by itself: being woken late says nothing of the model. But a process may say what it likes.
     let waited = linux_now_ns() - start
     place.note(max(runNs, waited / 4))
+    request.runNs = min(runNs, start + waited - since)
     // A runner that doesn't look at its ticket may be late, and nobody waits any more.
     if request.ticket.deadlineNs != 0, let error = cancellationError(request.ticket) {
       statistics.addFailedRun(waited)
       throw error
     }
-    return min(runNs, start + waited - since)
+    return request.runNs
   }
 
   private func cancellationError(_ ticket: Ticket) -> HostError? {

@@ -1,7 +1,20 @@
 package import Inference
 import Synchronization
 
-/// Lets a bounded number of runs in; the others wait in order. Any thread.
+/// Whose run it is, for those who wait: tenants share run time by their weights.
+package struct RunShare: Sendable {
+  package let tenant: UInt64
+  package let weight: Int
+
+  package init(tenant: UInt64, weight: Int) {
+    self.tenant = tenant
+    self.weight = weight
+  }
+
+  static let standard = RunShare(tenant: 0, weight: 1)
+}
+
+/// Lets a bounded number of runs in; the others wait, in an order that is fair between tenants. Any thread.
 package final class RunGate: Sendable {
   private struct Waiter {
     let ticketID: UInt64
@@ -10,7 +23,7 @@ package final class RunGate: Sendable {
   private enum Entry { case entered, cancelled, closed, full }
   private struct State: ~Copyable {
     var running = 0
-    var waiting: [Waiter] = []
+    var waiting = FairQueue<Waiter>()
     var isClosed = false
     /// Resumed when the last run has left a closed gate.
     var whenEmpty: [CheckedContinuation<Void, Never>] = []
@@ -22,7 +35,7 @@ package final class RunGate: Sendable {
 
   /// - Parameters:
   ///   - limit: Runs at once.
-  ///   - queueLimit: Requests that may wait; further ones are refused.
+  ///   - queueLimit: Requests of one tenant that may wait; further ones are refused. Of each: a flood fills nobody else's.
   init(limit: Int, queueLimit: Int) {
     self.limit = limit
     self.queueLimit = queueLimit
@@ -46,7 +59,7 @@ package final class RunGate: Sendable {
   ///
   /// - Throws: `.overloaded` with a full queue, `.cancelled` when the ticket was cancelled meanwhile, `.conflict` when the
   ///   model is being unloaded.
-  func enter(_ ticket: Ticket) async throws(HostError) {
+  func enter(_ ticket: Ticket, _ share: RunShare = .standard) async throws(HostError) {
     let id = ticket.id
     let entry = await withCheckedContinuation { (continuation: CheckedContinuation<Entry, Never>) in
       let now: Entry? = state.withLock { state in
@@ -56,8 +69,9 @@ package final class RunGate: Sendable {
           state.running += 1
           return .entered
         }
-        if state.waiting.count >= queueLimit { return .full }
-        state.waiting.append(Waiter(ticketID: id, continuation: continuation))
+        if state.waiting.count(of: share.tenant) >= queueLimit { return .full }
+        state.waiting.append(
+          Waiter(ticketID: id, continuation: continuation), of: share.tenant, weight: share.weight)
         return nil
       }
       if let now { continuation.resume(returning: now) }
@@ -73,8 +87,8 @@ package final class RunGate: Sendable {
   /// Asked before anything is arranged for a wait; `enter` decides.
   ///
   /// - Throws: `.overloaded` when as many wait as may, `.conflict` when the model is being unloaded.
-  func checkQueue() throws(HostError) {
-    let (waiting, isClosed) = state.withLock { ($0.waiting.count, $0.isClosed) }
+  func checkQueue(_ share: RunShare = .standard) throws(HostError) {
+    let (waiting, isClosed) = state.withLock { ($0.waiting.count(of: share.tenant), $0.isClosed) }
     if isClosed { throw .modelClosed }
     if waiting >= queueLimit { throw full(waiting) }
   }
@@ -83,9 +97,13 @@ package final class RunGate: Sendable {
     HostError(.overloaded, "\(waiting) requests wait for this model, \(queueLimit) may; try again later")
   }
 
-  func leave() {
+  /// - Parameter runNs: What the run took.
+  func leave(_ share: RunShare = .standard, runNs: UInt64 = 0) {
     let (next, empty) = state.withLock { state -> (Waiter?, [CheckedContinuation<Void, Never>]?) in
-      if !state.waiting.isEmpty { return (state.waiting.removeFirst(), nil) }
+      if !state.waiting.isEmpty {
+        state.waiting.charge(share.tenant, tookNs: runNs)
+        return (state.waiting.next(), nil)
+      }
       state.running -= 1
       guard state.running == 0, state.isClosed else { return (nil, nil) }
       defer { state.whenEmpty = [] }
@@ -97,10 +115,7 @@ package final class RunGate: Sendable {
 
   /// Ends the wait of a cancelled ticket.
   func wake(ticketID: UInt64) {
-    let waiter = state.withLock { state -> Waiter? in
-      guard let index = state.waiting.firstIndex(where: { $0.ticketID == ticketID }) else { return nil }
-      return state.waiting.remove(at: index)
-    }
+    let waiter = state.withLock { state in state.waiting.remove { $0.ticketID == ticketID } }
     waiter?.continuation.resume(returning: .cancelled)
   }
 
@@ -108,8 +123,7 @@ package final class RunGate: Sendable {
   package func close() {
     let refused = state.withLock { state -> [Waiter] in
       state.isClosed = true
-      defer { state.waiting = [] }
-      return state.waiting
+      return state.waiting.removeAll()
     }
     for waiter in refused { waiter.continuation.resume(returning: .closed) }
   }

@@ -32,6 +32,10 @@ package final class RunRequest: @unchecked Sendable {
   package private(set) var outputs: [Output] = []
   /// Largest sum of all outputs, in bytes; more is refused.
   package var outputByteLimit = 1 << 30
+  /// Whose it is.
+  package var share = RunShare.standard
+  /// What the last run took, also one that failed; 0 if it never began.
+  package internal(set) var runNs: UInt64 = 0
 
   /// Kept alive by whoever called `begin`.
   private(set) unowned(unsafe) var signature: ModelSignature?

@@ -122,6 +122,14 @@ package final class Exchange: @unchecked Sendable {
     headerLines.append("\r\n")
   }
 
+  /// - Parameter text: The host's own; whoever takes a part of it from a request makes sure that it has no CR or LF.
+  package func addHeader(_ name: StaticString, text: String) {
+    headerLines.append(name)
+    headerLines.append(": ")
+    headerLines.append(text)
+    headerLines.append("\r\n")
+  }
+
   /// Appends memory that stays as it is until the answer is written; the handler keeps it alive till its next request.
   package func appendUncopied(_ start: UnsafeRawPointer, _ byteCount: Int) {
     segments.append(Segment(start: start, byteCount: byteCount))

@@ -1,3 +1,4 @@
+import Admission
 import Catalog
 import Configuration
 import Endpoints
@@ -28,6 +29,7 @@ struct HostSettings: Sendable {
   var limits = ServingLimits()
   var outputBytes = 1 << 30
   var router = Router.Options()
+  var quota = QuotaLimits()
 
   var observing = Observer.Options()
   var traceEndpoint: String?
@@ -39,7 +41,7 @@ struct HostSettings: Sendable {
 extension HostSettings {
   typealias HostKey = Key<HostSettings>
 
-  static let all: [HostKey] = host + models + runners + serving + observing
+  static let all: [HostKey] = host + models + runners + serving + quotas + observing
 
   private static let day = 86_400_000
 

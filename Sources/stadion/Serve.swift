@@ -1,3 +1,4 @@
+import Admission
 import CLinux
 import Catalog
 import Configuration
@@ -52,9 +53,10 @@ enum Serve {
     }
     let state = ServerState()
     let observer = try Observing.observer(settings)
+    let quota = Quota(settings.quota)
     let handler = HostHandler(
       router: router, catalog: catalog, name: "stadion", version: Stadion.version,
-      outputByteLimit: settings.outputBytes, observer: observer
+      outputByteLimit: settings.outputBytes, observer: observer, quota: quota
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: settings.limits, loops: loops)
     observer.attach(server)
@@ -62,6 +64,7 @@ enum Serve {
     live.whenChanged {
       server.limits = $0.limits
       handler.outputByteLimit = $0.outputBytes
+      quota.limits = $0.quota
     }
     for address in addresses {
       let bound = try server.listen(on: address)

@@ -1,3 +1,4 @@
+import Admission
 import Foundation
 import Inference
 import Running
@@ -22,7 +23,7 @@ import Wire
     defer { name.deallocate() }
     name[0] = UInt8(ascii: "m")
     try await InferEndpoint(fixture.router, OutputLimit(bytes: 1 << 30)).respond(
-      to: exchange, UnsafeRawBufferPointer(name), .preferred)
+      to: exchange, UnsafeRawBufferPointer(name), .preferred, Quota(QuotaLimits()))
     return String(decoding: exchange.out.bytes.dropFirst(Exchange.headRoom), as: UTF8.self)
   }
 
