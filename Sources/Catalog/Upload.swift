@@ -79,7 +79,7 @@ package actor Upload {
         .conflict, "upload \(id) has \(file.byteCount) of \(byteCount) bytes; send the rest",
         details: ["offset": .integer(file.byteCount)])
     }
-    let digest = try file.finish()
+    let digest = file.finish()
     try check(digest)
     hold(digest)
     return (try folder.adopt(file), file.byteCount)
@@ -90,7 +90,7 @@ package actor Upload {
   /// - Throws: `.invalidRequest`: the bytes are worth nothing then.
   package func check() throws(HostError) {
     guard sha256 != nil, let byteCount, let file, file.byteCount == byteCount else { return }
-    try check(try file.finish())
+    try check(file.finish())
   }
 
   private func check(_ digest: SHA256Digest) throws(HostError) {

@@ -46,13 +46,16 @@ package final class GrowingFile {
     }
   }
 
-  /// Ends it: its bytes are on the disk when this returns.
-  package func finish() throws(HostError) -> SHA256Digest {
+  /// Ends it: nothing can be added any more.
+  package func finish() -> SHA256Digest {
     if let digest { return digest }
-    guard fsync(descriptor) == 0 else { throw Self.failure("an upload can't be written to the disk") }
     let digest = SHA256Digest(bytes: hash.finish())
     self.digest = digest
     return digest
+  }
+
+  fileprivate func sync() throws(HostError) {
+    guard fsync(descriptor) == 0 else { throw Self.failure("an upload can't be written to the disk") }
   }
 
   private static func failure(_ what: String) -> HostError {
@@ -61,11 +64,13 @@ package final class GrowingFile {
 }
 
 extension LocalFolder {
-  /// Gives a finished file the name of its content, beside the one it has: nothing is copied.
+  /// Gives a file the name of its content, beside the one it has: nothing is copied. Bytes and name are on the disk when
+  /// this returns.
   ///
   /// - Throws: `.conflict` unless it lies on the same file system.
   package func adopt(_ file: GrowingFile) throws(HostError) -> SHA256Digest {
-    let digest = try file.finish()
+    let digest = file.finish()
+    try file.sync()
     let target = "\(root)/\(ObjectKey(content: digest).text)"
     try Folders.make(Folders.parent(of: target))
     guard link(file.path, target) == 0 || errno == EEXIST else {
