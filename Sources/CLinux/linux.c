@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
@@ -47,6 +48,10 @@ void linux_prefer_short_slices(void) {
   attributes.flags |= 1;        // SCHED_FLAG_RESET_ON_FORK: threads and processes that this one starts are as usual
   attributes.runtime = 100000;  // the shortest slice that the kernel gives, in nanoseconds
   syscall(SYS_sched_setattr, 0, &attributes, 0);
+}
+
+void linux_give_way(void) {
+  setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) + 10);
 }
 
 uint64_t linux_now_ns(void) {

@@ -1,68 +1,107 @@
 import Routing
 import Running
 import Serving
+import Synchronization
 import Telemetry
 import Tracing
 import Wire
 
-/// The text of `/metrics`: what is short is written when it is made, histograms part by part as they are sent.
-final class MetricsPage: BodyStream, @unchecked Sendable {
-  // @unchecked: made by one thread and then used by one loop.
+/// The text of `/metrics`, written by the observing thread while a loop sends it.
+final class MetricsPage: BodyStream {
   private let text: MetricsText
-  private let preamble = ByteBuffer(capacity: 64 * 1024)
-  private var sentCount = 0
-  private let series: [ServiceTimes]
-  private var stage = 0
-  private var next = 0
+  private let observer: Observer
+  private let router: Router
+  private let version: String
 
-  /// Keeps a loop for about 30 µs, half of which the kernel copies. Half as many bytes cost a long page a third more
-  /// time, twice as many save none.
-  private static let partBytes = 64 * 1024
+  /// Readings under way at most: a monitoring system is often run twice, and a person may look, too. A slow one delays
+  /// no other, and all together hold four times the few blocks of one.
+  static let limit = 4
   /// The lines of one histogram, unless names are very long.
   private static let histogramRoom = 4 * 1024
 
-  /// Gathers everything but the histograms' values. Not on a loop.
-  init(_ text: MetricsText, _ observer: Observer, _ router: Router, version: String) async {
+  /// - Returns: Nil while as many as may be are under way.
+  init?(_ text: MetricsText, _ observer: Observer, _ router: Router, version: String) {
     self.text = text
-    var models = ModelMetrics(text)
-    router.table.forEachVersion { models.add($0) }
-    if observer.book.refusedCount > 0 { models.series.append(observer.book.others) }
-    series = models.series
-    let runners = await router.observeRunners()
-    let writer = MetricsPreamble(text, preamble)
-    writer.host(version: version, HostProcess())
-    if let server = observer.server { writer.server(server) }
-    writer.runners(runners, models.loads)
-    models.write(to: preamble)
-    writer.series(observer.book)
-    if let exporter = observer.tracer.exporter { writer.traces(exporter) }
+    self.observer = observer
+    self.router = router
+    self.version = version
+    guard observer.pageCount.wrappingAdd(1, ordering: .relaxed).oldValue < Self.limit else { return nil }
   }
 
-  func next(into out: ByteBuffer) -> Bool {
-    if sentCount < preamble.count {
-      let count = min(Self.partBytes, preamble.count - sentCount)
-      out.append(preamble.base + sentCount, count)
-      sentCount += count
-      return true
-    }
-    let limit = out.count + Self.partBytes - Self.histogramRoom
-    while stage < ServiceTimes.Stage.allCases.count {
-      let family = Self.families[stage]
-      if next == 0 { text.begin(family, out) }
-      while next < series.count {
-        if out.count > limit { return true }
-        let times = series[next]
-        let kind = ServiceTimes.Stage.allCases[stage]
-        times.withCounts(kind) {
-          text.histogram(family, times.labelText, sumNs: times.sumNs(kind), out, $0, inDecades: kind.isInDecades)
-        }
-        next += 1
+  deinit { observer.pageCount.wrappingSubtract(1, ordering: .relaxed) }
+
+  func make(_ blocks: BodyBlocks) async {
+    await withTaskExecutorPreference(observer.threads) {
+      guard var block = await blocks.next() else { return }
+      var models = ModelMetrics(text)
+      // Requests' histograms first: they go out while the rest is gathered.
+      text.begin(Self.families[0], block.bytes)
+      var written = 0
+      let table = router.table
+      for place in 0..<table.placeCount {
+        for served in table.versions(at: place) { models.add(served) }
+        guard await write(.request, models.series[written...], blocks, &block) else { return }
+        written = models.series.count
       }
-      stage += 1
-      next = 0
+      if observer.book.refusedCount > 0 {
+        models.series.append(observer.book.others)
+        guard await write(.request, models.series[written...], blocks, &block) else { return }
+      }
+      guard await write(preamble(models), blocks, &block) else { return }
+      for stage in ServiceTimes.Stage.allCases.dropFirst() {
+        text.begin(Self.families[stage.rawValue], block.bytes)
+        guard await write(stage, models.series[...], blocks, &block) else { return }
+      }
+      text.end(block.bytes)
+      blocks.send(block, isLast: true)
     }
-    text.end(out)
-    return false
+  }
+
+  /// - Returns: False if the reader has left.
+  private func write(
+    _ stage: ServiceTimes.Stage, _ series: ArraySlice<ServiceTimes>, _ blocks: BodyBlocks, _ block: inout BodyBlock
+  ) async -> Bool {
+    let family = Self.families[stage.rawValue]
+    for times in series {
+      if block.bytes.count > BodyBlock.byteCount - Self.histogramRoom {
+        blocks.send(block)
+        guard let next = await blocks.next() else { return false }
+        block = next
+      }
+      times.withCounts(stage) {
+        text.histogram(
+          family, times.labelText, sumNs: times.sumNs(stage), block.bytes, $0, inDecades: stage.isInDecades)
+      }
+    }
+    return true
+  }
+
+  private func write(_ bytes: ByteBuffer, _ blocks: BodyBlocks, _ block: inout BodyBlock) async -> Bool {
+    var sent = 0
+    while sent < bytes.count {
+      if block.bytes.count > BodyBlock.byteCount - Self.histogramRoom {
+        blocks.send(block)
+        guard let next = await blocks.next() else { return false }
+        block = next
+      }
+      let count = min(BodyBlock.byteCount - block.bytes.count, bytes.count - sent)
+      block.bytes.append(bytes.base + sent, count)
+      sent += count
+    }
+    return true
+  }
+
+  /// All that is short.
+  private func preamble(_ models: ModelMetrics) async -> ByteBuffer {
+    let out = ByteBuffer(capacity: 64 * 1024)
+    let writer = MetricsPreamble(text, out)
+    writer.host(version: version, HostProcess())
+    if let server = observer.server { writer.server(server) }
+    writer.runners(await router.observeRunners(), models.loads)
+    models.write(to: out)
+    writer.series(observer.book)
+    if let exporter = observer.tracer.exporter { writer.traces(exporter) }
+    return out
   }
 
   /// In the order of `ServiceTimes.Stage`. A host that batches will have one more, of the wait for others.

@@ -25,7 +25,10 @@ package final class Observer: Sendable {
   let tracer: Tracer
   let slow: SlowRequests
   /// Gathers what `/metrics` shows: reading files and walking through thousands of models is nothing for a loop.
-  let threads = RunThreads(name: "observe", limit: 1)
+  let threads = RunThreads(name: "observe", limit: 1, isBackground: true)
+
+  /// Readings of `/metrics` under way.
+  let pageCount = Atomic<Int>(0)
 
   private struct WeakServer: Sendable { weak var server: HTTPServer? }
   private let attached = Mutex(WeakServer())

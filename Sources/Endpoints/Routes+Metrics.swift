@@ -7,14 +7,17 @@ import Wire
 
 /// `GET /metrics`.
 extension Routes {
-  func metrics(_ exchange: Exchange) async {
+  func metrics(_ exchange: Exchange) {
     guard observer.options.metrics else {
       exchange.refuse(HostError(.notFound, "metrics are off; start the host without --no-metrics"))
       return
     }
     let text = MetricsText(wantsOpenMetrics(exchange) ? .openMetrics : .prometheus)
-    let page = await withTaskExecutorPreference(observer.threads) {
-      await MetricsPage(text, observer, router, version: server.version)
+    guard let page = MetricsPage(text, observer, router, version: server.version) else {
+      // Not a wait: whoever asks has a limit of its own, and who reads slowly may hold a place for long.
+      exchange.refuse(
+        HostError(.overloaded, "\(MetricsPage.limit) readings of /metrics are under way; ask again when one has ended"))
+      return
     }
     exchange.setStatus(200, contentType: text.contentType)
     exchange.stream = page

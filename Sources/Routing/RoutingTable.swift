@@ -85,6 +85,10 @@ package final class RoutingTable: Sendable {
     for slot in slots { if let slot { for version in slot.model.versions { body(version) } } }
   }
 
+  /// For who goes through the table with pauses: how many places it has, and what one holds.
+  package var placeCount: Int { slots.count }
+  package func versions(at place: Int) -> [ServedVersion] { slots[place]?.model.versions ?? [] }
+
   /// FNV-1a, 64 bits.
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325

@@ -3,8 +3,8 @@ import Wire
 
 /// Histograms of the stages of requests for one model version on one runner and device, for one tenant. Any thread.
 ///
-/// A request adds to ten words by relaxed atomic additions, without a lock: some 60 ns where its cache lines are at
-/// hand, and up to twice as much while another event loop adds to the same ones.
+/// A request adds to ten words by relaxed atomic additions, without a lock: 27 ns where its cache lines are at hand
+/// (2 million in a row on one core); more while another event loop adds to the same ones.
 package final class ServiceTimes: @unchecked Sendable {
   // @unchecked: the cells are atomic; all else is immutable.
 

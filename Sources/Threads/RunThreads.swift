@@ -10,6 +10,7 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
   // @unchecked: all state is guarded by `lock`.
   private let name: String
   private let limit: Int
+  private let isBackground: Bool
   private var jobs: [UnownedJob] = []
   private var firstJob = 0
   private var threadCount = 0
@@ -23,8 +24,10 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
   /// - Parameters:
   ///   - name: Of the threads, for `top -H`; 15 bytes show.
   ///   - limit: Threads at most. With 1, jobs run one after the other and it may be an actor's executor.
-  package init(name: String, limit: Int) {
+  ///   - isBackground: Gives way to all other threads of the host.
+  package init(name: String, limit: Int, isBackground: Bool = false) {
     self.name = name
+    self.isBackground = isBackground
     self.limit = limit
     lock = .allocate(capacity: 1)
     calls = .allocate(capacity: 1)
@@ -73,6 +76,7 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
       { argument in
         let threads = Unmanaged<RunThreads>.fromOpaque(argument!).takeRetainedValue()
         linux_name_thread(threads.name)
+        if threads.isBackground { linux_give_way() }
         threads.work()
         return nil
       }, this.toOpaque())

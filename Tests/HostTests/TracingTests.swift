@@ -100,6 +100,15 @@ import Wire
     #expect(try host.sendNumbers().status == 200)
   }
 
+  @Test func `drops and counts what finds no room`() throws {
+    let collector = Collector(answers: false)
+    defer { collector.stop() }
+    let host = try hostWithEcho("--trace-endpoint", collector.url, "--trace-sample", "1")
+    // 4,096 wait at most while the collector is silent; it may have been sent two batches of 512 till then.
+    for _ in 0..<5200 { #expect(try host.sendNumbers().status == 200) }
+    #expect(try host.metric(#"stadion_traces_dropped_total{reason="queue_full"}"#) ?? 0 > 0)
+  }
+
   @Test func `ends in time though the collector never answers`() throws {
     let collector = Collector(answers: false)
     defer { collector.stop() }
