@@ -1,6 +1,6 @@
 # What people type; the work is done in scripts/.
 engines = $(notdir $(wildcard scripts/engines/*))
-.PHONY: run test test-setup build bench fmt check clean engines $(engines:%=engines/%)
+.PHONY: run test test-setup build docs bench fmt check clean engines $(engines:%=engines/%)
 
 swift_files = $$(git ls-files --cached --others --exclude-standard '*.swift')
 c_files = $$(git ls-files --cached --others --exclude-standard '*.c' '*.h' '*.cpp')
@@ -22,6 +22,10 @@ $(engines:%=engines/%): engines/%:
 build:
 	@scripts/setup
 	swift build -c release
+
+docs:  ## What is made from the code in docs/
+	swift build --product stadion
+	set -e; for page in errors configuration; do .build/debug/stadion reference $$page >docs/$$page.md; done
 
 bench: build  ## Latency, throughput and memory, beside references on the same machine
 	python3 Benchmarks/run.py

@@ -55,13 +55,14 @@ let package = Package(
     .target(name: "CConfinement", cSettings: cSettings),
     .target(name: "CImages", cSettings: cSettings),
     .target(name: "CRunning", cSettings: cSettings),
-    .target(name: "CStorage", cSettings: cSettings),
+    .target(name: "CCurl", cSettings: cSettings),
     .target(name: "CNumbers", cxxSettings: [.unsafeFlags(["-std=c++17", "-O2", "-Wall", "-Wextra"])]),
     .systemLibrary(name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"])]),
 
     // The house, from the values everybody shares to the command line.
     house("Wire", ["CNumbers"]),
-    house("Inference", ["CStadionRunner"]),
+    house("Inference", ["CStadionRunner", "Wire"]),
+    house("Configuration", ["Wire"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
@@ -71,13 +72,16 @@ let package = Package(
     house(
       "RunnerProcess",
       ["Running", "Confinement", "Manifests", "Inference", "Telemetry", "Wire", "CLinux", "CRunning"]),
-    house("Storage", ["CStorage", "CLinux", "Inference", "Wire"]),
+    house("Storage", ["CCurl", "CLinux", "Inference", "Wire"]),
+    house("Tracing", ["CCurl", "CLinux", "Inference", "Telemetry", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Wire"]),
-    house("Serving", ["CLinux", "CZlib", "Wire", "Telemetry"]),
+    house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
-      ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
+      [
+        "Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry", "Tracing",
+      ]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Benchmarking", ["StadionClient", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
@@ -85,7 +89,7 @@ let package = Package(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
-        "Telemetry", "Inference", "Wire", "CLinux", "Conformance", "Benchmarking",
+        "Telemetry", "Tracing", "Configuration", "Inference", "Wire", "CLinux", "Conformance", "Benchmarking",
       ],
       swiftSettings: swiftSettings),
 
@@ -100,9 +104,10 @@ let package = Package(
     runner("OpenVINORunner", ["RunnerKit", "CStadionRunner", "COpenVINO"], exclude: ["COpenVINO"]),
     .target(
       name: "CTensorFlow", path: "Plugins/TensorFlowRunner/CTensorFlow", publicHeadersPath: ".", cSettings: cSettings),
-    runner("TensorFlowRunner", ["RunnerKit", "CStadionRunner", "CTensorFlow"], exclude: ["CTensorFlow"]),
+    runner("TensorFlowRunner", ["RunnerKit", "CStadionRunner", "CLinux", "CTensorFlow"], exclude: ["CTensorFlow"]),
 
     tests("WireTests", ["Wire", "CNumbers"]),
+    tests("ConfigurationTests", ["Configuration", "Wire"]),
     tests("ManifestsTests", ["Manifests", "Inference", "Wire"]),
     runner("FaultyRunner", ["CStadionRunner"], path: "Tests/Fixtures/FaultyRunner"),
     // With the header it was made with: later hosts open it.
@@ -131,7 +136,7 @@ let package = Package(
     tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
-    tests("ServingTests", ["Serving", "Wire", "CLinux", "HTTPTestClient"]),
+    tests("ServingTests", ["Serving", "Inference", "Wire", "CLinux", "HTTPTestClient"]),
     tests(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),

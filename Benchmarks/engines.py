@@ -7,6 +7,7 @@ import shutil
 
 from host import Broken, Host, memory_mb
 from programs import ROOT, program
+from runners import copy_manifests
 
 ENGINES = ROOT / ".stadion" / "engines"
 BASIC_PITCH = ROOT / ".stadion" / "test-models" / "basic_pitch"
@@ -22,6 +23,7 @@ class Engine:
   model: pathlib.Path  # basic_pitch
   file_name: str  # in a model repository
   program: str
+  threads_option: str  # of the runner: threads for one run
 
   @property
   def is_there(self) -> bool:
@@ -30,13 +32,16 @@ class Engine:
 
 ALL = [
   Engine("onnxruntime", "org.stadion.onnxruntime", ENGINES / "onnxruntime" / "libonnxruntime.so.1.32.0",
-         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "ort_inprocess"),
+         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "ort_inprocess",
+         "intra_op_threads"),
   Engine("litert", "org.stadion.litert", ENGINES / "litert" / "libLiteRt.so",
-         BASIC_PITCH / "static.tflite", "model.tflite", "litert_inprocess"),
+         BASIC_PITCH / "static.tflite", "model.tflite", "litert_inprocess", "threads"),
   Engine("openvino", "org.stadion.openvino", ENGINES / "openvino" / "libopenvino_c.so.2641",
-         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "openvino_inprocess"),
+         ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "openvino_inprocess",
+         "threads"),
   Engine("tensorflow", "org.stadion.tensorflow", ENGINES / "tensorflow" / "libtensorflow_cc.so.2",
-         BASIC_PITCH / "saved_model", "saved_model", "tensorflow_inprocess"),
+         BASIC_PITCH / "saved_model", "saved_model", "tensorflow_inprocess",
+         "intra_op_threads"),
 ]
 
 
@@ -49,8 +54,11 @@ class EngineGroups:
         self.added_to(engine)
         self.left_behind_by(engine)
 
-  def engine_host(self, engine: Engine, core=None) -> Host:
-    """A host with one runner, in a process of its own, and two models: basic_pitch, and the same as `kept`."""
+  def engine_host(self, engine: Engine, core=None, threads=1) -> Host:
+    """A host with one runner, in a process of its own, and two models: basic_pitch, and the same as `kept`.
+
+    threads: of the engine for one run; from the manifest, as TensorFlow has them from nowhere else.
+    """
     folder = f"engine-{engine.name}"
     for name in ("basic_pitch", "kept"):
       version = self.folder / folder / name / "1"
@@ -58,18 +66,29 @@ class EngineGroups:
         version.mkdir(parents=True)
         copy = shutil.copytree if engine.model.is_dir() else shutil.copyfile
         copy(engine.model, version / engine.file_name)
-    return self.host("--runners", engine.runner, models=folder, isolation="process", core=core)
+    manifests = copy_manifests(self.manifests["process"], self.folder / f"runners-{threads}-threads", "process")
+    for path in manifests.iterdir():
+      manifest = json.loads(path.read_text())
+      if manifest["id"] == engine.runner:
+        manifest["options"][engine.threads_option] = str(threads)
+        path.write_text(json.dumps(manifest))
+    return self.host("--runners", engine.runner, models=folder, isolation="process", core=core, manifests=manifests)
 
   def added_to(self, engine: Engine):
-    """On one core the host's own work shows; free, what waking three threads on other cores costs comes to it."""
-    for place, core in (("one_core", 0), ("free", None)):
-      with self.engine_host(engine, core) as host:
+    """On one core the host's own work shows; free, what waking three threads on other cores costs comes to it; with two
+    threads of the engine, what host and client take from them on two cores."""
+    for place, core, threads in (("one_core", 0, 1), ("free", None, 1), ("two_threads", None, 2)):
+      with self.engine_host(engine, core, threads) as host:
         here = ["--library", engine.library, "--model", engine.model]
         there = ["--socket", host.socket, "--name", "basic_pitch"]
         pin = [] if core is None else ["--core", core]
-        result = program(engine.program, *here, *there, *pin, "--runs", 10 if self.options.quick else 60)
+        runs = ["--threads", threads, "--runs", 10 if self.options.quick else 60]
+        result = program(engine.program, *here, *there, *pin, *runs)
       name = f"engines.{engine.name}_{place}"
-      self.values |= {f"{name}_direct": result["in_process"]["p50_us"], name: result["host"]["p50_us"]}
+      direct, through = result["in_process"]["p50_us"], result["host"]["p50_us"]
+      sizes = ["--request", result["request_bytes"], "--response", result["response_bytes"]]
+      bare = self.floor("ping", core, *sizes)["p50_us"]
+      self.values |= {f"{name}_direct": direct, name: through, f"{name}_added": through - direct, f"{name}_ping": bare}
 
   def left_behind_by(self, engine: Engine):
     """Memory of a runner process that keeps another model, before basic_pitch is loaded and after it is unloaded."""

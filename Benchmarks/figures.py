@@ -67,10 +67,21 @@ FIGURES = [
   Figure("kills of one runner: p99 of the other", "chaos.other_p99", "µs", "chaos.undisturbed_p99", "ratio", 2),
   Figure("replacing under load: requests failed", "replace.failed", "", limit=0, worst=True),
 
+  Figure("metrics and traces of 1 %, one core: added [1,16] p50", "observe.on", "µs", "observe.off", "difference", 1),
+  Figure("/metrics of 1,000 models × 4 runners", "observe.scrape", "ms", "observe.scrape_ping",
+         limit=20),
+  Figure("the same once in 5 s: p99 of requests, to without", "observe.p99", "µs", "observe.p99_quiet", "ratio",
+         1.1),
+
   *(Figure(f"{engine}, one core: basic_pitch p50, to the engine directly", f"engines.{engine}_one_core", "µs",
            f"engines.{engine}_one_core_direct", "ratio", 1.02) for engine in ENGINES),
   *(Figure(f"{engine}, free: basic_pitch p50, to the engine directly", f"engines.{engine}_free", "µs",
            f"engines.{engine}_free_direct", "ratio", 1.02) for engine in ENGINES),
+  *(Figure(f"{engine}, two threads: basic_pitch p50, to the engine directly", f"engines.{engine}_two_threads", "µs",
+           f"engines.{engine}_two_threads_direct", "ratio", 1.02) for engine in ENGINES),
+  *(Figure(f"{engine}, two threads: added p50, to the same bytes between two processes",
+           f"engines.{engine}_two_threads_added", "µs", f"engines.{engine}_two_threads_ping", "ratio")
+    for engine in ENGINES),
   *(Figure(f"{engine}: memory of its process after unloading, to before loading", f"engines.{engine}_unloaded", "MiB",
            f"engines.{engine}_unloaded_before", "difference", None if engine == "tensorflow" else 5)
     for engine in ENGINES),
@@ -111,6 +122,10 @@ FIGURES = [
   Figure("kills at random: requests served all the same", "chaos.served", "%"),
   Figure("kills at random: longest wait for any answer", "chaos.longest", "ms", worst=True),
   Figure("kills at random: until both serve again", "chaos.back", "ms", worst=True),
+  Figure("metrics alone, one core: added [1,16] p50", "observe.metrics", "µs", "observe.off", "difference"),
+  Figure("/metrics of 1,000 models × 4 runners once in 5 s: p99.9 of requests, to without", "observe.p999", "µs",
+         "observe.p999_quiet", "ratio"),
+  Figure("/metrics of 1,000 models × 4 runners: size", "observe.scrape_mb", "MB"),
   Figure("replacing under load: replacements", "replace.count", ""),
   Figure("replacing under load: change to alone in place", "replace.takes", "ms"),
   Figure("replacing under load: p99", "replace.p99", "µs", "replace.undisturbed_p99", "ratio"),

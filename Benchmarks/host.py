@@ -47,9 +47,11 @@ class Host:
   /v2/health/ready, asked for every 0.2 ms.
   """
 
-  def __init__(self, stadion, socket, models, manifests, arguments=(), core=None, log=None):
+  def __init__(self, stadion, socket, models, manifests, arguments=(), core=None, log=None,
+               ready_seconds=READY_SECONDS):
     self.socket = str(socket)
     self.log = pathlib.Path(log)
+    self.ready_seconds = ready_seconds
     command = [str(stadion), "serve", "--socket", self.socket, "--models", str(models), "--manifests", str(manifests)]
     command += arguments
     pin = None if core is None else lambda: os.sched_setaffinity(0, {core})
@@ -75,8 +77,8 @@ class Host:
         pass  # not listening yet
       if self.process.poll() is not None:
         raise Broken(f"the host ended with code {self.process.returncode}:\n{self.last_words()}")
-      if time.monotonic() - begin > READY_SECONDS:
-        raise Broken(f"no 200 from {target} in {READY_SECONDS} s:\n{self.last_words()}")
+      if time.monotonic() - begin > self.ready_seconds:
+        raise Broken(f"no 200 from {target} in {self.ready_seconds} s:\n{self.last_words()}")
       time.sleep(0.0002)
 
   def last_words(self) -> str:

@@ -1,5 +1,5 @@
 // The same model in turns in a compiled model of this process and through the host; the difference is what the host
-// adds. Both have one thread and static shapes. Prints one JSON object.
+// adds. Both have static shapes. Prints one JSON object.
 #include "litert.h"
 #include "turns.h"
 
@@ -16,15 +16,17 @@ struct compiled {
 
 static const char usage[] =
     "usage: litert_inprocess --library libLiteRt.so --model FILE [--socket PATH --name MODEL] [--runs 50]\n"
-    "                        [--core N]\n";
+    "                        [--core N] [--threads 1]\n";
 
-static void *compile(void *environment, void *model) {
-  void *options, *threads, *compiled;
+static void *compile(void *environment, void *model, int threads) {
+  void *options, *xnnpack, *compiled;
+  char settings[32];
+  snprintf(settings, sizeof settings, "num_threads = %d\n", threads);
   LITERT(LiteRtCreateOptions, (void **), &options);
   LITERT(LiteRtSetOptionsHardwareAccelerators, (void *, int), options, LITERT_CPU);
-  LITERT(LiteRtCreateOpaqueOptions, (const char *, void *, void (*)(void *), void **), "xnnpack",
-         strdup("num_threads = 1\n"), free, &threads);
-  LITERT(LiteRtAddOpaqueOptions, (void *, void *), options, threads);
+  LITERT(LiteRtCreateOpaqueOptions, (const char *, void *, void (*)(void *), void **), "xnnpack", strdup(settings),
+         free, &xnnpack);
+  LITERT(LiteRtAddOpaqueOptions, (void *, void *), options, xnnpack);
   LITERT(LiteRtCreateCompiledModel, (void *, void *, void *, void **), environment, model, options, &compiled);
   return compiled;
 }
@@ -50,7 +52,7 @@ static struct litert_type type_of(void *tensor) {
 }
 
 // The first signature of the model, its one input full of uniform floats.
-static struct compiled open_model(const char *path) {
+static struct compiled open_model(const char *path, int threads) {
   struct compiled compiled = {0};
   const struct litert_option options[] = {{OPTION_ACCELERATORS, WHOLE_NUMBER, LITERT_CPU},
                                           {OPTION_LOG_SEVERITY, WHOLE_NUMBER, LOG_NOTHING}};
@@ -64,7 +66,7 @@ static struct compiled open_model(const char *path) {
   if (input_count != 1 || compiled.output_count > MAX_OUTPUTS)
     die("%s: %zu inputs, wanted 1; %zu outputs, at most %d", path, input_count, compiled.output_count, MAX_OUTPUTS);
   LITERT(LiteRtGetSignatureInputName, (void *, size_t, const char **), signature, 0, &compiled.input_name);
-  compiled.model = compile(environment, model);
+  compiled.model = compile(environment, model, threads);
   compiled.run = (int (*)(void *, size_t, size_t, void **, size_t, void **))litert_symbol("LiteRtRunCompiledModel");
 
   LITERT(LiteRtGetSignatureInputTensorByIndex, (void *, size_t, void **), signature, 0, &tensor);
@@ -95,7 +97,7 @@ static uint64_t run_here(void *context) {
 int main(int count, char **arguments) {
   struct turns turns = begin_turns(count, arguments, usage);
   litert_open(turns.library);
-  struct compiled compiled = open_model(turns.model);
+  struct compiled compiled = open_model(turns.model, turns.threads);
   take_turns(turns, "litert", compiled.input_name, compiled.shape, run_here, &compiled);
   return 0;
 }

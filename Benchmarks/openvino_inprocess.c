@@ -1,5 +1,5 @@
 // The same model in turns in this process, by OpenVINO's C interface, and through the host; the difference is what the
-// host adds. The settings are the runner's: f32, computed on the caller's thread. Prints one JSON object.
+// host adds. The settings are the runner's: f32, one thread is the caller's. Prints one JSON object.
 #include "openvino.h"
 #include "turns.h"
 
@@ -16,7 +16,7 @@ struct session {
 
 static const char usage[] =
     "usage: openvino_inprocess --library libopenvino_c.so --model FILE [--socket PATH --name MODEL] [--runs 50]\n"
-    "                          [--core N]\n";
+    "                          [--core N] [--threads 1]\n";
 
 // Makes the one input, uniform floats of the model's shape, and gives it to the request.
 static void make_input(struct session *session, void *model) {
@@ -48,13 +48,15 @@ static void make_input(struct session *session, void *model) {
   OV(ov_infer_request_set_input_tensor_by_index, (void *, size_t, void *), session->request, 0, tensor);
 }
 
-static struct session open_session(const char *path) {
+static struct session open_session(const char *path, int threads) {
   struct session session = {0};
   void *core, *model, *compiled;
-  static const struct ov_property settings[] = {
-      {"PERFORMANCE_HINT", "LATENCY"},     {"INFERENCE_PRECISION_HINT", "f32"},
-      {"EXECUTION_MODE_HINT", "ACCURACY"}, {"NUM_STREAMS", "0"},
-      {"INFERENCE_NUM_THREADS", "1"},      {"ENABLE_CPU_PINNING", "NO"},
+  char thread_count[16];
+  snprintf(thread_count, sizeof thread_count, "%d", threads);
+  const struct ov_property settings[] = {
+      {"PERFORMANCE_HINT", "LATENCY"},         {"INFERENCE_PRECISION_HINT", "f32"},
+      {"EXECUTION_MODE_HINT", "ACCURACY"},     {"NUM_STREAMS", threads > 1 ? "1" : "0"},
+      {"INFERENCE_NUM_THREADS", thread_count}, {"ENABLE_CPU_PINNING", "NO"},
   };
   OV(ov_core_create, (void **), &core);
   OV(ov_core_read_model, (void *, const char *, const char *, void **), core, path, NULL, &model);
@@ -77,7 +79,7 @@ static uint64_t run_here(void *context) {
 int main(int count, char **arguments) {
   struct turns turns = begin_turns(count, arguments, usage);
   const char *version = ov_open(turns.library);
-  struct session session = open_session(turns.model);
+  struct session session = open_session(turns.model, turns.threads);
   take_turns(turns, version, session.input_name, session.shape, run_here, &session);
   return 0;
 }

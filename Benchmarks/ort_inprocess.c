@@ -1,5 +1,5 @@
 // The same model in turns in a session of this process and through the host; the difference is what the host adds.
-// The session has one thread that does not spin, as the runner's has. Prints one JSON object.
+// The session's threads don't spin, nor do those of the runner's. Prints one JSON object.
 #include "onnxruntime.h"
 #include "turns.h"
 
@@ -15,7 +15,7 @@ struct session {
 
 static const char usage[] =
     "usage: ort_inprocess --library libonnxruntime.so --model FILE [--socket PATH --name MODEL] [--runs 50]\n"
-    "                     [--core N]\n";
+    "                     [--core N] [--threads 1]\n";
 
 // Makes the one input: uniform floats of the model's shape.
 static void make_input(struct session *session) {
@@ -42,13 +42,13 @@ static void make_input(struct session *session) {
       session->value_count * sizeof(float), dimensions, rank, FLOAT32, &session->input);
 }
 
-static struct session open_session(const char *model) {
+static struct session open_session(const char *model, int threads) {
   struct session session = {0};
   void *environment, *options, *allocator;
   size_t input_count;
   ORT(CREATE_ENV, (int, const char *, void **), LOG_ERRORS, "bench", &environment);
   ORT(CREATE_SESSION_OPTIONS, (void **), &options);
-  ORT(SET_INTRA_OP_THREADS, (void *, int), options, 1);
+  ORT(SET_INTRA_OP_THREADS, (void *, int), options, threads);
   ORT(SET_INTER_OP_THREADS, (void *, int), options, 1);
   ORT(ADD_SESSION_CONFIG, (void *, const char *, const char *), options, "session.intra_op.allow_spinning", "0");
   ORT(CREATE_SESSION, (void *, const char *, void *, void **), environment, model, options, &session.session);
@@ -81,7 +81,7 @@ static uint64_t run_here(void *context) {
 int main(int count, char **arguments) {
   struct turns turns = begin_turns(count, arguments, usage);
   const char *version = ort_open(turns.library);
-  struct session session = open_session(turns.model);
+  struct session session = open_session(turns.model, turns.threads);
   take_turns(turns, version, session.input_name, session.shape, run_here, &session);
   return 0;
 }

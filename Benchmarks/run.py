@@ -23,6 +23,7 @@ import time
 import figures
 from engines import EngineGroups
 from host import Broken, Host, descendants, memory_mb
+from observe import ObserveGroups
 from processes import ProcessGroups
 from programs import OUTPUT, ROOT, build, program
 from runners import copy_manifests
@@ -37,7 +38,7 @@ CASES = {  # name → how load sends it
 }
 
 
-class Bench(ProcessGroups, EngineGroups):
+class Bench(ProcessGroups, EngineGroups, ObserveGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):
@@ -190,7 +191,7 @@ class Bench(ProcessGroups, EngineGroups):
 
 
 GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
-          "engines"]
+          "engines", "observe"]
 
 
 def parse_options():

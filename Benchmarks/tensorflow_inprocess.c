@@ -13,7 +13,7 @@ struct session {
 
 static const char usage[] =
     "usage: tensorflow_inprocess --library libtensorflow_cc.so.2 --model FOLDER [--socket PATH --name MODEL]\n"
-    "                            [--runs 50] [--core N]\n";
+    "                            [--runs 50] [--core N] [--threads 1]\n";
 
 static void keep(void *data, size_t length, void *context) { (void)data, (void)length, (void)context; }
 
@@ -36,10 +36,12 @@ static void make_input(struct session *session) {
   session->input = find_output(session->graph, info->tensor);
 }
 
-static struct session open_session(const char *model) {
+static struct session open_session(const char *model, int threads) {
   struct session session = {0};
-  // ConfigProto: one thread within an operation, one per core for operations, what was saved for a GPU runs here.
-  const uint8_t config[] = {0x10, 1, 0x28, (uint8_t)(sysconf(_SC_NPROCESSORS_ONLN) & 0x7F), 0x38, 1};
+  cpu_set_t cores;
+  if (sched_getaffinity(0, sizeof cores, &cores) != 0) die("sched_getaffinity: %s", strerror(errno));
+  // ConfigProto: threads within an operation, one per usable core for operations, what was saved for a GPU runs here.
+  const uint8_t config[] = {0x10, (uint8_t)threads, 0x28, (uint8_t)(CPU_COUNT(&cores) & 0x7F), 0x38, 1};
   const char *const tags[] = {"serve"};
   void *options = TF_NewSessionOptions();
   struct tf_buffer *meta = TF_NewBuffer();
@@ -73,7 +75,7 @@ static uint64_t run_here(void *context) {
 int main(int count, char **arguments) {
   struct turns turns = begin_turns(count, arguments, usage);
   const char *version = tf_open(turns.library);
-  struct session session = open_session(turns.model);
+  struct session session = open_session(turns.model, turns.threads);
   take_turns(turns, version, session.signature.inputs[0].key, session.shape, run_here, &session);
   return 0;
 }

@@ -11,14 +11,15 @@ struct turns {
   const char *library, *model;
   const char *socket_path, *name;  // of the host and its model; NULL = only directly
   int runs, core;
+  int threads;  // of the engine, for one run
 };
 
 // Reads the arguments and takes the core. Ends the program with `usage` for wrong ones.
 static inline struct turns begin_turns(int count, char **arguments, const char *usage) {
-  struct turns turns = {.runs = 50, .core = -1};
-  static const struct option options[] = {
-      {"library", 1, 0, 'l'}, {"model", 1, 0, 'm'}, {"socket", 1, 0, 's'}, {"name", 1, 0, 'n'},
-      {"runs", 1, 0, 'r'},    {"core", 1, 0, 'p'},  {0, 0, 0, 0}};
+  struct turns turns = {.runs = 50, .core = -1, .threads = 1};
+  static const struct option options[] = {{"library", 1, 0, 'l'}, {"model", 1, 0, 'm'}, {"socket", 1, 0, 's'},
+                                          {"name", 1, 0, 'n'},    {"runs", 1, 0, 'r'},  {"core", 1, 0, 'p'},
+                                          {"threads", 1, 0, 't'}, {0, 0, 0, 0}};
   for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
       case 'l': turns.library = optarg; break;
       case 'm': turns.model = optarg; break;
@@ -26,10 +27,11 @@ static inline struct turns begin_turns(int count, char **arguments, const char *
       case 'n': turns.name = optarg; break;
       case 'r': turns.runs = atoi(optarg); break;
       case 'p': turns.core = atoi(optarg); break;
+      case 't': turns.threads = atoi(optarg); break;
       default: die("%s", usage);
     }
   bool is_whole = turns.library != NULL && turns.model != NULL && (turns.socket_path == NULL) == (turns.name == NULL);
-  if (!is_whole || turns.runs < 1) die("%s", usage);
+  if (!is_whole || turns.runs < 1 || turns.threads < 1 || turns.threads > 64) die("%s", usage);
   pin_to_core(turns.core);
   return turns;
 }

@@ -53,9 +53,8 @@ final class LiteRTModel: Model {
   }
 
   func run(_ request: Request) throws(RunnerError) {
-    try check(request)
-    let wanted = request.wantedOutputs
-    guard wanted.map({ !$0.isEmpty }) ?? true else { return }
+    let wanted = try check(request)
+    guard wanted.count > 0 else { return }
     let model = try compiled.claim(request.ticket)
     defer { compiled.release(model) }
     try bindInputs(request, model)
@@ -63,45 +62,23 @@ final class LiteRTModel: Model {
     guard !request.ticket.isCancelled else { throw request.ticket.interruption }
     try model.run(request.ticket)
     try checkOutputs(model)
-    for place in 0..<(wanted?.count ?? signature.outputs.count) {
-      try emit(request, model, wanted.map { Int($0[place]) } ?? place)
-    }
+    for place in 0..<wanted.count { try emit(request, model, wanted[place]) }
   }
 
   /// Everything that needs no compiled model: LiteRT itself checks nothing.
-  private func check(_ request: Request) throws(RunnerError) {
-    for (index, tensor) in signature.inputs.enumerated() {
-      guard let input = request.input(named: tensor.name, hint: index) else {
-        throw RunnerError(.invalidArgument, "input \(String(cString: tensor.name)) is missing")
-      }
-      try tensor.check(input)
+  ///
+  /// - Returns: The outputs that are wanted.
+  private func check(_ request: Request) throws(RunnerError) -> ChosenOutputs {
+    try request.forEachInput(of: signature.inputs) { (_, tensor, input) throws(RunnerError) in try tensor.check(input) }
+    let wanted = try request.chosenOutputs(of: signature.outputs.count)
+    for place in 0..<wanted.count where (0..<place).contains(where: { wanted[$0] == wanted[place] }) {
+      throw RunnerError(.invalidArgument, "output \(wanted[place]) is wanted twice")
     }
-    if request.inputCount > signature.inputs.count {
-      for index in 0..<request.inputCount {
-        let name = request.input(index).name
-        guard !signature.inputs.contains(where: { strcmp($0.name, name) == 0 }) else { continue }
-        throw RunnerError(.invalidArgument, "the model has no input \(String(cString: name))")
-      }
-      throw RunnerError(.invalidArgument, "an input was given twice")
-    }
-    guard let wanted = request.wantedOutputs else { return }
-    guard wanted.count <= signature.outputs.count else {
-      throw RunnerError(
-        .invalidArgument, "\(wanted.count) outputs are wanted, the model has \(signature.outputs.count)")
-    }
-    for (place, index) in wanted.enumerated() {
-      guard index < signature.outputs.count else {
-        throw RunnerError(.invalidArgument, "output \(index) is wanted, the model has \(signature.outputs.count)")
-      }
-      guard !wanted[..<place].contains(index) else {
-        throw RunnerError(.invalidArgument, "output \(index) is wanted twice")
-      }
-    }
+    return wanted
   }
 
   private func bindInputs(_ request: Request, _ model: CompiledModel) throws(RunnerError) {
-    for (index, tensor) in signature.inputs.enumerated() {
-      guard let input = request.input(named: tensor.name, hint: index) else { continue }
+    try request.forEachInput(of: signature.inputs) { (index, tensor, input) throws(RunnerError) in
       if tensor.isDynamic { try model.setShape(tensor, input.shape) }
       try model.bindInput(index, UnsafeMutableRawBufferPointer(mutating: input.bytes))
     }

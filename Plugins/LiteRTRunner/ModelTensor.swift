@@ -2,7 +2,7 @@ import Glibc
 import RunnerKit
 
 /// An input or output of a signature, with what a run needs to know of it.
-struct ModelTensor {
+struct ModelTensor: NamedTensor {
   /// Lives as long as the model, which frees it.
   let name: Text
   /// Which of LiteRT's tensors it is: an output may be an input, or another output, under a second name.

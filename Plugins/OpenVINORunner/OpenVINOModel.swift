@@ -17,6 +17,9 @@ final class OpenVINOModel: InterruptibleModel {
   /// Nil for a model without open dimensions, and where the manifest wants no checks: `declared` holds then.
   private let plans: ShapePlans?
   private let declared: ShapePlan
+  /// For each output the input that it is, under one name. The engine takes one for the other: what is bound to the
+  /// output would be read as the input.
+  private let passedOn: [Int?]
   /// Runs are computed on the caller's thread.
   private let runsOnCaller: Bool
 
@@ -37,6 +40,7 @@ final class OpenVINOModel: InterruptibleModel {
     engine.modelCame()
     inputTensors = source.inputs
     outputTensors = source.outputs
+    passedOn = source.outputs.map { output in source.inputs.firstIndex { strcmp($0.name, output.name) == 0 } }
     metadata = source.metadata
     slots = RunSlots(keepsSlots: !source.keepsState)
     runsOnCaller = settings.runsOnCaller(device, coreCount: engine.coreCount)
@@ -75,7 +79,7 @@ final class OpenVINOModel: InterruptibleModel {
     }
     defer { slots.release(slot) }
     try bindInputs(request, slot)
-    let wanted = try Wanted(request, outputCount: outputTensors.count)
+    let wanted = try request.chosenOutputs(of: outputTensors.count)
     guard wanted.count > 0 else { return }
     let plan = try plan(slot)
     for place in 0..<wanted.count { try bindOutput(request, slot, plan, wanted[place]) }
@@ -86,23 +90,13 @@ final class OpenVINOModel: InterruptibleModel {
   }
 
   private func bindInputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
-    for (index, tensor) in inputTensors.enumerated() {
-      guard let input = request.input(named: tensor.name, hint: index) else {
-        throw RunnerError(.invalidArgument, "input \(String(cString: tensor.name)) is missing")
-      }
+    try request.forEachInput(of: inputTensors) { (index, tensor, input) throws(RunnerError) in
       try tensor.check(input)
       for (place, size) in input.shape.enumerated() { slot.dimensions[starts[index] + place] = size }
       let value = try engine.tensor(tensor.nativeType, input.shape, input.bytes)
       defer { engine.api.tensor_free(value) }  // the request holds it, too
       try engine.api.check(engine.api.infer_request_set_input_tensor_by_index(slot.request, index, value))
     }
-    guard request.inputCount > inputTensors.count else { return }
-    for index in 0..<request.inputCount {
-      let name = request.input(index).name
-      guard !inputTensors.contains(where: { strcmp($0.name, name) == 0 }) else { continue }
-      throw RunnerError(.invalidArgument, "the model has no input \(String(cString: name))")
-    }
-    throw RunnerError(.invalidArgument, "an input was given twice")
   }
 
   /// The shapes of the outputs of this run, as far as they are known.
@@ -120,7 +114,7 @@ final class OpenVINOModel: InterruptibleModel {
     _ request: Request, _ slot: RunSlot, _ plan: ShapePlan, _ index: Int
   ) throws(RunnerError) {
     let tensor = outputTensors[index]
-    guard let shape = plan.outputs[index] else { return }
+    guard passedOn[index] == nil, let shape = plan.outputs[index] else { return }
     try shape.withUnsafeBufferPointer { (shape) throws(RunnerError) in
       guard let byteCount = tensorByteCount(shape, elementByteCount: tensor.elementByteCount), byteCount > 0 else {
         return
@@ -153,6 +147,9 @@ final class OpenVINOModel: InterruptibleModel {
 
   private func emit(_ request: Request, _ slot: RunSlot, _ plan: ShapePlan, _ index: Int) throws(RunnerError) {
     let tensor = outputTensors[index]
+    if let place = passedOn[index], let input = request.input(named: tensor.name, hint: place) {
+      return try request.emit(tensor.name, tensor.type, input.shape, data: input.bytes)
+    }
     guard let shape = plan.outputs[index], let value = slot.bound[index], let buffer = slot.buffers[index].take() else {
       return try engine.emitCopy(tensor, slot.own[index], request)
     }
@@ -169,23 +166,4 @@ final class OpenVINOModel: InterruptibleModel {
       try request.emit(tensor.name, tensor.type, shape, buffer: buffer, byteCount: byteCount)
     }
   }
-}
-
-/// Which outputs a request wants: a view, checked.
-private struct Wanted {
-  let count: Int
-  private let indexes: UnsafeBufferPointer<UInt32>?
-
-  init(_ request: Request, outputCount: Int) throws(RunnerError) {
-    indexes = request.wantedOutputs
-    count = indexes?.count ?? outputCount
-    guard count <= outputCount else {
-      throw RunnerError(.invalidArgument, "\(count) outputs are wanted, the model has \(outputCount)")
-    }
-    if let stranger = indexes?.first(where: { $0 >= outputCount }) {
-      throw RunnerError(.invalidArgument, "output \(stranger) is wanted, the model has \(outputCount)")
-    }
-  }
-
-  subscript(place: Int) -> Int { indexes.map { Int($0[place]) } ?? place }
 }

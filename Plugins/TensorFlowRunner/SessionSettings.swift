@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 import RunnerKit
 
@@ -7,8 +8,9 @@ struct ThreadCounts: Equatable, Sendable, CustomStringConvertible {
 
   /// Within one operation. One by default: the host's parallelism is in its concurrent runs.
   var intraOp = 1
-  /// For operations of all runs together. One per core by default, as concurrent runs share them.
-  var interOp = Self.cores
+  /// For operations of all runs together. One for each core that this process may use by default, as concurrent runs
+  /// share them: more only take it from each other.
+  var interOp = min(Int(linux_cpu_count()), Self.cores)
 
   private static let cores = max(1, min(sysconf(Int32(_SC_NPROCESSORS_ONLN)), 1024))
 

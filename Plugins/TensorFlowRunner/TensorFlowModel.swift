@@ -95,34 +95,17 @@ final class TensorFlowModel: Model {
   }
 
   private func bindInputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
-    for (index, tensor) in inputTensors.enumerated() {
-      guard let input = request.input(named: tensor.name, hint: index) else {
-        throw RunnerError(.invalidArgument, "input \(String(cString: tensor.name)) is missing")
-      }
+    try request.forEachInput(of: inputTensors) { (index, tensor, input) throws(RunnerError) in
       try tensor.check(input)
       slot.inputs[index] = try engine.makeTensor(tensor, input, lentBy: copiesInputs ? nil : slot)
     }
-    guard request.inputCount > inputTensors.count else { return }
-    for index in 0..<request.inputCount {
-      let name = request.input(index).name
-      guard !inputTensors.contains(where: { strcmp($0.name, name) == 0 }) else { continue }
-      throw RunnerError(.invalidArgument, "the model has no input \(String(cString: name))")
-    }
-    throw RunnerError(.invalidArgument, "an input was given twice")
   }
 
   private func chooseOutputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
-    let wanted = request.wantedOutputs
-    slot.wantedCount = wanted?.count ?? outputTensors.count
-    guard slot.wantedCount <= outputTensors.count else {
-      throw RunnerError(
-        .invalidArgument, "\(slot.wantedCount) outputs are wanted, the model has \(outputTensors.count)")
-    }
-    for place in 0..<slot.wantedCount {
-      let index = wanted.map { Int($0[place]) } ?? place
-      guard index < outputTensors.count else {
-        throw RunnerError(.invalidArgument, "output \(index) is wanted, the model has \(outputTensors.count)")
-      }
+    let wanted = try request.chosenOutputs(of: outputTensors.count)
+    slot.wantedCount = wanted.count
+    for place in 0..<wanted.count {
+      let index = wanted[place]
       slot.wanted[place] = index
       slot.wantedPlaces[place] = outputTensors[index].place
     }

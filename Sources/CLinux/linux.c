@@ -64,6 +64,8 @@ bool linux_executable_path(char *out, size_t capacity) {
   return true;
 }
 
+char **linux_environment(void) { return environ; }
+
 int linux_memory_file(const char *name, uint64_t byte_count) {
   int file = memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (file < 0) return -1;

@@ -2,6 +2,7 @@ import Inference
 package import Routing
 import Running
 package import Serving
+import Synchronization
 import Telemetry
 import Wire
 
@@ -10,18 +11,30 @@ package final class HostHandler: HTTPHandler {
   private let infer: InferEndpoint
   private let routes: Routes
   private let router: Router
+  private let outputLimit: OutputLimit
+  private let observer: Observer
 
   /// - Parameters:
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
+  ///   - observer: What is told of requests.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
-    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30,
+    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30, observer: Observer = Observer(),
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
-    infer = InferEndpoint(router, outputByteLimit: outputByteLimit)
-    routes = Routes(router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining)
+    self.observer = observer
+    outputLimit = OutputLimit(bytes: outputByteLimit)
+    infer = InferEndpoint(router, outputLimit, observer)
+    routes = Routes(
+      router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining, observer: observer)
+  }
+
+  /// Largest sum of one answer's outputs; from the next request on.
+  package var outputByteLimit: Int {
+    get { outputLimit.bytes.load(ordering: .relaxed) }
+    set { outputLimit.bytes.store(newValue, ordering: .relaxed) }
   }
 
   package func respond(to exchange: Exchange) async {
@@ -29,10 +42,11 @@ package final class HostHandler: HTTPHandler {
       if let path = ModelPath(exchange.head.pathBytes), path.asks(for: "infer") {
         try await respondToInfer(exchange, path)
       } else {
-        try await routes.respond(to: exchange)
+        try await respondToRest(exchange)
       }
     } catch {
       answer(error, on: exchange)
+      observer.failed(exchange, error)
     }
   }
 
@@ -43,8 +57,7 @@ package final class HostHandler: HTTPHandler {
     }
     guard !path.hasHugeVersion else { throw HostError(.invalidRequest, "the model version doesn't fit 64 bits") }
     guard exchange.head.hasBodyFraming else {
-      exchange.refuse(411, "an inference request needs Content-Length or Transfer-Encoding: chunked")
-      return
+      throw HostError(.lengthRequired, "an inference request needs Content-Length or Transfer-Encoding: chunked")
     }
     guard !path.name.contains(UInt8(ascii: "%")) else {
       let decoded = ByteBuffer(capacity: path.name.count)
@@ -56,20 +69,34 @@ package final class HostHandler: HTTPHandler {
     try await infer.respond(to: exchange, path.name, path.version)
   }
 
+  private func respondToRest(_ exchange: Exchange) async throws(HostError) {
+    // In a result: `withValue` forgets the error's type.
+    let result = await Log.$requestID.withValue(exchange.requestID) { () async -> Result<Void, HostError> in
+      do throws(HostError) {
+        return .success(try await routes.respond(to: exchange))
+      } catch {
+        return .failure(error)
+      }
+    }
+    try result.get()
+  }
+
   private func answer(_ error: HostError, on exchange: Exchange) {
-    exchange.refuse(error.code.httpStatus, error.description)
-    if error.code == .overloaded { exchange.addHeader("Retry-After", 1) }
+    exchange.refuse(error)
     switch error.code {
-    case .runnerFailed, .internalError, .incompatibleRunner:
+    case .runnerFailed, .internalError, .incompatibleRunner, .storageCorrupt:
       Log.warning(
-        "a request failed", ("code", error.code.rawValue), ("reason", error.description),
+        "a request failed", ("requestId", exchange.requestID), ("code", error.code.rawValue),
+        ("reason", error.description),
         ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)))
     default: break
     }
   }
 
   package func didSend(_ exchange: Exchange) {
-    if let scratch = exchange.scratch { unsafeDowncast(scratch, to: InferScratch.self).end() }
+    guard let scratch = exchange.scratch.map({ unsafeDowncast($0, to: InferScratch.self) }) else { return }
+    observer.sent(scratch)
+    scratch.end()
   }
 
   package func alignedOffset(for head: HTTPHead) -> Int {

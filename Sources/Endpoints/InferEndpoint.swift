@@ -3,17 +3,26 @@ import Inference
 import Routing
 import Running
 import Serving
+import Synchronization
 import Telemetry
+
+/// Largest sum of one answer's outputs; may change at any time.
+final class OutputLimit: Sendable {
+  let bytes: Atomic<Int>
+
+  init(bytes: Int) { self.bytes = Atomic(bytes) }
+}
 
 /// `POST /v2/models/<m>[/versions/<v>]/infer`: the hot path.
 struct InferEndpoint: Sendable {
   private let router: Router
-  /// Largest sum of one answer's outputs, in bytes.
-  private let outputByteLimit: Int
+  private let outputLimit: OutputLimit
+  private let observer: Observer
 
-  init(_ router: Router, outputByteLimit: Int = 1 << 30) {
+  init(_ router: Router, _ outputLimit: OutputLimit, _ observer: Observer = Observer()) {
     self.router = router
-    self.outputByteLimit = outputByteLimit
+    self.outputLimit = outputLimit
+    self.observer = observer
   }
 
   /// - Parameter name: The model's name, decoded.
@@ -46,9 +55,15 @@ struct InferEndpoint: Sendable {
         continue
       }
       let ran = linux_now_ns()
-      try InferResponseWriter(served, scratch, exchange).write()
+      do throws(HostError) {
+        try InferResponseWriter(served, scratch, exchange).write()
+      } catch {
+        served.statistics.addFailedRun(linux_now_ns() - began)
+        throw error
+      }
       let ended = linux_now_ns()
-      served.statistics.add(
+      observer.answered(
+        exchange, by: model, served,
         ModelStatistics.Answer(
           startNs: began, inputNs: parsed - began, queueNs: times.queueNs, runNs: times.runNs, outputNs: ended - ran,
           endNs: ended))
@@ -58,9 +73,14 @@ struct InferEndpoint: Sendable {
 
   @inline(__always)
   private func scratch(of exchange: Exchange) -> InferScratch {
-    if let known = exchange.scratch { return unsafeDowncast(known, to: InferScratch.self) }
+    let bytes = outputLimit.bytes.load(ordering: .relaxed)
+    if let known = exchange.scratch {
+      let scratch = unsafeDowncast(known, to: InferScratch.self)
+      scratch.run.outputByteLimit = bytes
+      return scratch
+    }
     let fresh = InferScratch()
-    fresh.run.outputByteLimit = outputByteLimit
+    fresh.run.outputByteLimit = bytes
     exchange.scratch = fresh
     return fresh
   }

@@ -1,5 +1,6 @@
 import Inference
 import Running
+import Tracing
 import Wire
 
 /// What answering an infer request needs, kept with its exchange from one request to the next.
@@ -28,6 +29,9 @@ final class InferScratch {
   var timeoutMicros: UInt64 = 0
   /// The device that the request asks for.
   var device: String?
+  /// What is told of the request once its answer is sent; nil unless it is traced or might be slow.
+  var trace: RequestTrace?
+  var traceNumbers = TraceNumbers()
 
   func begin(outputCount: Int) {
     if wishes.count != outputCount {

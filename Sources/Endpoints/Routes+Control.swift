@@ -12,10 +12,15 @@ extension Routes {
     switch (path.first, path.count) {
     case ("runners", 1):
       if Self.allow(.get, method, exchange) { await runners(exchange) }
+    case ("runners", 2):
+      guard Self.allow(.get, method, exchange) else { return }
+      Self.answer(exchange, runner(try await router.runnerReport(path[1])))
     case ("runners", 3) where path[2] == "restart":
       guard Self.allow(.post, method, exchange) else { return }
       try await router.restartRunner(path[1])
       Self.answer(exchange, ["id": .string(path[1]), "state": "ready"])
+    case ("statistics", 1):
+      if Self.allow(.get, method, exchange) { await observations(exchange) }
     case ("models", 1):
       guard Self.allow(.get, method, exchange) else { return }
       Self.answer(exchange, ["models": .array(await router.reports().map { model($0) })])
@@ -28,10 +33,10 @@ extension Routes {
 
   // MARK: Runners
 
-  /// Those in use, and those that could be installed; with `?all=1` the refused and filtered ones, too.
+  /// Those that may serve, and those that could be installed; with `?all=1` the refused and filtered ones, too.
   private func runners(_ exchange: Exchange) async {
     let all = Self.hasFlag(exchange, "all")
-    let reports = await router.openedRunners()
+    let reports = await router.runnerReports()
     var rows = reports.filter { all || $0.state != "refused" }.map { runner($0) }
     rows += router.manifests.skipped.filter { all || $0.isOffered }.map { skipped in
       [
@@ -56,6 +61,7 @@ extension Routes {
       .init("state", .string(report.state)),
     ]
     if let reason = report.reason { members.append(.init("reason", .string(reason))) }
+    if let facts = report.facts { members.append(.init("score", .integer(facts.score))) }
     if let process = report.processID { members.append(.init("processID", .integer(process))) }
     if manifest.isolation == .process { members.append(.init("crashes", .integer(report.crashes))) }
     let devices: [JSONValue] =
@@ -67,7 +73,7 @@ extension Routes {
       } ?? manifest.devices.map { ["kind": .string($0.kind.name)] }
     members += [
       .init("isolation", .string(manifest.isolation.rawValue)), .init("priority", .integer(manifest.priority)),
-      .init("score", .integer(report.facts?.score ?? 0)), .init("devices", .array(devices)),
+      .init("devices", .array(devices)),
       .init("formats", .array(manifest.models.formats.map { .string($0) })),
       .init("elementTypes", .array(manifest.models.elementTypes.map(\.manifestName).sorted().map { .string($0) })),
       .init("dynamicShapes", .bool(manifest.models.dynamicShapes)), .init("streams", .bool(manifest.models.streams)),

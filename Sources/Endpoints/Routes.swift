@@ -14,6 +14,7 @@ struct Routes: Sendable {
   let router: Router
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool
+  let observer: Observer
 
   /// A control request's body beyond this is refused.
   static let controlBodyLimit = 1 << 20
@@ -23,6 +24,8 @@ struct Routes: Sendable {
     let method = exchange.head.method == .head ? HTTPMethod.get : exchange.head.method
     switch segments.first {
     case "v2": try await respondV2(exchange, method, Array(segments.dropFirst()))
+    case "metrics" where segments.count == 1:
+      if Self.allow(.get, method, exchange) { await metrics(exchange) }
     case "v1": try await respondV1(exchange, method, Array(segments.dropFirst()))
     default: Self.refuseUnknown(exchange)
     }
@@ -42,6 +45,10 @@ struct Routes: Sendable {
       }
     case ("models", 2) where path[1] == "stats":
       if Self.allow(.get, method, exchange) { Self.answer(exchange, statistics(of: allServed())) }
+    case ("logging", 1): try logging(exchange, method)
+    case ("trace", 2) where path[1] == "setting": try traceSetting(exchange, method, of: nil)
+    case ("models", 4) where path[2] == "trace" && path[3] == "setting":
+      try traceSetting(exchange, method, of: path[1])
     case ("models", 2...): try respondModel(exchange, method, Array(path.dropFirst()))
     case ("repository", 2) where path[1] == "index":
       if Self.allow(.post, method, exchange) { try await index(exchange) }
@@ -128,7 +135,7 @@ struct Routes: Sendable {
     guard !exchange.body.isEmpty else { return nil }
     guard exchange.body.count <= controlBodyLimit else {
       throw HostError(
-        .invalidRequest, "the body has \(exchange.body.count) bytes, a control request at most \(controlBodyLimit)")
+        .payloadTooLarge, "the body has \(exchange.body.count) bytes, a control request at most \(controlBodyLimit)")
     }
     do throws(JSONError) {
       return try JSONValue(parsing: exchange.body)
@@ -146,10 +153,10 @@ struct Routes: Sendable {
 
   static func answer(_ exchange: Exchange, _ value: JSONValue) { value.write(to: exchange.out) }
 
-  static func refuseUnknown(_ exchange: Exchange) { exchange.refuse(404, "Not Found") }
+  static func refuseUnknown(_ exchange: Exchange) { exchange.refuse(HostError(.notFound, "Not Found")) }
 
   static func refuseMethod(_ exchange: Exchange, allowed: StaticString) {
-    exchange.refuse(405, "Method Not Allowed")
+    exchange.refuse(HostError(.methodNotAllowed, "Method Not Allowed"))
     exchange.addHeader("Allow", allowed)
   }
 

@@ -45,6 +45,8 @@ package struct ManifestSearch: Sendable {
 
   /// What `--manifests` gives: files and folders, each perhaps several joined by ':'. Nil if it isn't given.
   package var explicitPaths: [String]?
+  /// Who named them, for messages.
+  package var explicitOrigin = "--manifests"
   /// Of `environmentNames`, what is set.
   package var environment: [String: String]
   /// True if `environment` isn't to be trusted: see `ProcessPrivileges`.
@@ -104,7 +106,7 @@ package struct ManifestSearch: Sendable {
 
   /// Files and folders in the order of the search.
   var places: [Place] {
-    if let explicitPaths { return explicitPaths.flatMap { Self.places($0, "--manifests") } }
+    if let explicitPaths { return explicitPaths.flatMap { Self.places($0, explicitOrigin) } }
     let environment = isPrivileged ? [:] : environment.filter { !$0.value.isEmpty }
     if let only = environment["STADION_MANIFESTS"] { return Self.places(only, "STADION_MANIFESTS") }
     // XDG: a relative path is to be ignored.

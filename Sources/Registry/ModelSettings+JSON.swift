@@ -54,6 +54,15 @@ extension ModelSettings {
       fields.complain("deviceRequired", "is true, and no devices are named", suggestion: "add \"devices\": [\"gpu\"]")
     }
     options = fields.textMap("options") ?? [:]
+    let runnerOptions = fields.object("runnerOptions") { ids in
+      var options: [String: [String: String]] = [:]
+      for id in ids.keys { options[id] = ids.textMap(id) }
+      return options
+    }
+    self.runnerOptions = runnerOptions ?? [:]
+    for id in self.runnerOptions.keys.sorted() where !runners.isEmpty && !runners.contains(id) {
+      fields.complain("runnerOptions.\(id)", "is for a runner that \"runners\" leaves out")
+    }
     if let choices = fields.object("versions", Self.versions) {
       if choices.count == 1 {
         versions = choices[0]

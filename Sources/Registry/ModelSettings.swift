@@ -22,8 +22,10 @@ package struct ModelSettings: Sendable, Equatable {
   package var devices: [DeviceKind] = []
   /// True if only `devices` will do.
   package var deviceRequired = false
-  /// Given to the runner's `load`.
+  /// Given to the `load` of every runner.
   package var options: [String: String] = [:]
+  /// Runner id → what it alone is given besides, or in place of an option of the same name.
+  package var runnerOptions: [String: [String: String]] = [:]
   package var versions = Versions.latest(1)
   /// 1...4096; nil leaves it to the runner.
   package var maxConcurrentRuns: Int?
@@ -37,4 +39,9 @@ package struct ModelSettings: Sendable, Equatable {
   package var inputs: [String: JSONValue] = [:]
 
   package init() {}
+
+  /// What that runner's `load` is given.
+  package func options(forRunner id: String) -> [String: String] {
+    options.merging(runnerOptions[id] ?? [:]) { _, own in own }
+  }
 }

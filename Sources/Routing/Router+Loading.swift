@@ -13,13 +13,32 @@ extension Router {
     guard let root = options.modelRoot else { return }
     let scan = ModelFolder.scan(root: root)
     for problem in scan.problems where problem != "" { Log.debug("skipped in the model folder", ("problem", problem)) }
-    let names = Set(models.keys).union(scan.models.map(\.name)).sorted()
+    let names = Set(models.keys).union(scan.models.map(\.name))
+    await reconcileFirmly(names, retriesFailures: retriesFailures)
+    await reconcileSuspects(names, retriesFailures: retriesFailures)
+  }
+
+  /// Brings models to what their folders say, but for versions whose load has ended a process.
+  func reconcileFirmly(_ names: some Sequence<String>, retriesFailures: Bool = false) async {
     // Beside each other: a model that takes long to load, or whose last run never ends, holds up no other.
     await withTaskGroup(of: Void.self) { group in
-      for name in names {
+      for name in names.sorted() {
         group.addTask {
-          await self.serially(name) { await self.reconcile(name, retriesFailures: retriesFailures) }
+          await self.serially(name) {
+            await self.reconcile(name, retriesFailures: retriesFailures, sparesSuspects: true)
+          }
         }
+      }
+    }
+  }
+
+  /// The rest of `names`, one at a time and when everything else is loaded: what ends a process again takes no other
+  /// load with it, and can't have been ended by one.
+  func reconcileSuspects(_ names: some Sequence<String>, retriesFailures: Bool = false) async {
+    for name in names.sorted() where models[name]?.versions.values.contains(where: \.isSuspect) == true {
+      await serially(name) {
+        // Whoever gives a runner its models back comes here afterwards.
+        if await self.returningRunners == 0 { await self.reconcile(name, retriesFailures: retriesFailures) }
       }
     }
   }
@@ -87,7 +106,9 @@ extension Router {
   }
 
   /// Brings one model to what its folder says now: the change may have waited long.
-  func reconcile(_ name: String, retriesFailures: Bool = false) async {
+  ///
+  /// - Parameter sparesSuspects: Leaves versions as they are whose load has ended a process.
+  func reconcile(_ name: String, retriesFailures: Bool = false, sparesSuspects: Bool = false) async {
     var problems: [String] = []
     guard let root = options.modelRoot, let entry = ModelFolder.model(name, root: root, problems: &problems) else {
       return await remove(name)
@@ -105,12 +126,17 @@ extension Router {
     let present = Set(entry.versions.map(\.number))
     var isComplete = true
     for version in wanted.reversed() {
+      if sparesSuspects, isSuspect(version, of: name) {
+        isComplete = false
+        continue
+      }
       let isServed = await bring(version, of: entry, reloads: settingsChanged, retries: retriesFailures)
       isComplete = isComplete && isServed
     }
     if !wanted.isEmpty && !isComplete && !hasServed(name, among: present) {
       // What is wanted doesn't work and nothing is left from before: an older version is better than none.
       for version in entry.versions.reversed() where !wanted.contains(where: { $0.number == version.number }) {
+        if sparesSuspects, isSuspect(version, of: name) { continue }
         if await bring(version, of: entry, reloads: false, retries: retriesFailures) { break }
       }
     }
@@ -123,6 +149,11 @@ extension Router {
     }
     publish(name)
     await retire(retired)
+  }
+
+  private func isSuspect(_ version: VersionEntry, of name: String) -> Bool {
+    guard let known = models[name]?.versions[version.number] else { return false }
+    return known.entry == version && known.isSuspect
   }
 
   private func hasServed(_ name: String, among numbers: Set<Int>) -> Bool {

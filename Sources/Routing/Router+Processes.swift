@@ -15,6 +15,7 @@ extension Router {
   func lost(_ runner: Runner, _ end: RunnerEnd) async {
     guard let index = runners.firstIndex(where: { $0.runner === runner }) else { return }
     runners[index].facts = nil
+    histories[runner.id, default: RunnerHistory()].ends[end.cause, default: 0] += 1
     let pauseMs = runners[index].record.note(linux_now_ns(), options.processes, isCrash: !end.isOverdueRun)
     let reason = "runner \(runner.id) was \(end.reason)"
     let taken = takeLost(runner, reason)
@@ -33,9 +34,7 @@ extension Router {
       instance.gate.close()
       Task { await runner.unload(instance) }
     }
-    await withTaskGroup(of: Void.self) { group in
-      for name in taken.names { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
-    }
+    await reconcileFirmly(taken.names)
   }
 
   /// - Returns: The models that something is lost of, and what.
@@ -67,13 +66,16 @@ extension Router {
   private func comeBack(_ runner: Runner) async {
     guard let index = runners.firstIndex(where: { $0.runner === runner }), !runners[index].isGone else { return }
     guard case .comingBack = runners[index].health else { return }
+    returningRunners += 1
     runners[index].health = .fine
     await open(index)
-    guard runners[index].facts != nil else { return }
-    Log.info("a runner is back", ("runner", runner.id))
-    await withTaskGroup(of: Void.self) { group in
-      for name in models.keys { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
+    let isOpen = runners[index].facts != nil
+    if isOpen {
+      Log.info("a runner is back", ("runner", runner.id))
+      await reconcileFirmly(models.keys)
     }
+    returningRunners -= 1
+    if isOpen { await reconcileSuspects(models.keys) }
   }
 
   /// The end of the first process that has ended under one of `instances`; nil while all can run.
@@ -91,7 +93,7 @@ extension Router {
   /// - Throws: `.notFound`; `.conflict` for a runner in the host, and when the fresh process can't take over.
   package func restartRunner(_ id: String) async throws(HostError) {
     guard let index = runners.firstIndex(where: { $0.runner.id == id && !$0.isGone }) else {
-      throw HostError(.notFound, "no runner '\(id)'; `stadion runner list --all` names them")
+      throw Self.noRunner(id)
     }
     let manifest = runners[index].runner.manifest
     guard manifest.isolation == .process else {
@@ -190,6 +192,7 @@ extension Router {
       runners[index].stamp = stamp
       runners[index].record = crashes
       runners[index].record.startedNs = linux_now_ns()
+      histories[fresh.id, default: RunnerHistory()].starts += 1
     } catch {
       return error
     }
@@ -232,9 +235,8 @@ extension Router {
         return false
       }
     }
-    await withTaskGroup(of: Void.self) { group in
-      for name in lost.keys { group.addTask { await self.serially(name) { await self.reconcile(name) } } }
-    }
+    await reconcileFirmly(lost.keys)
+    await reconcileSuspects(lost.keys)
   }
 }
 

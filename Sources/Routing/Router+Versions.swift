@@ -91,8 +91,9 @@ extension Router {
     reason.replacing("\(entry.path)/", with: "")
   }
 
-  /// Loads of one version that may end a runner's process before it is left alone; fewer than quarantine takes.
-  private static let fatalLoadLimit = 3
+  /// Loads of one version that may end a runner's process before it is left alone, the last of them with no other load
+  /// beside it; fewer than quarantine takes.
+  private static let fatalLoadLimit = 2
 
   /// A version that another runner has taken over goes back once its own works again.
   private func isWorthMoving(_ version: VersionState) -> Bool {
@@ -174,7 +175,7 @@ extension Router {
       inquiry.asked.append(runner)
       do throws(HostError) {
         let request = Runner.LoadRequest(
-          path: file.path, format: file.format, device: pick.device, options: settings.options,
+          path: file.path, format: file.format, device: pick.device, options: settings.options(forRunner: runner.id),
           maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
           inlineMicros: options.inlineMicros)
         let owed = runner.id == former?.displacedFrom ? nil : former?.contract

@@ -1,5 +1,5 @@
 import CLinux
-import Inference
+package import Inference
 package import Manifests
 import Registry
 package import Running
@@ -48,6 +48,9 @@ package actor Router {
       return version
     }
 
+    /// It is tried again, though its load has ended a process.
+    var isSuspect: Bool { !fatalLoads.isEmpty && served == nil }
+
     /// It was served, or nearly, and will be when a runner's process is there again.
     var isComingBack: Bool {
       switch phase {
@@ -88,8 +91,12 @@ package actor Router {
   var models: [String: ModelState] = [:]
   /// The last change of each model; the next one waits for it.
   var changes: [String: Task<Void, Never>] = [:]
+  /// Runners that have been opened again and are given their models.
+  var returningRunners = 0
   /// What the last search for manifests has led to; the next one waits for it.
   var lastUpdate: Task<Leaving, Never>?
+  /// What has become of runners, by id, also of those that were replaced.
+  var histories: [String: RunnerHistory] = [:]
 
   nonisolated let found: Mutex<ManifestSearch.Result>
   private nonisolated let published = Mutex(RoutingTable())
@@ -165,24 +172,38 @@ package actor Router {
     weak var runner: Runner?
   }
 
-  /// Opens every runner that isn't yet, and says what is known of all.
-  package func openedRunners() async -> [RunnerReport] {
+  /// What is known of all runners. Opens none, as an engine costs a process and its memory; waits for those that are
+  /// being opened.
+  package func runnerReports() async -> [RunnerReport] {
     meetRunners()
-    for index in runners.indices { await open(index) }
-    var reports: [RunnerReport] = []
-    for state in runners where !state.isGone {
-      let served = models.values.flatMap { model in
-        model.versions.values.compactMap(\.served).filter { version in
-          version.instances.contains { $0.runnerID == state.runner.id }
-        }.map { "\($0.model):\($0.version)" }
-      }
-      reports.append(
-        RunnerReport(
-          manifest: state.runner.manifest, facts: state.facts, state: state.word, reason: state.reason ?? state.remark,
-          processID: state.facts == nil ? nil : state.runner.processID, crashes: state.record.count,
-          models: served.sorted()))
+    for index in runners.indices where runners[index].opening != nil { await open(index) }
+    return runners.filter { !$0.isGone }.map(report)
+  }
+
+  /// The same of one, which is opened for it.
+  ///
+  /// - Throws: `.notFound`.
+  package func runnerReport(_ id: String) async throws(HostError) -> RunnerReport {
+    meetRunners()
+    guard let index = runners.firstIndex(where: { $0.runner.id == id && !$0.isGone }) else { throw Self.noRunner(id) }
+    await open(index)
+    return report(runners[index])
+  }
+
+  static func noRunner(_ id: String) -> HostError {
+    HostError(.notFound, "no runner '\(id)'; `stadion runner list --all` names them")
+  }
+
+  private func report(_ state: RunnerState) -> RunnerReport {
+    let served = models.values.flatMap { model in
+      model.versions.values.compactMap(\.served).filter { version in
+        version.instances.contains { $0.runnerID == state.runner.id }
+      }.map { "\($0.model):\($0.version)" }
     }
-    return reports
+    return RunnerReport(
+      manifest: state.runner.manifest, facts: state.facts, state: state.word, reason: state.reason ?? state.remark,
+      processID: state.facts == nil ? nil : state.runner.processID, crashes: state.record.count, models: served.sorted()
+    )
   }
 
   /// Opens runner `index`; a failure is kept as its refusal, unless trying again may help.
@@ -212,6 +233,7 @@ package actor Router {
       guard runners[index].runner === runner, runners[index].health == .fine else { return }
       runners[index].facts = facts
       runners[index].stamp = stamp
+      histories[runner.id, default: RunnerHistory()].starts += 1
     } catch {
       Log.warning("refused a runner", ("runner", runner.id), ("reason", error.description))
       guard runners[index].runner === runner else { return }

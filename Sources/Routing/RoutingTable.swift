@@ -76,6 +76,11 @@ package final class RoutingTable: Sendable {
   /// All, by name.
   package var models: [Model] { slots.compactMap { $0?.model }.sorted { $0.name < $1.name } }
 
+  /// Every version that is served, in no order.
+  package func forEachVersion(_ body: (ServedVersion) -> Void) {
+    for slot in slots { if let slot { for version in slot.model.versions { body(version) } } }
+  }
+
   /// FNV-1a, 64 bits.
   private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
     var hash: UInt64 = 0xcbf2_9ce4_8422_2325

@@ -58,7 +58,7 @@ struct RunnerState {
   var word: String {
     if refusal != nil { return "refused" }
     return switch health {
-    case .fine: "ready"
+    case .fine: facts == nil ? "not opened" : "ready"
     case .comingBack: "restarting"
     case .quarantined: "quarantined"
     }
@@ -120,7 +120,7 @@ package struct RunnerReport: Sendable {
   package let manifest: RunnerManifest
   /// Nil if it isn't open.
   package let facts: RunnerFacts?
-  /// `ready`, `refused`, `restarting` or `quarantined`.
+  /// `ready`, `not opened` (no model has asked for it yet), `refused`, `restarting` or `quarantined`.
   package let state: String
   /// Why it isn't ready, or what else should be known of it.
   package let reason: String?

@@ -1,5 +1,6 @@
 import CLinux
 package import Inference
+package import Synchronization
 package import Telemetry
 
 /// A model inside a runner, ready to run. Any thread.
@@ -14,6 +15,8 @@ package final class LoadedModel: Sendable {
 
   let home: any ModelHome
   private let threads: RunThreads
+  /// Where its requests' times are counted, once there was one.
+  package let times = AtomicLazyReference<ServiceTimes>()
 
   /// Longest wait on an event loop for a run in another process that was thought to be quick; then it moves.
   private static let inlinePatienceNs: UInt64 = 2_000_000
@@ -72,7 +75,12 @@ package final class LoadedModel: Sendable {
     var entered = began
     var isWatched = false
     if !gate.tryEnter() {
-      try gate.checkQueue()
+      do throws(HostError) {
+        try gate.checkQueue()
+      } catch {
+        if error.code == .overloaded { statistics.fail.add(linux_now_ns() - began) }
+        throw error
+      }
       prepareToWait()
       watch(request.ticket)
       isWatched = true
@@ -80,7 +88,10 @@ package final class LoadedModel: Sendable {
         try await gate.enter(request.ticket)
       } catch {
         Deadlines.shared.remove(id: request.ticket.id)
-        throw cancellationError(request.ticket) ?? error
+        let failure = cancellationError(request.ticket) ?? error
+        // A model that is being unloaded is looked up again.
+        if !failure.isModelClosed { statistics.fail.add(linux_now_ns() - began) }
+        throw failure
       }
       entered = linux_now_ns()
     }
@@ -139,7 +150,7 @@ package final class LoadedModel: Sendable {
     } catch {
       let duration = linux_now_ns() - start
       place.note(duration)
-      statistics.fail.add(duration)
+      statistics.addFailedRun(duration)
       guard error.code == .cancelled else { throw error }
       throw cancellationError(request.ticket) ?? HostError(.runnerFailed, error.message)
     }
@@ -147,7 +158,10 @@ package final class LoadedModel: Sendable {
     let waited = linux_now_ns() - start
     place.note(max(runNs, waited / 4))
     // A runner that doesn't look at its ticket may be late, and nobody waits any more.
-    if request.ticket.deadlineNs != 0, let error = cancellationError(request.ticket) { throw error }
+    if request.ticket.deadlineNs != 0, let error = cancellationError(request.ticket) {
+      statistics.addFailedRun(waited)
+      throw error
+    }
     return min(runNs, start + waited - since)
   }
 

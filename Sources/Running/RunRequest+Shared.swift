@@ -60,8 +60,10 @@ extension RunRequest {
   /// Codes that a runner may give its callers; others would speak for the host.
   private static func sayable(_ code: HostError.Code) -> HostError.Code {
     switch code {
-    case .unknownTenant, .quotaExceeded, .internalError: .runnerFailed
-    default: code
+    case .invalidRequest, .notFound, .conflict, .unsupported, .cancelled, .overloaded, .deadlineExceeded,
+      .incompatibleRunner, .notOffered:
+      code
+    default: .runnerFailed
     }
   }
 

@@ -1,3 +1,4 @@
+import Inference
 import Wire
 
 /// Decodes `Transfer-Encoding: chunked`, whatever pieces it arrives in. RFC 9112 section 7.1.
@@ -25,7 +26,7 @@ struct ChunkedBody {
   /// - Throws: 400 for anything but the grammar, 413 over `limit` bytes of data, 431 for endless extensions or trailers.
   mutating func decode(
     _ bytes: UnsafeRawBufferPointer, into out: ByteBuffer, from start: Int, limits: ServingLimits
-  ) throws(HTTPRefusal) -> (taken: Int, isComplete: Bool) {
+  ) throws(HostError) -> (taken: Int, isComplete: Bool) {
     var index = 0
     while index < bytes.count {
       if place == .data {
@@ -44,67 +45,71 @@ struct ChunkedBody {
       case .size:
         if let digit = Hexadecimal.value(byte) {
           sizeDigits += 1
-          guard sizeDigits <= 15 else { throw HTTPRefusal(400, "a chunk size is too long") }
+          guard sizeDigits <= 15 else { throw HostError(.invalidRequest, "a chunk size is too long") }
           chunk = chunk << 4 | Int(digit)
           continue
         }
         guard sizeDigits > 0, byte == 13 || byte == UInt8(ascii: ";") || HTTPBytes.isSpace(byte) else {
-          throw HTTPRefusal(400, "a chunk size must be hexadecimal")
+          throw HostError(.invalidRequest, "a chunk size must be hexadecimal")
         }
         guard chunk <= limits.bodyBytes - (out.count - start) else {
-          throw HTTPRefusal(413, "the body exceeds the limit of \(limits.bodyBytes) bytes")
+          throw HostError(
+            .payloadTooLarge, "the body exceeds the limit of \(limits.bodyBytes) bytes",
+            details: ["limitBytes": .integer(limits.bodyBytes)])
         }
         chunks += 1
         guard chunks <= Self.chunkLimit || out.count - start >= chunks * Self.leastAverage else {
-          throw HTTPRefusal(400, "the body comes in too many small chunks")
+          throw HostError(.invalidRequest, "the body comes in too many small chunks")
         }
         place = HTTPBytes.isSpace(byte) ? .sizeSpace : .sizeLineEnd
         sawReturn = byte == 13
       case .sizeSpace:
         if HTTPBytes.isSpace(byte) { break }
         guard byte == 13 || byte == UInt8(ascii: ";") else {
-          throw HTTPRefusal(400, "a chunk size must end with its line or a semicolon")
+          throw HostError(.invalidRequest, "a chunk size must end with its line or a semicolon")
         }
         place = .sizeLineEnd
         sawReturn = byte == 13
       case .sizeLineEnd:
         if sawReturn {
-          guard byte == 10 else { throw HTTPRefusal(400, "a chunk size line must end with CR LF") }
+          guard byte == 10 else { throw HostError(.invalidRequest, "a chunk size line must end with CR LF") }
           place = chunk == 0 ? .trailer : .data
           sizeDigits = 0
           sawReturn = false
           if chunk > 0 { overhead = max(0, overhead - 64) }
         } else {
           guard byte == 13 || !HTTPBytes.isControl(byte) else {
-            throw HTTPRefusal(400, "a chunk extension has a control character")
+            throw HostError(.invalidRequest, "a chunk extension has a control character")
           }
           sawReturn = byte == 13
         }
       case .dataEnd:
         if !sawReturn {
-          guard byte == 13 else { throw HTTPRefusal(400, "a chunk is longer than its size") }
+          guard byte == 13 else { throw HostError(.invalidRequest, "a chunk is longer than its size") }
           sawReturn = true
         } else {
-          guard byte == 10 else { throw HTTPRefusal(400, "a chunk must end with CR LF") }
+          guard byte == 10 else { throw HostError(.invalidRequest, "a chunk must end with CR LF") }
           sawReturn = false
           place = .size
         }
       case .trailer:
         if sawReturn {
-          guard byte == 10 else { throw HTTPRefusal(400, "a trailer line must end with CR LF") }
+          guard byte == 10 else { throw HostError(.invalidRequest, "a trailer line must end with CR LF") }
           sawReturn = false
           if trailerLine == 0 { return (index, true) }
           trailerLine = 0
         } else if byte == 13 {
           sawReturn = true
         } else {
-          guard !HTTPBytes.isControl(byte) else { throw HTTPRefusal(400, "a trailer has a control character") }
+          guard !HTTPBytes.isControl(byte) else {
+            throw HostError(.invalidRequest, "a trailer has a control character")
+          }
           trailerLine += 1
         }
       case .data: break
       }
       guard overhead <= limits.headerBytes else {
-        throw HTTPRefusal(431, "chunk extensions and trailers exceed \(limits.headerBytes) bytes")
+        throw HostError(.headersTooLarge, "chunk extensions and trailers exceed \(limits.headerBytes) bytes")
       }
     }
     return (index, false)

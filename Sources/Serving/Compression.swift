@@ -1,4 +1,5 @@
 import CZlib
+import Inference
 import Wire
 
 /// gzip and deflate bodies, by zlib.
@@ -11,10 +12,10 @@ enum Compression {
   /// - Throws: 413 beyond `limit` bytes, 400 for corrupt, truncated or raw-deflate data, and for text behind it.
   static func inflate(
     _ source: UnsafeRawBufferPointer, into out: ByteBuffer, at start: Int, limit: Int
-  ) throws(HTTPRefusal) {
+  ) throws(HostError) {
     var stream = z_stream()
     guard inflateInit2_(&stream, windowBits + 32, ZLIB_VERSION, CInt(MemoryLayout<z_stream>.size)) == Z_OK else {
-      throw HTTPRefusal(503, "no memory to decompress the body")
+      throw HostError(.overloaded, "no memory to decompress the body")
     }
     defer { inflateEnd(&stream) }
     out.count = start
@@ -29,15 +30,17 @@ enum Compression {
       let code = CZlib.inflate(&stream, Z_NO_FLUSH)
       out.count += before - Int(stream.avail_out)
       if out.count - start > limit {
-        throw HTTPRefusal(413, "the decompressed body exceeds the limit of \(limit) bytes")
+        throw HostError(
+          .payloadTooLarge, "the decompressed body exceeds the limit of \(limit) bytes",
+          details: ["limitBytes": .integer(limit)])
       }
       if code == Z_STREAM_END { break }
       let isStuck = code == Z_BUF_ERROR && stream.avail_in == 0
       guard code == Z_OK, !isStuck, stream.avail_in > 0 || stream.avail_out == 0 else {
-        throw HTTPRefusal(400, "the compressed body is corrupt or cut short")
+        throw HostError(.invalidRequest, "the compressed body is corrupt or cut short")
       }
     }
-    guard stream.avail_in == 0 else { throw HTTPRefusal(400, "bytes follow the compressed body") }
+    guard stream.avail_in == 0 else { throw HostError(.invalidRequest, "bytes follow the compressed body") }
   }
 
   /// Encodes all of `parts` into `out`; false if zlib has no memory.

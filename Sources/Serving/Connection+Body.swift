@@ -1,18 +1,22 @@
 import Glibc
+import Inference
 import Wire
 
 extension Connection {
   /// Receives and decodes the body that the head announces; leaves it in `exchange.body`.
   ///
-  /// - Throws: `HTTPRefusal` 400, 408, 413, 415 or 503; `End` when the peer leaves.
+  /// - Throws: `HostError` with a status of 400, 408, 413, 415 or 503; `End` when the peer leaves.
   func receiveBody(_ exchange: Exchange) async throws {
     let head = exchange.head
     if head.isChunked {
       try await sendContinue(exchange)
       try await receiveChunked(exchange)
     } else if let length = head.contentLength, length > 0 {
-      guard length <= server.limits.bodyBytes else {
-        throw HTTPRefusal(413, "the body of \(length) bytes exceeds the limit of \(server.limits.bodyBytes) bytes")
+      let limit = server.limits.bodyBytes
+      guard length <= limit else {
+        throw HostError(
+          .payloadTooLarge, "the body of \(length) bytes exceeds the limit of \(limit) bytes",
+          details: ["limitBytes": .integer(limit)])
       }
       try await receivePlain(exchange, length)
     }
@@ -123,7 +127,7 @@ extension Connection {
     do {
       return try await receive(start, capacity)
     } catch End.expired {
-      throw HTTPRefusal(408, "the body made no progress within \(server.limits.progressTimeoutMs) ms")
+      throw HostError(.requestTimeout, "the body made no progress within \(server.limits.progressTimeoutMs) ms")
     }
   }
 
@@ -133,26 +137,26 @@ extension Connection {
     return (64 - offset & 63) & 63
   }
 
-  private func takeLargeBody(_ exchange: Exchange, byteCount: Int) throws(HTTPRefusal) -> ByteBuffer {
+  private func takeLargeBody(_ exchange: Exchange, byteCount: Int) throws(HostError) -> ByteBuffer {
     guard let body = loop.exchanges.takeBody(byteCount) else { throw Self.noMemory(byteCount) }
     exchange.largeBody = body
     return body
   }
 
-  private static func noMemory(_ byteCount: Int) -> HTTPRefusal {
-    HTTPRefusal(503, "no memory for a body of \(byteCount) bytes; try again")
+  private static func noMemory(_ byteCount: Int) -> HostError {
+    HostError(.overloaded, "no memory for a body of \(byteCount) bytes; try again")
   }
 
-  private func reserve(_ exchange: Exchange, _ byteCount: Int) throws(HTTPRefusal) {
+  private func reserve(_ exchange: Exchange, _ byteCount: Int) throws(HostError) {
     guard server.takeBodyBytes(byteCount) else {
-      throw HTTPRefusal(503, "bodies under way take up all of \(server.limits.totalBodyBytes) bytes; try again")
+      throw HostError(.overloaded, "bodies under way take up all of \(server.limits.totalBodyBytes) bytes; try again")
     }
     exchange.reservedBytes += byteCount
   }
 
-  private func decompress(_ exchange: Exchange) throws(HTTPRefusal) {
+  private func decompress(_ exchange: Exchange) throws(HostError) {
     guard exchange.head.contentCoding != .unknown else {
-      throw HTTPRefusal(415, "the content coding must be gzip, deflate or identity")
+      throw HostError(.unsupportedMediaType, "the content coding must be gzip, deflate or identity")
     }
     let start = alignedStart(exchange)
     let expected = max(64 * 1024, min(exchange.body.count * 4, server.limits.bodyBytes)) + start

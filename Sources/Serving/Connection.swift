@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Inference
 import Telemetry
 import Wire
 
@@ -154,6 +155,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   private func takeExchange() -> Exchange {
     let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
     exchange = next
+    next.name = loop.exchanges.nextName()
     if hasLeft { next.peerLeft() }
     return next
   }
@@ -181,7 +183,7 @@ final class Connection: EventTarget, @unchecked Sendable {
     do {
       try await receiveHead(exchange)
       try await receiveBody(exchange)
-    } catch let refusal as HTTPRefusal {
+    } catch let refusal as HostError {
       return try await refuse(exchange, refusal)
     }
     if deadline != 0 { arm(milliseconds: 0) }
@@ -189,8 +191,11 @@ final class Connection: EventTarget, @unchecked Sendable {
     exchange.onDisconnect = nil
     // Asked only now: draining may have begun meanwhile.
     exchange.closes = !exchange.head.keepsAlive || server.isDraining
+    // Only the connection's end says where such a body ends.
+    if exchange.stream != nil && exchange.head.isHTTP10 { exchange.closes = true }
     defer { server.handler.didSend(exchange) }
     try await send(exchange)
+    if let stream = exchange.stream, exchange.head.method != .head { try await send(stream, exchange) }
     if Log.isEnabled(.debug) { logRequest(exchange) }
     let goesOn = !exchange.closes
     exchange.input.removeFirst(exchange.inputConsumed)
@@ -202,6 +207,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   private func receiveHead(_ exchange: Exchange) async throws {
     let input = exchange.input
     var isArmed = false
+    exchange.arrivedNs = loop.now
     while try !exchange.head.parse(input.bytes, limits: server.limits) {
       awaitsFirstByte = input.count == 0
       if !awaitsFirstByte && !isArmed {
@@ -211,8 +217,12 @@ final class Connection: EventTarget, @unchecked Sendable {
       input.reserve(input.count == 0 ? 1 : 4096)
       do {
         input.count += try await receive(input.base + input.count, input.freeCount)
+        if awaitsFirstByte { exchange.arrivedNs = loop.now }
       } catch End.expired where input.count > 0 {
-        throw HTTPRefusal(408, "the header section did not arrive within \(server.limits.headerTimeoutMs) ms")
+        // The answer looks at what has come.
+        exchange.head.rebase(input.base)
+        throw HostError(
+          .requestTimeout, "the header section did not arrive within \(server.limits.headerTimeoutMs) ms")
       }
     }
     awaitsFirstByte = false
@@ -223,20 +233,22 @@ final class Connection: EventTarget, @unchecked Sendable {
   /// Keeps web pages in a browser on this machine from using a TCP port that asks nobody who they are.
   ///
   /// - Throws: 403 for requests that a page makes, and for host names that don't mean this machine (DNS rebinding).
-  private func refuseForeign(_ head: HTTPHead) throws(HTTPRefusal) {
-    if head.value(of: "origin") != nil { throw HTTPRefusal(403, "requests from web pages are not served") }
+  private func refuseForeign(_ head: HTTPHead) throws(HostError) {
+    if head.value(of: "origin") != nil { throw HostError(.forbidden, "requests from web pages are not served") }
     guard let host = head.value(of: "host"), !HTTPBytes.isLoopbackHost(host) else { return }
-    throw HTTPRefusal(403, "the Host must be localhost or a loopback address")
+    throw HostError(.forbidden, "the Host must be localhost or a loopback address")
   }
 
   /// Answers what can't be read as a request, then ends the connection without losing the answer.
-  private func refuse(_ exchange: Exchange, _ refusal: HTTPRefusal) async throws -> Bool {
+  private func refuse(_ exchange: Exchange, _ refusal: HostError) async throws -> Bool {
     hasExpired = false
-    exchange.refuse(refusal.status, refusal.message)
-    if refusal.status == 415 { exchange.addHeader("Accept-Encoding", "gzip, deflate") }
+    exchange.refuse(refusal)
+    if refusal.code == .unsupportedMediaType { exchange.addHeader("Accept-Encoding", "gzip, deflate") }
     exchange.closes = true
+    Log.debug(
+      "refused a request", ("requestId", exchange.requestID), ("code", refusal.code.rawValue),
+      ("reason", refusal.message))
     try await send(exchange)
-    Log.debug("refused a request", ("status", String(refusal.status)), ("reason", refusal.message))
     try await linger(exchange)
     return false
   }
@@ -281,19 +293,7 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   private func send(_ exchange: Exchange) async throws {
     var iov = exchange.answer(loop.exchanges)
-    if iov.count == 1 {
-      var start = iov[0].iov_base!
-      var rest = iov[0].iov_len
-      while true {
-        let count = write(descriptor, start, rest)
-        if count == rest { return }
-        if count > 0 {
-          start += count
-          rest -= count
-        }
-        try await afterPartialWrite(count)
-      }
-    }
+    if iov.count == 1 { return try await sendAll(iov[0].iov_base!, iov[0].iov_len) }
     var first = 0
     while true {
       var count = iov.withUnsafeBufferPointer {
@@ -310,6 +310,20 @@ final class Connection: EventTarget, @unchecked Sendable {
       while first < iov.count && iov[first].iov_len == 0 { first += 1 }
       if first == iov.count { break }
       try await afterPartialWrite(written)
+    }
+  }
+
+  func sendAll(_ start: UnsafeMutableRawPointer, _ byteCount: Int) async throws {
+    var start = start
+    var rest = byteCount
+    while true {
+      let count = write(descriptor, start, rest)
+      if count == rest { return }
+      if count > 0 {
+        start += count
+        rest -= count
+      }
+      try await afterPartialWrite(count)
     }
   }
 
@@ -336,7 +350,7 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   private func logRequest(_ exchange: Exchange) {
     Log.debug(
-      "request", ("method", String(describing: exchange.head.method)),
+      "request", ("requestId", exchange.requestID), ("method", String(describing: exchange.head.method)),
       ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)), ("status", String(exchange.status)),
       ("bytes", String(exchange.bodyCount)))
   }

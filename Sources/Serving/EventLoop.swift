@@ -1,6 +1,7 @@
 import CLinux
 import Glibc
 import Synchronization
+package import Telemetry
 
 /// What an event loop wakes: a socket and its state. Only touched from its loop's thread.
 package class EventTarget {
@@ -39,6 +40,10 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Targets that have a deadline; while there are none, the loop sleeps without a limit.
   var armedCount = 0
   let exchanges = ExchangePool()
+  /// How long it was busy each time that it woke.
+  package let times = LoopTimes()
+  /// Those who go on when sockets have had their turn.
+  private var pausing: [UnsafeContinuation<Void, Never>] = []
 
   /// Spins this long for the next event before it sleeps, if events have been arriving that fast; 0 = never.
   private let busyPollNs: UInt64
@@ -122,8 +127,11 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.batch)
     defer { events.deallocate() }
     while !isStopped.load(ordering: .relaxed) {
+      resumePausing()
       runJobs()
-      let count = wait(events)
+      let idles = linux_now_ns()
+      times.add(idles - now)
+      let count = wait(events, since: idles)
       for index in 0..<Int(max(count, 0)) { dispatch(events[index]) }
       leaving.removeAll(keepingCapacity: true)
       if armedCount > 0 && now >= nextSweep { sweep() }
@@ -142,6 +150,18 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
   }
 
+  private func resumePausing() {
+    guard !pausing.isEmpty else { return }
+    let all = pausing
+    pausing.removeAll(keepingCapacity: true)
+    for continuation in all { continuation.resume() }
+  }
+
+  /// Lets every socket that is ready have its turn. On the loop's thread; `Task.yield` only lets other tasks go on.
+  func pause() async {
+    await withUnsafeContinuation { pausing.append($0) }
+  }
+
   private func takeInbox() {
     guard hasInbox.load(ordering: .sequentiallyConsistent) else { return }
     inbox.withLock { waiting in
@@ -155,9 +175,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  private func wait(_ events: UnsafeMutablePointer<epoll_event>) -> CInt {
-    if !jobs.isEmpty { return poll(events, timeoutMs: 0) }
-    let began = busyPollNs > 0 ? linux_now_ns() : 0
+  private func wait(_ events: UnsafeMutablePointer<epoll_event>, since began: UInt64) -> CInt {
+    if !jobs.isEmpty || !pausing.isEmpty { return poll(events, timeoutMs: 0) }
     if isSpinningWorthIt {
       repeat {
         let count = poll(events, timeoutMs: 0)

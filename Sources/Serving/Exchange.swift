@@ -1,4 +1,5 @@
 import CLinux
+import Inference
 package import Wire
 
 /// One request and its answer, in buffers that are used again for the next.
@@ -43,6 +44,14 @@ package final class Exchange: @unchecked Sendable {
   package var isCompressible = false
   /// The connection ends behind this answer.
   var closes = false
+  /// What follows instead of `out`, whose size nobody knows yet. Set by handlers.
+  package var stream: (any BodyStream)?
+  /// CLOCK_MONOTONIC when the loop had the request's first bytes.
+  package internal(set) var arrivedNs: UInt64 = 0
+  /// The answer is an error.
+  var isRefusal = false
+  /// Of this request, should it need a name.
+  var name = RequestName(prefix: 0, number: 0)
 
   /// What a handler keeps from one request to the next, so that it allocates nothing.
   package var scratch: AnyObject?
@@ -73,6 +82,8 @@ package final class Exchange: @unchecked Sendable {
     headerLines.removeAll()
     isCompressible = false
     closes = false
+    isRefusal = false
+    stream = nil
     onDisconnect = nil
     body = UnsafeRawBufferPointer(start: nil, count: 0)
     head.begin()
@@ -104,6 +115,13 @@ package final class Exchange: @unchecked Sendable {
     headerLines.append("\r\n")
   }
 
+  package func addHeader(_ name: StaticString, bytes value: UnsafeRawBufferPointer) {
+    headerLines.append(name)
+    headerLines.append(": ")
+    headerLines.append(value)
+    headerLines.append("\r\n")
+  }
+
   /// Appends memory that stays as it is until the answer is written; the handler keeps it alive till its next request.
   package func appendUncopied(_ start: UnsafeRawPointer, _ byteCount: Int) {
     segments.append(Segment(start: start, byteCount: byteCount))
@@ -120,15 +138,8 @@ package final class Exchange: @unchecked Sendable {
     segmentBytes = 0
     headerLines.removeAll()
     isCompressible = false
-  }
-
-  /// Answers `{"error": message}`.
-  package func refuse(_ status: Int, _ message: String) {
-    restart()
-    setStatus(status)
-    out.append("{\"error\":")
-    out.append(json: message)
-    out.append("}")
+    isRefusal = false
+    stream = nil
   }
 
   // MARK: The answer as bytes
@@ -184,10 +195,19 @@ package final class Exchange: @unchecked Sendable {
     line.append(HTTPStatus.line(status))
     line.append("Content-Type: ")
     line.append(contentType)
-    line.append("\r\nContent-Length: ")
-    line.append(decimal: bodyCount)
+    if stream == nil {
+      line.append("\r\nContent-Length: ")
+      line.append(decimal: bodyCount)
+    } else if !head.isHTTP10 {
+      line.append("\r\nTransfer-Encoding: chunked")
+    }
     line.append("\r\n")
     line.append(headerLines.bytes)
+    if head.bringsRequestID || isRefusal {
+      line.append("X-Request-Id: ")
+      appendRequestID(to: line)
+      line.append("\r\n")
+    }
     switch contentCoding {
     case .gzip: line.append("Content-Encoding: gzip\r\n")
     case .deflate: line.append("Content-Encoding: deflate\r\n")
@@ -213,6 +233,13 @@ final class ExchangePool {
   private var bodyBytes = 0
   /// For heads of answers, which are put together one at a time.
   let headScratch = ByteBuffer(capacity: 1024)
+  private var name = RequestName.first()
+
+  /// For the next request.
+  func nextName() -> RequestName {
+    name.number += 1
+    return name
+  }
 
   func takeExchange(limits: ServingLimits) -> Exchange { exchanges.popLast() ?? Exchange(limits: limits) }
 

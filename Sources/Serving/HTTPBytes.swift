@@ -73,6 +73,26 @@ package enum HTTPBytes {
     return found
   }
 
+  /// Whether an `Accept` names this very media type, with any weight but 0.
+  static func accepts(_ value: UnsafeRawBufferPointer, _ type: StaticString) -> Bool {
+    var isWanted = false
+    forEachElement(value) { element in
+      var isFirst = true
+      var isNamed = false
+      var weight = 1000
+      forEachElement(element, separator: UInt8(ascii: ";")) { part in
+        if isFirst {
+          isNamed = equal(part, type)
+          isFirst = false
+        } else if part.count > 2, part[0] | 0x20 == UInt8(ascii: "q"), part[1] == UInt8(ascii: "=") {
+          weight = thousandths(UnsafeRawBufferPointer(rebasing: part[2...]))
+        }
+      }
+      if isNamed { isWanted = weight > 0 }
+    }
+    return isWanted
+  }
+
   /// The coding a `Content-Encoding` names.
   static func coding(_ value: UnsafeRawBufferPointer) -> ContentCoding {
     if value.isEmpty || equal(value, "identity") { return .identity }

@@ -1,20 +1,10 @@
 import Glibc
+import Inference
 
 package enum HTTPMethod: UInt8, Sendable { case get, head, post, put, delete, options, patch, other }
 
 /// A coding of a body.
 package enum ContentCoding: UInt8, Sendable { case identity, gzip, deflate, unknown }
-
-/// The status line and framing that refuse a request; the connection closes behind it.
-package struct HTTPRefusal: Error {
-  package let status: Int
-  package let message: String
-
-  package init(_ status: Int, _ message: String) {
-    self.status = status
-    self.message = message
-  }
-}
 
 /// One request's line and header section, as places in the connection's buffer. Nothing is copied.
 package struct HTTPHead {
@@ -36,6 +26,8 @@ package struct HTTPHead {
   package private(set) var contentCoding = ContentCoding.identity
   /// The coding that the peer likes best for the answer.
   package private(set) var acceptedCoding = ContentCoding.identity
+  /// Index of the `X-Request-Id`; below 0 if there is none, or the fields haven't been read.
+  private var requestIDField = -1
   /// Bytes of line and header section, the empty line included.
   package private(set) var byteCount = 0
 
@@ -60,6 +52,14 @@ package struct HTTPHead {
 
   /// Raw bytes of the query, without its question mark.
   package var queryBytes: UnsafeRawBufferPointer { slice(query.lowerBound, query.count) }
+
+  var bringsRequestID: Bool { requestIDField >= 0 }
+
+  /// The `X-Request-Id`, also of a head that can't be read to its end.
+  var requestID: UnsafeRawBufferPointer? {
+    guard requestIDField >= 0 else { return value(of: "x-request-id") }
+    return slice(Int(fields[requestIDField].value), Int(fields[requestIDField].valueCount))
+  }
 
   package var hasBodyFraming: Bool { contentLength != nil || isChunked }
 
@@ -97,7 +97,10 @@ package struct HTTPHead {
     keepsAlive = true
     contentCoding = .identity
     acceptedCoding = .identity
+    requestIDField = -1
     fieldCount = 0
+    path = 0..<0
+    query = 0..<0
     requestLine = 0..<0
     cursor = 0
     searched = 0
@@ -111,7 +114,7 @@ package struct HTTPHead {
   /// - Returns: False when it hasn't all arrived.
   /// - Throws: 400, 414, 431, 501 or 505. Whatever two readers could understand differently is refused: bare line feeds,
   ///   white space before a colon, folded lines, two lengths, a length and a transfer coding.
-  mutating func parse(_ bytes: UnsafeRawBufferPointer, limits: ServingLimits) throws(HTTPRefusal) -> Bool {
+  mutating func parse(_ bytes: UnsafeRawBufferPointer, limits: ServingLimits) throws(HostError) -> Bool {
     guard bytes.count >= 2 else { return false }
     base = bytes.bindMemory(to: UInt8.self).baseAddress!
     // RFC 9112 section 2.2: an empty line in front of a request is ignored.
@@ -134,46 +137,49 @@ package struct HTTPHead {
       }
     }
     if requestLine.isEmpty && bytes.count > limits.requestLineBytes {
-      throw HTTPRefusal(414, "the request line exceeds \(limits.requestLineBytes) bytes")
+      throw HostError(.targetTooLong, "the request line exceeds \(limits.requestLineBytes) bytes")
     }
     if bytes.count > limits.headerBytes { throw tooLarge(limits) }
     return false
   }
 
-  private func tooLarge(_ limits: ServingLimits) -> HTTPRefusal {
-    HTTPRefusal(431, "the header section exceeds \(limits.headerBytes) bytes or \(limits.headerFields) fields")
+  private func tooLarge(_ limits: ServingLimits) -> HostError {
+    HostError(
+      .headersTooLarge, "the header section exceeds \(limits.headerBytes) bytes or \(limits.headerFields) fields")
   }
 
   /// End of the line at the cursor: the place of its CRLF. Nil if it isn't there yet.
   @inline(__always)
-  private mutating func line(in count: Int) throws(HTTPRefusal) -> Int? {
+  private mutating func line(in count: Int) throws(HostError) -> Int? {
     let from = max(cursor, searched)
     guard from < count, let found = memchr(base + from, 10, count - from) else {
       searched = count
       return nil
     }
     let feed = found.assumingMemoryBound(to: UInt8.self) - UnsafeMutablePointer(mutating: base)
-    guard feed > cursor, base[feed - 1] == 13 else { throw HTTPRefusal(400, "a line must end with CR LF") }
+    guard feed > cursor, base[feed - 1] == 13 else { throw HostError(.invalidRequest, "a line must end with CR LF") }
     return feed - 1
   }
 
-  private mutating func readRequestLine(from start: Int, to end: Int) throws(HTTPRefusal) {
+  private mutating func readRequestLine(from start: Int, to end: Int) throws(HostError) {
     guard let firstSpace = memchr(base + start, 32, end - start) else {
-      throw HTTPRefusal(400, "the request line needs a method, a target and a version")
+      throw HostError(.invalidRequest, "the request line needs a method, a target and a version")
     }
     let methodEnd = firstSpace.assumingMemoryBound(to: UInt8.self) - UnsafeMutablePointer(mutating: base)
     // " HTTP/1.1" is nine bytes.
     let versionStart = end - 9
     guard versionStart > methodEnd, memcmp(base + versionStart, " HTTP/", 6) == 0, base[end - 2] == UInt8(ascii: "."),
       HTTPBytes.isDigit(base[end - 1]), HTTPBytes.isDigit(base[end - 3])
-    else { throw HTTPRefusal(400, "the request line must end with an HTTP version such as HTTP/1.1") }
-    guard base[end - 3] == UInt8(ascii: "1") else { throw HTTPRefusal(505, "only HTTP/1.0 and HTTP/1.1 are spoken") }
+    else { throw HostError(.invalidRequest, "the request line must end with an HTTP version such as HTTP/1.1") }
+    guard base[end - 3] == UInt8(ascii: "1") else {
+      throw HostError(.httpVersionNotSupported, "only HTTP/1.0 and HTTP/1.1 are spoken")
+    }
     isHTTP10 = base[end - 1] == UInt8(ascii: "0")
     method = try Self.method(slice(start, methodEnd - start))
     try target(from: methodEnd + 1, to: versionStart)
   }
 
-  private static func method(_ name: UnsafeRawBufferPointer) throws(HTTPRefusal) -> HTTPMethod {
+  private static func method(_ name: UnsafeRawBufferPointer) throws(HostError) -> HTTPMethod {
     func isNamed(_ text: StaticString) -> Bool {
       name.count == text.utf8CodeUnitCount && memcmp(name.baseAddress!, text.utf8Start, name.count) == 0
     }
@@ -185,25 +191,25 @@ package struct HTTPHead {
     if isNamed("OPTIONS") { return .options }
     if isNamed("PATCH") { return .patch }
     guard !name.isEmpty, name.allSatisfy({ HTTPBytes.isToken($0) }) else {
-      throw HTTPRefusal(400, "the method is not a token")
+      throw HostError(.invalidRequest, "the method is not a token")
     }
     return .other
   }
 
-  private mutating func target(from start: Int, to end: Int) throws(HTTPRefusal) {
+  private mutating func target(from start: Int, to end: Int) throws(HostError) {
     var first = start
     for index in start..<end where base[index] <= 32 || base[index] >= 127 {
-      throw HTTPRefusal(400, "the request target has a byte that must be percent-encoded")
+      throw HostError(.invalidRequest, "the request target has a byte that must be percent-encoded")
     }
-    guard first < end else { throw HTTPRefusal(400, "the request target is missing") }
+    guard first < end else { throw HostError(.invalidRequest, "the request target is missing") }
     if base[first] != UInt8(ascii: "/") {
       // Absolute form, as a proxy would send it; over a Unix socket any host will do.
       guard end - first > 7,
         strncasecmp(UnsafeRawPointer(base + first).assumingMemoryBound(to: CChar.self), "http://", 7) == 0
-      else { throw HTTPRefusal(400, "the request target must be a path") }
+      else { throw HostError(.invalidRequest, "the request target must be a path") }
       first += 7
       while first < end && base[first] != UInt8(ascii: "/") { first += 1 }
-      guard first < end else { throw HTTPRefusal(400, "the request target must have a path") }
+      guard first < end else { throw HostError(.invalidRequest, "the request target must have a path") }
     }
     var last = first
     while last < end && base[last] != UInt8(ascii: "?") && base[last] != UInt8(ascii: "#") { last += 1 }
@@ -211,18 +217,18 @@ package struct HTTPHead {
     query = last < end && base[last] == UInt8(ascii: "?") ? last + 1..<end : last..<last
   }
 
-  private mutating func field(from start: Int, to end: Int) throws(HTTPRefusal) {
+  private mutating func field(from start: Int, to end: Int) throws(HostError) {
     var colon = start
     while colon < end && HTTPBytes.isToken(base[colon]) { colon += 1 }
     guard colon < end, base[colon] == UInt8(ascii: ":"), colon > start else {
-      throw HTTPRefusal(400, "a header line must be a name, a colon and a value")
+      throw HostError(.invalidRequest, "a header line must be a name, a colon and a value")
     }
     var first = colon + 1
     var last = end
     while first < last && HTTPBytes.isSpace(base[first]) { first += 1 }
     while last > first && HTTPBytes.isSpace(base[last - 1]) { last -= 1 }
     for index in first..<last where HTTPBytes.isControl(base[index]) {
-      throw HTTPRefusal(400, "a header value has a control character")
+      throw HostError(.invalidRequest, "a header value has a control character")
     }
     fields[fieldCount] = Field(
       name: Int32(start), nameCount: Int32(colon - start), value: Int32(first), valueCount: Int32(last - first))
@@ -230,7 +236,7 @@ package struct HTTPHead {
   }
 
   /// Takes from the fields what framing needs.
-  private mutating func readFields() throws(HTTPRefusal) {
+  private mutating func readFields() throws(HostError) {
     contentLength = nil
     isChunked = false
     expectsContinue = false
@@ -246,15 +252,18 @@ package struct HTTPHead {
       case 4 where matches(field, "host"): hosts += 1
       case 6 where matches(field, "expect"):
         guard HTTPBytes.equal(value, "100-continue") else {
-          throw HTTPRefusal(417, "only 100-continue can be expected")
+          throw HostError(.expectationFailed, "only 100-continue can be expected")
         }
         expectsContinue = !isHTTP10
       case 10 where matches(field, "connection"):
         if HTTPBytes.list(value, contains: "close") { closes = true }
         if isHTTP10 && HTTPBytes.list(value, contains: "keep-alive") { keeps = true }
+      // The letter first: many requests have a Content-Type, which is as long.
+      case 12 where base[Int(field.name)] | 0x20 == UInt8(ascii: "x") && matches(field, "x-request-id"):
+        if requestIDField < 0 { requestIDField = index }
       case 14 where matches(field, "content-length"):
         guard let length = HTTPBytes.decimal(value), contentLength == nil || contentLength == length else {
-          throw HTTPRefusal(400, "Content-Length must be one decimal number")
+          throw HostError(.invalidRequest, "Content-Length must be one decimal number")
         }
         contentLength = length
       case 15 where matches(field, "accept-encoding"):
@@ -264,17 +273,21 @@ package struct HTTPHead {
         let coding = HTTPBytes.coding(value)
         if coding != .identity { contentCoding = contentCoding == .identity ? coding : .unknown }
       case 17 where matches(field, "transfer-encoding"):
-        guard !isHTTP10 else { throw HTTPRefusal(400, "HTTP/1.0 has no Transfer-Encoding") }
-        guard !isChunked else { throw HTTPRefusal(400, "Transfer-Encoding appears twice") }
-        guard HTTPBytes.equal(value, "chunked") else { throw HTTPRefusal(501, "the only transfer coding is chunked") }
+        guard !isHTTP10 else { throw HostError(.invalidRequest, "HTTP/1.0 has no Transfer-Encoding") }
+        guard !isChunked else { throw HostError(.invalidRequest, "Transfer-Encoding appears twice") }
+        guard HTTPBytes.equal(value, "chunked") else {
+          throw HostError(.notOffered, "the only transfer coding is chunked")
+        }
         isChunked = true
       default: break
       }
     }
     keepsAlive = keeps && !closes
     if isChunked && contentLength != nil {
-      throw HTTPRefusal(400, "Content-Length and Transfer-Encoding exclude each other")
+      throw HostError(.invalidRequest, "Content-Length and Transfer-Encoding exclude each other")
     }
-    guard hosts == 1 || (hosts == 0 && isHTTP10) else { throw HTTPRefusal(400, "exactly one Host header is needed") }
+    guard hosts == 1 || (hosts == 0 && isHTTP10) else {
+      throw HostError(.invalidRequest, "exactly one Host header is needed")
+    }
   }
 }

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+import Inference
 import Synchronization
 import Telemetry
 
@@ -7,12 +8,14 @@ import Telemetry
 ///
 /// Any thread may call it; its counters are atomic.
 package final class HTTPServer: Sendable {
-  package let limits: ServingLimits
   let handler: any HTTPHandler
   package let loops: [EventLoop]
   /// Readable once the server is draining and its last connection has ended.
   package let drainedDescriptor: CInt
 
+  /// All there have been, and the newest. They stay as long as the server: a loop may still look at an old one.
+  private let allLimits: Mutex<[FixedLimits]>
+  nonisolated(unsafe) private let currentLimits: Atomic<UnsafePointer<ServingLimits>>  // atomic; what it names is fixed
   private let listeners = Mutex<[Listener]>([])
   private let connections = Atomic<Int>(0)
   private let bodyBytes = Atomic<Int>(0)
@@ -21,9 +24,27 @@ package final class HTTPServer: Sendable {
 
   package init(handler: any HTTPHandler, limits: ServingLimits, loops: [EventLoop]) {
     self.handler = handler
-    self.limits = limits
+    let first = FixedLimits(limits)
+    allLimits = Mutex([first])
+    currentLimits = Atomic(first.place)
     self.loops = loops
     drainedDescriptor = eventfd(0, CInt(EFD_NONBLOCK) | CInt(EFD_CLOEXEC))
+  }
+
+  /// Can be changed while it serves, but for `headerFields`; requests under way may still see the old ones.
+  package var limits: ServingLimits {
+    // A pointer, as each request comes by several times: no count of references, no copy.
+    get { currentLimits.load(ordering: .acquiring).pointee }
+    set {
+      allLimits.withLock { all in
+        var limits = newValue
+        // Exchanges have room for as many as there were.
+        limits.headerFields = all[0].place.pointee.headerFields
+        let next = FixedLimits(limits)
+        all.append(next)
+        currentLimits.store(next.place, ordering: .releasing)
+      }
+    }
   }
 
   package var isDraining: Bool { draining.load(ordering: .relaxed) }
@@ -74,17 +95,17 @@ package final class HTTPServer: Sendable {
     Task(executorPreference: loop) { connection.start() }
   }
 
+  /// On the first loop, as all of `accept`.
   private func refuse(_ descriptor: CInt) {
-    let answer: StaticString = """
-      HTTP/1.1 503 Service Unavailable\r
-      Content-Type: application/json\r
-      Content-Length: 64\r
-      Connection: close\r
-      Retry-After: 1\r
-      \r
-      {"error":"too many connections are open; try again in a second"}
-      """
-    _ = write(descriptor, answer.utf8Start, answer.utf8CodeUnitCount)
+    let pool = loops[0].exchanges
+    let exchange = pool.takeExchange(limits: limits)
+    exchange.name = pool.nextName()
+    exchange.closes = true
+    exchange.refuse(HostError(.overloaded, "too many connections are open; try again in a second"))
+    // Into an empty socket: it fits.
+    let answer = exchange.answer(pool)
+    _ = writev(descriptor, answer, CInt(answer.count))
+    pool.give(exchange)
     shutdown(descriptor, CInt(SHUT_WR))
     // Closing with an unread request would discard the answer; what has arrived so far is little.
     var scratch: (UInt64, UInt64, UInt64, UInt64) = (0, 0, 0, 0)
@@ -108,6 +129,20 @@ package final class HTTPServer: Sendable {
   }
 
   func returnBodyBytes(_ byteCount: Int) { bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed) }
+}
+
+/// Limits in a place of their own, never written again.
+private final class FixedLimits: @unchecked Sendable {
+  // @unchecked: what is behind `place` is only read.
+  let place: UnsafePointer<ServingLimits>
+
+  init(_ limits: ServingLimits) {
+    let place = UnsafeMutablePointer<ServingLimits>.allocate(capacity: 1)
+    place.initialize(to: limits)
+    self.place = UnsafePointer(place)
+  }
+
+  deinit { place.deallocate() }
 }
 
 /// One listening socket, watched by the first loop.

@@ -26,8 +26,19 @@ package final class StadionClient {
     try get(all ? "/v1/runners?all=1" : "/v1/runners")
   }
 
+  /// One of them, which the host opens for it.
+  package func runner(_ id: String) throws(HostError) -> JSONValue { try get("/v1/runners/\(Self.escaped(id))") }
+
   /// `{"models": […]}` as the host prints it.
   package func models() throws(HostError) -> JSONValue { try get("/v1/models") }
+
+  /// Counts since the host's start, and what goes on now.
+  package func statistics() throws(HostError) -> HostSample {
+    guard let sample = HostSample(try get("/v1/statistics")) else {
+      throw HostError(.internalError, "the server's statistics lack what every host says")
+    }
+    return sample
+  }
 
   /// One entry of `models()`.
   package func model(_ name: String) throws(HostError) -> JSONValue { try get("/v1/models/\(Self.escaped(name))") }
@@ -84,21 +95,13 @@ package final class StadionClient {
   /// Turns a refusal into the error that the server meant.
   private static func check(_ response: HTTPResponse) throws(HostError) {
     guard response.status != 200 else { return }
-    let code: HostError.Code =
-      switch response.status {
-      case 401, 403: .unknownTenant
-      case 404: .notFound
-      case 409: .conflict
-      case 422: .unsupported
-      case 429: .quotaExceeded
-      case 502: .runnerFailed
-      case 503: .overloaded
-      case 408, 504: .deadlineExceeded
-      case 400..<500: .invalidRequest
-      default: .internalError
-      }
-    let text = (try? JSONValue(parsing: response.body))?["error"]?.string
-    throw HostError(code, text ?? "the server answered \(response.status) without a reason")
+    let body = try? JSONValue(parsing: response.body)
+    throw HostError(
+      // Other servers of the protocol send the text alone.
+      body?["code"]?.string.flatMap(HostError.Code.init) ?? .init(httpStatus: response.status),
+      body?["error"]?.string ?? "the server answered \(response.status) without a reason",
+      details: body?["details"], retryAfterSeconds: response.header("retry-after").flatMap { Int($0) },
+      requestID: body?["requestId"]?.string)
   }
 
   package static func path(of model: ModelID) -> String {

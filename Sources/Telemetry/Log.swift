@@ -18,16 +18,36 @@ package enum Log {
     }
   }
 
-  private static let threshold = Atomic<Int>(Level.info.rawValue)
+  /// The request that the present task serves: every line of the log names it. Bound where requests are rare; where
+  /// they are many, binding would cost each of them an allocation, and lines name theirs themselves.
+  @TaskLocal package static var requestID: String?
+
+  /// A bit for each level that is written.
+  private static let enabled = Atomic<Int>(mask(from: .info))
   private static let isTerminal = isatty(STDERR_FILENO) == 1
 
   package static var level: Level {
-    get { Level(rawValue: threshold.load(ordering: .relaxed)) ?? .info }
-    set { threshold.store(newValue.rawValue, ordering: .relaxed) }
+    get { Level.allCases.first { isEnabled($0) } ?? .error }
+    set { enabled.store(mask(from: newValue), ordering: .relaxed) }
+  }
+
+  private static func mask(from level: Level) -> Int {
+    Level.allCases.reduce(0) { $1.rawValue >= level.rawValue ? $0 | 1 << $1.rawValue : $0 }
+  }
+
+  /// Turns one level on or off, whatever the others are.
+  package static func enable(_ level: Level, _ isOn: Bool) {
+    if isOn {
+      enabled.bitwiseOr(1 << level.rawValue, ordering: .relaxed)
+    } else {
+      enabled.bitwiseAnd(~(1 << level.rawValue), ordering: .relaxed)
+    }
   }
 
   @inline(__always)
-  package static func isEnabled(_ level: Level) -> Bool { level.rawValue >= threshold.load(ordering: .relaxed) }
+  package static func isEnabled(_ level: Level) -> Bool {
+    enabled.load(ordering: .relaxed) & 1 << level.rawValue != 0
+  }
 
   package static func debug(_ message: @autoclosure () -> String, _ fields: (String, String)...) {
     write(.debug, message, fields)
@@ -44,6 +64,10 @@ package enum Log {
 
   package static func write(_ level: Level, _ message: () -> String, _ fields: [(String, String)]) {
     guard isEnabled(level) else { return }
+    var fields = fields
+    if let requestID, !fields.contains(where: { $0.0 == "requestId" }) {
+      fields.insert(("requestId", requestID), at: 0)
+    }
     let line = ByteBuffer(capacity: 256)
     if isTerminal {
       line.append(timestamp())

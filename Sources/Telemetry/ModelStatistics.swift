@@ -21,20 +21,24 @@ package struct DurationStatistic: ~Copyable, Sendable {
 package final class ModelStatistics: Sendable {
   /// Whole requests that were answered.
   package let success = DurationStatistic()
-  /// Requests that reached the runner and failed there.
+  /// Requests that could be read and weren't answered: while they waited, in the runner, or by what it gave.
   package let fail = DurationStatistic()
+  /// Runs whose requests failed.
+  package let failedRuns = DurationStatistic()
   /// Waiting for a free place in the runner.
   package let queue = DurationStatistic()
   package let computeInput = DurationStatistic()
   package let computeInfer = DurationStatistic()
   package let computeOutput = DurationStatistic()
   private let lastInferenceNs = Atomic<UInt64>(0)
+  /// Histograms by runner and device.
+  package let series = VersionSeries()
 
   package init() {}
 
   /// The times of one request that was answered; all in nanoseconds of CLOCK_MONOTONIC.
   package struct Answer {
-    let startNs, inputNs, queueNs, runNs, outputNs, endNs: UInt64
+    package let startNs, inputNs, queueNs, runNs, outputNs, endNs: UInt64
 
     package init(
       startNs: UInt64, inputNs: UInt64, queueNs: UInt64, runNs: UInt64, outputNs: UInt64, endNs: UInt64
@@ -46,6 +50,12 @@ package final class ModelStatistics: Sendable {
       self.outputNs = outputNs
       self.endNs = endNs
     }
+  }
+
+  /// Counts a request whose run failed, or whose answer couldn't be written.
+  package func addFailedRun(_ duration: UInt64) {
+    fail.add(duration)
+    failedRuns.add(duration)
   }
 
   /// Counts an answered request everywhere at once, so that the counts agree.

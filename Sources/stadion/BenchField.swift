@@ -64,14 +64,14 @@ struct BenchField {
     let client = StadionClient(address, timeout: .seconds(10))
     let place: ModelPlace
     let candidates: [Candidate]
+    let manifests = arguments.has("--manifests") ? arguments.values("--manifests") : nil
     if let models = arguments.value("--models") {
       place = try ModelPlace(model, in: models, formats: arguments.values("--format"))
-      candidates = Candidate.all(try Serve.manifestSearch(arguments).run())
+      candidates = Candidate.all(try Serve.manifestSearch(manifests).run())
     } else {
       place = try self.place(of: model, arguments.values("--format"), client)
       candidates =
-        arguments.has("--manifests")
-        ? Candidate.all(try Serve.manifestSearch(arguments).run()) : try Candidate.all(of: client)
+        manifests != nil ? Candidate.all(try Serve.manifestSearch(manifests).run()) : try Candidate.all(of: client)
     }
     var path = [CChar](repeating: 0, count: Int(PATH_MAX))
     guard linux_executable_path(&path, path.count) else {

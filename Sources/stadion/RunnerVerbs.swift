@@ -5,7 +5,8 @@ import Wire
 /// `stadion runner list`: what can run models here.
 enum RunnerList {
   static let spec = CommandSpec(
-    "stadion runner list", "List runners, their devices and formats.",
+    "stadion runner list",
+    "List runners, their devices and formats; of those that aren't opened, what the manifest says.",
     options: [CommandSpec.Option("--all", help: "Refused and filtered ones too, with the reason.")]
       + ClientOptions.facts)
 
@@ -58,18 +59,21 @@ enum RunnerRestart {
 /// `stadion runner show`: everything about one runner.
 enum RunnerShow {
   static let spec = CommandSpec(
-    "stadion runner show", "Show one runner, refused or not.", operands: ["ID"], options: ClientOptions.facts)
+    "stadion runner show", "Open one runner, if no model has yet, and show it.", operands: ["ID"],
+    options: ClientOptions.facts)
 
   @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     let id = arguments.operands[0]
-    let runners = try ClientOptions.client(arguments).runners(all: true)["runners"]?.array ?? []
-    guard let runner = runners.first(where: { $0["id"]?.string == id }) else {
+    let client = try ClientOptions.client(arguments)
+    let runners = try client.runners(all: true)["runners"]?.array ?? []
+    guard var runner = runners.first(where: { $0["id"]?.string == id }) else {
       let known = runners.compactMap { $0["id"]?.string }
       let nearest = NearestWord.to(id, among: known).map { "did you mean \($0)?" }
       throw HostError(.notFound, "no runner \"\(id)\"; \(nearest ?? "known are \(known.joined(separator: ", "))")")
     }
+    if runner.text("state") == "not opened" { runner = try client.runner(id) }
     if arguments.has("--json") { return print(runner.text) }
     var table = Table()
     for key in [

@@ -1,32 +1,36 @@
 import CLinux
 import Glibc
 
-/// SIGTERM and SIGINT as something the main thread waits for.
+/// SIGTERM, SIGINT and SIGHUP as something the main thread waits for.
 struct Signals {
   private let descriptor: CInt
 
+  enum Wish { case reload, end }
+
   /// Must come before any thread starts: the signals are blocked in all of them.
-  init() {
+  ///
+  /// - Parameter reloads: SIGHUP is waited for; else it ends the process, as it does where a terminal goes.
+  init(reloads: Bool) {
     signal(SIGPIPE, SIG_IGN)
     var set = sigset_t()
     sigemptyset(&set)
     sigaddset(&set, SIGTERM)
     sigaddset(&set, SIGINT)
+    if reloads { sigaddset(&set, SIGHUP) }
     pthread_sigmask(SIG_BLOCK, &set, nil)
     descriptor = signalfd(-1, &set, CInt(SFD_CLOEXEC))
   }
 
-  /// Blocks until the first signal.
-  func waitForFirst() { take() }
-
-  private func take() {
+  /// Blocks until a signal comes.
+  func waitForNext() -> Wish {
     var info = signalfd_siginfo()
     while read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size) < 0 && errno == EINTR {}
+    return info.ssi_signo == UInt32(SIGHUP) ? .reload : .end
   }
 
   /// Blocks until `done` is readable.
   ///
-  /// - Returns: False if another signal or the timeout came first.
+  /// - Returns: False if another signal that ends the process, or the timeout, came first.
   func waitForSecond(or done: CInt, timeoutMs: Int) -> Bool {
     let end = linux_now_ns() + UInt64(timeoutMs) * 1_000_000
     while true {
@@ -40,7 +44,7 @@ struct Signals {
         continue
       }
       if polled[0].revents != 0 { return true }
-      if polled[1].revents != 0 { return false }
+      if polled[1].revents != 0 && waitForNext() == .end { return false }
     }
   }
 }

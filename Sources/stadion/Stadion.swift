@@ -1,3 +1,4 @@
+import Configuration
 import Glibc
 import Inference
 import RunnerProcess
@@ -22,6 +23,7 @@ struct Stadion {
     Verb(spec: Serve.spec, run: Serve.run),
     Verb(spec: Infer.spec, run: Infer.run),
     Verb(spec: Bench.spec, run: Bench.run),
+    Verb(spec: Top.spec, run: Top.run),
     Verb(spec: RunnerList.spec, run: RunnerList.run),
     Verb(spec: RunnerShow.spec, run: RunnerShow.run),
     Verb(spec: RunnerRestart.spec, run: RunnerRestart.run),
@@ -42,17 +44,28 @@ struct Stadion {
     do {
       try dispatch(words)
       return 0
+    } catch let error as ConfigurationError {
+      for problem in error.problems { StandardError.print("stadion: \(Table.printable(problem))") }
+      return 2
     } catch {
       // One line, whatever the server's text holds.
-      StandardError.print("stadion: \(Table.printable(String(describing: error)))")
+      StandardError.print("stadion: \(Table.printable(String(describing: error) + reference(error)))")
       return error is UsageError ? 2 : 1
     }
+  }
+
+  /// What to look for in the documentation, and in the host's log where the cause stands there; nothing for errors of
+  /// our own.
+  private static func reference(_ error: any Error) -> String {
+    guard let error = error as? HostError, let id = error.requestID else { return "" }
+    return error.code.httpStatus < 500 ? " (\(error.code))" : " (\(error.code), request \(id))"
   }
 
   private static func dispatch(_ words: [String]) throws {
     if words.isEmpty { throw UsageError("a verb is missing; see `stadion --help`") }
     if words.starts(with: ["runner", "check-process"]) { return try RunnerCheck.runProcess(Array(words.dropFirst(2))) }
     if words[0] == "runner-process" { ChildProcess.run() }
+    if words[0] == "reference" { return try Reference.run(Array(words.dropFirst())) }
     if let verb = verbs.first(where: { words.starts(with: $0.words) }) {
       return try verb.run(Array(words.dropFirst(verb.words.count)))
     }

@@ -37,25 +37,6 @@ import Testing
     // Its telemetry would keep an identifier there.
     #expect(try FileManager.default.contentsOfDirectory(atPath: home) == [])
   }
-
-  private static let torch = RunnerCheck.root + "/.stadion/engines/torch/libTorchRunner.so"
-  private static func torchModel(_ name: String) -> String {
-    RunnerCheck.root + "/.stadion/test-models/torch/\(name).pt"
-  }
-  private static let hasTorch =
-    ProcessInfo.processInfo.environment["STADION_REQUIRE_ENGINES"] == "1"
-    || [torch, torchModel("add")].allSatisfy { FileManager.default.fileExists(atPath: $0) }
-
-  @Test(
-    .enabled(if: hasTorch, "requires: torch (make engines/torch, then make test-setup)"),
-    arguments: ["dict", "writes_input"])
-  func `the torch runner`(model: String) throws {
-    // Each load takes milliseconds, and each check opens libtorch anew.
-    let threads = "intra_op_threads=\(min(2, ProcessInfo.processInfo.activeProcessorCount))"
-    let check = try RunnerCheck(
-      Self.torch, ["--model", Self.torchModel(model), "--runner-option", threads, "--loads", "100"])
-    #expect(check.ids == [] && check.status == 0, "\(check.output)")
-  }
 }
 
 @Suite(.blocking) struct `The conformance kit finds` {

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTestClient
+import Inference
 import Manifests
 import Running
 import Telemetry
@@ -188,9 +189,12 @@ extension Answer {
     return String(decoding: body.prefix(count), as: UTF8.self)
   }
 
-  /// The error's text; nil unless it is one.
+  /// The error's text; nil unless it is one with a code of this status, and nothing but an error.
   var error: String? {
-    let value = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: String]
-    return value?.count == 1 ? value?["error"] : nil
+    guard let value = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: String],
+      value.keys.sorted() == ["code", "error", "requestId"], value["requestId"] == headers["x-request-id"],
+      HostError.Code(rawValue: value["code"] ?? "")?.httpStatus == status
+    else { return nil }
+    return value["error"]
   }
 }

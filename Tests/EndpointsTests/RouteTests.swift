@@ -86,7 +86,7 @@ import Testing
     ("/v2/models/pairs/infer", "POST"),
     ("/v2/models/pairs/versions/1/infer", "POST"), ("/v2/repository/index", "POST"), ("/v1/models", "GET, HEAD"),
     ("/v2/repository/models/pairs/load", "POST"), ("/v2/repository/models/pairs/unload", "POST"),
-    ("/v1/runners", "GET, HEAD"),
+    ("/v1/runners", "GET, HEAD"), ("/v1/runners/org.stadion.echo", "GET, HEAD"),
   ])
   func `name the methods they take`(path: String, allowed: String) throws {
     let client = try host.client()

@@ -1,3 +1,4 @@
+import Inference
 import Wire
 
 @testable import Serving
@@ -11,7 +12,7 @@ func gzip(_ bytes: [UInt8]) -> [UInt8] {
 func gunzip(_ bytes: [UInt8]) -> [UInt8] {
   let out = ByteBuffer()
   bytes.withUnsafeBytes { source in
-    do throws(HTTPRefusal) { try Compression.inflate(source, into: out, at: 0, limit: 1 << 26) } catch {
+    do throws(HostError) { try Compression.inflate(source, into: out, at: 0, limit: 1 << 26) } catch {
       out.removeAll()
     }
   }

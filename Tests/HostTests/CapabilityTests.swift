@@ -16,6 +16,13 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
   let addIdentity: @Sendable (_ folder: TemporaryFolder, _ model: String, _ format: String, ElementType) throws -> Void
   /// Adds a model that runs without end on the inputs that are returned; not called where nothing can be cancelled.
   let addEndless: @Sendable (_ folder: TemporaryFolder, _ model: String) throws -> [DenseTensor]
+  /// Identities of types that the manifest doesn't list, or that the engine can't read from one of the formats, and a
+  /// word of the reason.
+  var refused: [(format: String, type: ElementType, word: String)] = []
+  /// The engine takes no fewer elements in an open dimension.
+  var leastCount = 0
+  /// The engine computes wider whole numbers in 32 bits with a sign.
+  var isNarrow = false
 
   static let all = [
     ShippedRunner(
@@ -44,6 +51,35 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
       name: "torch", isInstalled: Setup.hasTorch,
       addIdentity: { folder, model, _, type in try folder.addTorch(model, "identity_\(type.manifestName)") },
       addEndless: { _, _ in [] }),
+    ShippedRunner(
+      name: "litert", isInstalled: Setup.hasLiteRT,
+      addIdentity: { folder, model, _, type in
+        try folder.addTFLite(model, Setup.tflite("identity_\(type.manifestName)"))
+      },
+      addEndless: { folder, model in
+        try folder.addTFLite(model, Setup.tflite("loop"))
+        return [
+          DenseTensor(name: "n", elementType: .i32, shape: [], values: [Int32.max]),
+          floats("x", [64, 64], [Float](repeating: 0.5, count: 64 * 64)),
+        ]
+      }, refused: [("tflite", .utf8, "string")], leastCount: 1),
+    ShippedRunner(
+      name: "openvino", isInstalled: Setup.hasOpenVINO,
+      addIdentity: { folder, model, format, type in
+        let identity = "identity_\(type.manifestName)"
+        switch format {
+        case "onnx": try folder.addOnnx(model, identity)
+        case "tflite": try folder.addTFLite(model, Setup.tflite(identity))
+        case "saved_model": try folder.addSavedModel(model, identity)
+        default: try folder.addIR(model, identity)
+        }
+      },
+      addEndless: { folder, model in
+        try folder.addIR(model, "long")
+        return [floats("x", [256, 512], [Float](repeating: 0.5, count: 256 * 512))]
+      },
+      refused: [("onnx", .utf8, "text"), ("tflite", .bf16, "BFLOAT16")]
+        + ["onnx", "tflite", "saved_model", "openvino"].map { ($0, .f64, "f64") }, isNarrow: true),
   ]
 
   var testDescription: String { name }
@@ -70,12 +106,20 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
   private static let installed = ShippedRunner.all.filter(\.isInstalled)
 
   /// Elements whose every bit matters; NaNs and extremes among them.
-  private func tensor(_ name: String, _ type: ElementType, count: Int) -> DenseTensor {
+  ///
+  /// - Parameter isNarrow: Whole numbers hold what 32 bits with a sign can.
+  private func tensor(_ name: String, _ type: ElementType, count: Int, isNarrow: Bool = false) -> DenseTensor {
     guard let size = type.byteCount else {
       let texts = (0..<count).map { index in (0..<index * 7 % 50).map { UInt8(truncatingIfNeeded: $0 &* 37 &+ index) } }
       return DenseTensor(name: name, shape: [Int64(count)], elements: texts)
     }
-    let bytes = (0..<count * size).map { UInt8($0 &* 29 % 256) & (type == .bool ? 1 : 255) }
+    var bytes = (0..<count * size).map { UInt8($0 &* 29 % 256) & (type == .bool ? 1 : 255) }
+    if isNarrow, [.i64, .u64, .u32].contains(type) {
+      for start in stride(from: 0, to: bytes.count, by: size) {
+        if type != .i64 { bytes[start + 3] &= 127 }
+        for place in start + 4..<start + size { bytes[place] = bytes[start + 3] < 128 ? 0 : 255 }
+      }
+    }
     return DenseTensor(name: name, elementType: type, shape: [Int64(count)], bytes: bytes)
   }
 
@@ -83,6 +127,7 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
     runner: ShippedRunner
   ) throws {
     let pairs = try runner.words("formats").flatMap { format in try runner.types().map { (format, $0) } }
+      .filter { pair in !runner.refused.contains { ($0.format, $0.type) == pair } }
     let host = try runner.host { folder in
       for (format, type) in pairs { try runner.addIdentity(folder, "\(format)-\(type)", format, type) }
     }
@@ -91,10 +136,45 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
       #expect(try host.server(of: model) == runner.id(), "\(host.state)")
       let metadata = try host.client.metadata(ModelID(model))
       #expect(metadata.inputs.map(\.elementType) == [type] && metadata.outputs.map(\.elementType) == [type])
-      let given = tensor(metadata.inputs[0].name, type, count: 3)
+      let given = tensor(metadata.inputs[0].name, type, count: 3, isNarrow: runner.isNarrow)
       var expected = given
       expected.name = metadata.outputs[0].name
       #expect(try host.infer(model, given) == [expected], "\(model)")
+    }
+  }
+
+  @Test(arguments: installed) func `what isn't claimed is refused by name`(
+    runner: ShippedRunner
+  ) throws {
+    let host = try runner.host { folder in
+      for (format, type, _) in runner.refused { try runner.addIdentity(folder, "\(format)-\(type)", format, type) }
+      try folder.write("models/strange/1/model.strange", "?")
+    }
+    let index = try host.index()
+    #expect(index.contains { $0.hasPrefix("strange:1 UNAVAILABLE: ") && $0.contains("format strange") }, "\(index)")
+    for (format, type, word) in runner.refused {
+      let start = "\(format)-\(type):1 UNAVAILABLE: "
+      #expect(index.contains { $0.hasPrefix(start) && $0.contains(word) }, "\(start)\(word), not in \(index)")
+    }
+  }
+
+  @Test(arguments: installed.filter(\.isNarrow)) func `numbers that the engine would cut are refused`(
+    runner: ShippedRunner
+  ) throws {
+    let numbers: [(type: ElementType, tensor: DenseTensor)] = [
+      (.i64, DenseTensor(name: "", elementType: .i64, shape: [1], values: [Int64(Int32.min) - 1])),
+      (.u64, DenseTensor(name: "", elementType: .u64, shape: [1], values: [UInt64(1) << 32])),
+      (.u32, DenseTensor(name: "", elementType: .u32, shape: [1], values: [UInt32(1) << 31])),
+    ]
+    let format = try #require(try runner.words("formats").first)
+    let host = try runner.host { folder in
+      for (type, _) in numbers { try runner.addIdentity(folder, "\(type)", format, type) }
+    }
+    for (type, tensor) in numbers {
+      var tensor = tensor
+      tensor.name = try host.client.metadata(ModelID("\(type)")).inputs[0].name
+      let error = #expect(throws: HostError.self) { try host.infer("\(type)", tensor) }
+      #expect(error?.code == .invalidRequest && error?.message.contains("32 bits") == true, "\(error as Any)")
     }
   }
 
@@ -109,6 +189,12 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
       let metadata = try host.client.metadata(ModelID("\(type)"))
       #expect(metadata.inputs.map(\.shape) == [[-1]])
       for count in [1, 0, 100_000, 2, 1000] {
+        guard count >= runner.leastCount else {
+          let input = tensor(metadata.inputs[0].name, type, count: count)
+          let error = #expect(throws: HostError.self) { try host.infer("\(type)", input) }
+          #expect(error?.code == .invalidRequest && error?.message.contains("[\(count)]") == true, "\(error as Any)")
+          continue
+        }
         let output = try host.infer("\(type)", tensor(metadata.inputs[0].name, type, count: count))
         #expect(output.map(\.shape) == [[Int64(count)]])
         #expect(output.map(\.bytes) == [tensor("", type, count: count).bytes], "\(type), \(count)")
@@ -171,6 +257,7 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
       #expect(try listed[key] == runner.claims(key), "\(key)")
     }
     #expect(try listed["elementTypes"]?.array?.compactMap(\.string) == runner.words("elementTypes").sorted())
+    #expect(try listed["batching"] == runner.manifest()["models"]?["batching"] ?? false)
     // Answers in many parts are nobody's claim yet: this test is to show them when one makes it.
     #expect(try runner.claims("streams") == false)
     #expect(try host.send("POST", "/v2/models/m/generate_stream", "{}").status == 404)

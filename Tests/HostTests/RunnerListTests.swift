@@ -128,6 +128,25 @@ import Wire
     #expect(try lax.index() == ["echo:1 READY"])
   }
 
+  @Test func `opens none that no model has asked for, and show does`() throws {
+    let folder = TemporaryFolder()
+    try folder.write("manifests/echo.runner.json", Self.manifest(isolation: "process"))
+    let host = try Host(manifests: "\(folder.path)/manifests", folder: folder)
+    let runner = try #require(try listed(host).runners.first)
+    #expect(runner["state"] == "not opened" && runner["processID"] == nil && runner["reason"] == nil, "\(runner.text)")
+    // What the manifest says, and nothing that only opening shows.
+    #expect(runner["devices"] == [["kind": "cpu"]] && runner["formats"] == ["echo"], "\(runner.text)")
+    #expect(runner["version"] == "0.1.0" && runner["score"] == nil, "\(runner.text)")
+    let list = try host.stadion("runner", "list").output
+    #expect(list.contains("not opened") && list.contains("cpu"), "\(list)")
+    #expect(try host.log("opened a runner").isEmpty)
+
+    let shown = try JSONValue(parsing: host.stadion("runner", "show", "org.stadion.echo", "--json").output)
+    #expect(shown["state"] == "ready" && shown["score"] == 100 && shown["processID"] != nil, "\(shown.text)")
+    #expect(try listed(host).runners.first?["state"] == "ready")
+    #expect(try host.send("GET", "/v1/runners/org.stadion.none").status == 404)
+  }
+
   @Test func `show tells devices, formats and models`() throws {
     let host = try start(["echo": Self.manifest()])
     let shown = try host.stadion("runner", "show", "org.stadion.echo")

@@ -57,6 +57,25 @@ def computed(folder):
     folder.save("layers", model("layers", [named(node, "z")], [x]))
 
 
+def identities(folder):
+    """Elements as they come, of each type that OpenVINO has a name for and the protocol too."""
+    types = ("f32", "f16", "bf16", "f64", "i8", "i16", "i32", "i64", "u8", "u16", "u32", "u64", "boolean")
+    for type in types:
+        x = parameter("x", [-1], getattr(ov.Type, type))
+        same = ops.reshape(x, ops.constant(np.int32([-1])), False)
+        folder.save("identity_" + type.replace("boolean", "bool"), model("identity", [named(same, "z")], [x]))
+
+
+def long(folder, count):
+    """Many layers, each of some milliseconds."""
+    x = parameter("x", [256, 512])
+    weights = ops.constant(np.full((512, 512), 1 / 512, np.float32))
+    node = x
+    for _ in range(count):
+        node = ops.tanh(ops.matmul(node, weights, False, False))
+    folder.save("long", model("long", [named(node, "z")], [x]))
+
+
 def stateful(folder):
     """Adds up what it is given, in a variable."""
     x = parameter("x", [4])
@@ -96,5 +115,7 @@ if __name__ == "__main__":
     target = Folder(sys.argv[1])
     target.save("basic_pitch", ov.convert_model(BASIC_PITCH))
     computed(target)
+    identities(target)
+    long(target, count=1000)
     stateful(target)
     nested(target, depth=24)

@@ -140,8 +140,12 @@ def of_foreign_operators():
 
 
 def tensor(name, type, shape, buffer=0):
+    """-1 in a shape: a dimension that the model leaves open."""
     made = schema.TensorT()
-    made.name, made.type, made.shape, made.buffer = name, type, np.int32(shape), buffer
+    made.name, made.type, made.buffer = name, type, buffer
+    made.shape = np.int32(np.abs(shape))
+    if -1 in shape:
+        made.shapeSignature, made.hasRank = np.int32(shape), True  # LiteRT wants both
     return made
 
 
@@ -198,6 +202,8 @@ def reshape(name, type, shape, to):
 def by_hand():
     for name, type in TYPES.items():
         reshape("reshape_" + name, type, [1, 3], [3])
+        reshape("identity_" + name, type, [-1], [-1])
+    reshape("identity_utf8", T.STRING, [-1], [-1])
     reshape("int4", T.INT4, [1, 4], [4])
     reshape("complex", T.COMPLEX64, [1, 3], [3])
     reshape("rank9", T.FLOAT32, [1] * 9, [1])

@@ -13,6 +13,7 @@ private func settings(_ text: String) throws -> ModelSettings { try ModelSetting
       """
       {"description": "Tells cats from dogs", "format": "onnx", "runners": ["org.a", "org.b"],
        "devices": ["gpu", "cpu"], "deviceRequired": true, "options": {"graph_optimization": "all"},
+       "runnerOptions": {"org.b": {"graph_optimization": "none", "threads": "2"}},
        "versions": {"latest": 2}, "maxConcurrentRuns": 4, "queueLimit": 0, "timeoutMs": 1500,
        "labels": {"scores": "labels.txt"}, "inputs": {"image": {"layout": "nchw", "mean": [0.5]}}}
       """)
@@ -22,6 +23,8 @@ private func settings(_ text: String) throws -> ModelSettings { try ModelSetting
     #expect(settings.devices == [.gpu, .cpu])
     #expect(settings.deviceRequired)
     #expect(settings.options == ["graph_optimization": "all"])
+    #expect(settings.options(forRunner: "org.a") == ["graph_optimization": "all"])
+    #expect(settings.options(forRunner: "org.b") == ["graph_optimization": "none", "threads": "2"])
     #expect(settings.versions == .latest(2))
     #expect(settings.maxConcurrentRuns == 4)
     #expect(settings.queueLimit == 0)
@@ -39,6 +42,11 @@ private func settings(_ text: String) throws -> ModelSettings { try ModelSetting
     (#"{"devices": "gpu"}"#, "devices is a string, an array of strings is wanted"),
     (#"{"devices": ["GPU"]}"#, #"devices[0] is "GPU", a lower-case word such as cpu or gpu is wanted"#),
     (#"{"options": {"a": 1}}"#, "options.a is a number, a string without NUL is wanted: write it in quotes"),
+    (#"{"runnerOptions": {"org.a": 1}}"#, "runnerOptions.org.a is a number, an object of strings is wanted"),
+    (
+      #"{"runners": ["org.a"], "runnerOptions": {"org.b": {}}}"#,
+      #"runnerOptions.org.b is for a runner that "runners" leaves out"#
+    ),
     (#"{"labels": {"o": "../x"}}"#, #"labels.o is "../x", the name of a file in the model's folder is wanted"#),
     (#"{"labels": {"o": ".."}}"#, #"labels.o is "..", the name of a file in the model's folder is wanted"#),
     (#"{"inputs": {"i": 1}}"#, "inputs.i is a number, an object is wanted"),

@@ -51,6 +51,17 @@ import Testing
     #expect(try await fixture.answer("m") == 3)
   }
 
+  @Test func `gives each runner its own options, besides those of all`() async throws {
+    let fixture = try await start([Self.spec("org.a", "faulty", priority: 1), Self.spec("org.b", "flawed")]) {
+      try $0.write("m")
+      try $0.write("m", format: "flawed")
+      try $0.settings("m", #"{"options": {"bias": "4"}, "runnerOptions": {"org.a": {"load_code": "9"}}}"#)
+    }
+    #expect(try instances(fixture) == ["org.b cpu flawed"])
+    #expect(await fixture.states("m").first?.contains("the file smells") == true)
+    #expect(try await fixture.answer("m") == 5)
+  }
+
   @Test func `goes to the device that is preferred, whatever the format`() async throws {
     let runners = [Self.spec("org.a", "faulty", priority: 9), Self.spec("org.b", "flawed", devices: "gpu")]
     let fixture = try await start(runners) {

@@ -21,7 +21,8 @@ import Wire
     let name = UnsafeMutableRawBufferPointer.allocate(byteCount: 1, alignment: 1)
     defer { name.deallocate() }
     name[0] = UInt8(ascii: "m")
-    try await InferEndpoint(fixture.router).respond(to: exchange, UnsafeRawBufferPointer(name), nil)
+    try await InferEndpoint(fixture.router, OutputLimit(bytes: 1 << 30)).respond(
+      to: exchange, UnsafeRawBufferPointer(name), nil)
     return String(decoding: exchange.out.bytes.dropFirst(Exchange.headRoom), as: UTF8.self)
   }
 

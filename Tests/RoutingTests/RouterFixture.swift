@@ -120,7 +120,7 @@ final class RouterFixture: Sendable {
   }
 
   /// How the runner is, and why, as operators are told.
-  func report(_ runner: Int = 0) async -> RunnerReport { await router.openedRunners()[runner] }
+  func report(_ runner: Int = 0) async -> RunnerReport { await router.runnerReports()[runner] }
 
   // MARK: Counters
 

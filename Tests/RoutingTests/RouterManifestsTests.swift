@@ -32,7 +32,7 @@ import Testing
     #expect(try fixture.version("m").instances[0].runnerID == "org.a")
     await fixture.router.update(result(fixture, only: "org.b"))
     #expect(try fixture.version("m").instances[0].runnerID == "org.b")
-    #expect(await fixture.router.openedRunners().map(\.manifest.id) == ["org.b"])
+    #expect(await fixture.router.runnerReports().map(\.manifest.id) == ["org.b"])
   }
 
   @Test func `without another the model says what it lacks, until the runner is back`() async throws {
@@ -54,7 +54,7 @@ import Testing
     var changed = fixture.router.manifests
     changed.manifests[0].priority = 7
     await fixture.router.update(changed)
-    let report = await fixture.router.openedRunners()[0]
+    let report = await fixture.router.runnerReports()[0]
     #expect(report.manifest.priority == 0)
     #expect(report.reason?.contains("until the host starts again") == true)
     #expect(try await fixture.answer("m") == 2)

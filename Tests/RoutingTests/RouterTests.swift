@@ -71,7 +71,7 @@ import Testing
     try fixture.write("m")
     await fixture.router.start()
     #expect(refusal(fixture, "m") == #"served by ["org.b cpu"]"#)
-    let reports = await fixture.router.openedRunners()
+    let reports = await fixture.router.runnerReports()
     #expect(
       reports.map { $0.reason ?? "" } == ["org.a: speaks ABI 0.7, host speaks 0.1; rebuild the runner", ""])
     #expect(reports.map(\.models) == [[], ["m:1"]])

@@ -1,3 +1,4 @@
+import Inference
 import Testing
 import Wire
 
@@ -26,7 +27,7 @@ import Wire
         // Without an end, all there is has been used.
         if position != cut { return .refused(0) }
       } catch {
-        return .refused((error as? HTTPRefusal)?.status ?? 0)
+        return .refused((error as? HostError)?.code.httpStatus ?? 0)
       }
     }
     return .incomplete

@@ -1,4 +1,5 @@
 import Foundation
+import Inference
 import Testing
 import Wire
 
@@ -17,7 +18,7 @@ import Wire
     do {
       _ = try inflate(bytes, limit: limit)
       return 200
-    } catch { return (error as? HTTPRefusal)?.status ?? 0 }
+    } catch { return (error as? HostError)?.code.httpStatus ?? 0 }
   }
 
   private func noise(_ count: Int) -> [UInt8] {

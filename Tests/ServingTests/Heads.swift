@@ -1,3 +1,4 @@
+import Inference
 import Wire
 
 @testable import Serving
@@ -38,7 +39,7 @@ func read(_ text: String, cuts: [Int] = [], limits: ServingLimits = ServingLimit
   for cut in cuts + [bytes.count] {
     let piece = ByteBuffer(capacity: max(cut, 1))
     bytes.withUnsafeBytes { piece.append(UnsafeRawBufferPointer(rebasing: $0[..<cut])) }
-    do throws(HTTPRefusal) {
+    do throws(HostError) {
       guard try head.parse(piece.bytes, limits: limits) else { continue }
       return .head(
         Read.Facts(
@@ -47,7 +48,7 @@ func read(_ text: String, cuts: [Int] = [], limits: ServingLimits = ServingLimit
           contentLength: head.contentLength, isChunked: head.isChunked, expectsContinue: head.expectsContinue,
           contentCoding: head.contentCoding, acceptedCoding: head.acceptedCoding, byteCount: head.byteCount))
     } catch {
-      return .refused(error.status)
+      return .refused(error.code.httpStatus)
     }
   }
   return .incomplete

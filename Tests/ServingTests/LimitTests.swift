@@ -91,7 +91,10 @@ import Testing
       let answer = try third.answer()
       #expect(answer.status == 503)
       #expect(answer.headers["retry-after"] == "1")
-      #expect(answer.text == #"{"error":"too many connections are open; try again in a second"}"#)
+      let id = try #require(answer.headers["x-request-id"])
+      let text =
+        #"{"error":"too many connections are open; try again in a second","code":"overloaded","requestId":"\#(id)"}"#
+      #expect(answer.text == text)
       #expect(try third.rest() == [])
     }
     clients.removeFirst().leave()

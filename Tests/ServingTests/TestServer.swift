@@ -1,6 +1,7 @@
 import CLinux
 import Foundation
 import HTTPTestClient
+import Inference
 import Synchronization
 import Wire
 
@@ -71,7 +72,7 @@ final class TestHandler: HTTPHandler {
       exchange.out.append("waited")
     case "/lines":
       for index in 0..<60 { exchange.addHeader("X-Long-Header-Name-To-Fill-The-Room", index) }
-    default: exchange.refuse(404, "Not Found")
+    default: exchange.refuse(HostError(.notFound, "Not Found"))
     }
   }
 

@@ -30,6 +30,8 @@ uint64_t linux_now_ns(void);
 void linux_trim_memory(void);
 // Folder of the running executable, links resolved; false when it does not fit.
 bool linux_executable_path(char *out, size_t capacity);
+// NAME=VALUE texts and a null behind them; Swift can't read `environ`.
+char **linux_environment(void);
 // A file in memory of `byte_count` bytes, whose size can't be changed any more; -1 with errno. Close-on-exec.
 int linux_memory_file(const char *name, uint64_t byte_count);
 // pipe2(2) with O_CLOEXEC: the end to read from, the end to write to.

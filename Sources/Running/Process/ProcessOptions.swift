@@ -32,9 +32,12 @@ package struct RunnerEnd: Sendable, Equatable {
   package let reason: String
   /// The host ended it for a run that went on for `killAfterMs` after it was cancelled: its clients may be to blame.
   package let isOverdueRun: Bool
+  /// What ended it, in one word: a signal's name, `exit`, `host`, or `start` if it never was.
+  package let cause: String
 
-  package init(reason: String, isOverdueRun: Bool = false) {
+  package init(reason: String, isOverdueRun: Bool = false, cause: String = "start") {
     self.reason = reason
     self.isOverdueRun = isOverdueRun
+    self.cause = cause
   }
 }

@@ -67,6 +67,9 @@ final class RunnerOutput {
 
 /// Names of signals for people.
 enum SignalName {
+  /// One word: `SIGKILL`.
+  static func word(_ signal: CInt) -> String { String(of(signal).prefix { $0 != ":" }) }
+
   static func of(_ signal: CInt) -> String {
     switch signal {
     case SIGSEGV: "SIGSEGV"

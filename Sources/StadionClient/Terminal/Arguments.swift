@@ -15,12 +15,17 @@ package struct CommandSpec: Sendable {
     package let value: String?
     package let isRepeated: Bool
     package let help: String
+    /// Understood, but not listed.
+    package let isHidden: Bool
 
-    package init(_ name: String, value: String? = nil, isRepeated: Bool = false, help: String) {
+    package init(
+      _ name: String, value: String? = nil, isRepeated: Bool = false, help: String, isHidden: Bool = false
+    ) {
       self.name = name
       self.value = value
       self.isRepeated = isRepeated
       self.help = help
+      self.isHidden = isHidden
     }
   }
 
@@ -45,6 +50,7 @@ package struct CommandSpec: Sendable {
 
   package var help: String {
     let usage = ["usage:", name] + operands + ["[options]"]
+    let options = options.filter { !$0.isHidden }
     let left = options.map { "  \($0.name)\($0.value.map { " " + $0 } ?? "")" }
     let width = left.map(\.count).max() ?? 0
     let lines = zip(left, options).map { $0 + String(repeating: " ", count: width - $0.count + 2) + $1.help }

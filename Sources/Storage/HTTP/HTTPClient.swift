@@ -1,4 +1,4 @@
-import CStorage
+import CCurl
 import Inference
 import Synchronization
 
@@ -28,8 +28,8 @@ final class HTTPClient: Sendable {
   ///   - caFile: PEM certificates to trust instead of the system's.
   ///   - isDirect: Never by way of a proxy: for addresses that only this machine can reach.
   init(caFile: String? = nil, isDirect: Bool = false, stalledSeconds: Int = 60) throws(HostError) {
-    var text = [CChar](repeating: 0, count: Int(STORAGE_CURL_ERROR_BYTES))
-    guard storage_curl_open(&text) else {
+    var text = [CChar](repeating: 0, count: Int(CURL_EXCHANGE_ERROR_BYTES))
+    guard curl_exchange_open(&text) else {
       throw HostError(
         .unsupported, "object stores need libcurl.so.4 (\(text.text)); install Debian's package libcurl4")
     }
@@ -38,7 +38,7 @@ final class HTTPClient: Sendable {
     self.stalledSeconds = stalledSeconds
   }
 
-  deinit { idle.withLock { for handle in $0 { storage_curl_free(handle.pointer) } } }
+  deinit { idle.withLock { for handle in $0 { curl_exchange_free(handle.pointer) } } }
 
   /// - Parameters:
   ///   - sink: Takes the body of a 200 or 206, in pieces, after the head; without it, all of the body that fits
@@ -50,7 +50,7 @@ final class HTTPClient: Sendable {
   ) throws(Failure) -> HTTPAnswer {
     let handle = try take()
     let exchange = HTTPExchange(request, call, what, sink)
-    var text = [CChar](repeating: 0, count: Int(STORAGE_CURL_ERROR_BYTES))
+    var text = [CChar](repeating: 0, count: Int(CURL_EXCHANGE_ERROR_BYTES))
     let code = exchange.run(
       on: handle.pointer, caFile: caFile, isDirect: isDirect, connectMs: connectMs, stalledSeconds: stalledSeconds,
       error: &text)
@@ -59,7 +59,7 @@ final class HTTPClient: Sendable {
     if let error = exchange.failure { throw Failure(isTransient: false, error: error) }
     switch code {
     case 0: return exchange.answer
-    case STORAGE_CURL_BAD_CERTIFICATE, STORAGE_CURL_BAD_CA_FILE:
+    case CURL_EXCHANGE_BAD_CERTIFICATE, CURL_EXCHANGE_BAD_CA_FILE:
       throw Failure(
         isTransient: false,
         error: HostError(.internalError, "\(what): \(request.address.host) isn't trusted: \(text.text)"))
@@ -72,7 +72,7 @@ final class HTTPClient: Sendable {
 
   private func take() throws(Failure) -> Handle {
     if let handle = idle.withLock({ $0.popLast() }) { return handle }
-    guard let pointer = storage_curl_new() else {
+    guard let pointer = curl_exchange_new() else {
       throw Failure(isTransient: true, error: HostError(.overloaded, "no memory for a connection"))
     }
     return Handle(pointer: pointer)
@@ -84,7 +84,7 @@ final class HTTPClient: Sendable {
       idle.append(handle)
       return true
     }
-    if !isKept { storage_curl_free(handle.pointer) }
+    if !isKept { curl_exchange_free(handle.pointer) }
   }
 }
 

@@ -1,4 +1,4 @@
-import CStorage
+import CCurl
 import Glibc
 import Inference
 
@@ -48,7 +48,7 @@ final class HTTPExchange {
       request.address.text.withCString { url in
         withOptionalCString(caFile) { caFile in
           headers.withUnsafeMutableBufferPointer { headers in
-            var exchange = storage_exchange()
+            var exchange = curl_exchange()
             exchange.method = method
             exchange.url = url
             exchange.headers = UnsafePointer(headers.baseAddress)
@@ -63,7 +63,7 @@ final class HTTPExchange {
             exchange.header = { HTTPExchange.at($2).take(line: UnsafeRawBufferPointer(start: $0, count: $1)) }
             exchange.write = { HTTPExchange.at($2).take(body: UnsafeRawBufferPointer(start: $0, count: $1)) }
             exchange.goes_on = { HTTPExchange.at($0).goesOn() }
-            return withExtendedLifetime(self) { storage_curl_run(handle, &exchange, &status, &error) }
+            return withExtendedLifetime(self) { curl_exchange_run(handle, &exchange, &status, &error) }
           }
         }
       }

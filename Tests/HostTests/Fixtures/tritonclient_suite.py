@@ -201,7 +201,7 @@ def refusals_name_field_and_values(client):
         ("504", "deadline", lambda: client.infer("slow", [tensor("X", x)], timeout=20000)),
         ("404", "nobody", lambda: client.get_model_metadata("nobody")),
         ("404", "nobody", lambda: client.get_model_config("nobody")),
-        ("404", "Not Found", lambda: client.get_trace_settings()),
+        ("404", "Not Found", lambda: client.get_cuda_shared_memory_status()),
     ]
     for status, words, call in spare:
         error = refusal(call)

@@ -1,22 +1,22 @@
 // One HTTP exchange by libcurl, which is opened when the first is wanted: curl_easy_setopt is variadic.
-#ifndef STADION_STORAGE_CURL_H
-#define STADION_STORAGE_CURL_H
+#ifndef STADION_CURL_EXCHANGE_H
+#define STADION_CURL_EXCHANGE_H
 
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 // Text of what went wrong; ends with NUL.
-#define STORAGE_CURL_ERROR_BYTES 256
+#define CURL_EXCHANGE_ERROR_BYTES 256
 
 // Codes of libcurl that callers tell apart.
-#define STORAGE_CURL_NO_NAME         6
-#define STORAGE_CURL_NO_CONNECTION   7
-#define STORAGE_CURL_ABORTED         42
-#define STORAGE_CURL_BAD_CERTIFICATE 60
-#define STORAGE_CURL_BAD_CA_FILE     77
+#define CURL_EXCHANGE_NO_NAME         6
+#define CURL_EXCHANGE_NO_CONNECTION   7
+#define CURL_EXCHANGE_ABORTED         42
+#define CURL_EXCHANGE_BAD_CERTIFICATE 60
+#define CURL_EXCHANGE_BAD_CA_FILE     77
 
-// All pointers live until storage_curl_run returns. The functions are called on its thread.
+// All pointers live until curl_exchange_run returns. The functions are called on its thread.
 typedef struct {
   const char *method;
   const char *url;
@@ -41,14 +41,14 @@ typedef struct {
   bool (*write)(const void *bytes, size_t byte_count, void *context);
   // Asked at least once a second; false gives up.
   bool (*goes_on)(void *context);
-} storage_exchange;
+} curl_exchange;
 
 // Opens the library once; false, with the reason in `error`, when it can't be.
-bool storage_curl_open(char *error);
+bool curl_exchange_open(char *error);
 // A handle keeps its connection for the next exchange; one thread uses it at a time. NULL without memory.
-void *storage_curl_new(void);
-void storage_curl_free(void *handle);
+void *curl_exchange_new(void);
+void curl_exchange_free(void *handle);
 // 0, and the answer's status in `status`; otherwise libcurl's code, with the reason in `error`.
-int storage_curl_run(void *handle, const storage_exchange *exchange, long *status, char *error);
+int curl_exchange_run(void *handle, const curl_exchange *exchange, long *status, char *error);
 
 #endif

@@ -1,14 +1,12 @@
-import Wire
-
 /// Finds lines in a JSON text, for messages. Only used once something is wrong.
-enum JSONLines {
+package enum JSONLines {
   /// Counted from 1.
-  static func line(at offset: Int, in text: [UInt8]) -> Int {
+  package static func line(at offset: Int, in text: [UInt8]) -> Int {
     1 + text.prefix(max(0, offset)).reduce(0) { $0 + ($1 == UInt8(ascii: "\n") ? 1 : 0) }
   }
 
   /// Where each member's key, or each element, stands, by paths as `devices[1].kind`. Empty if the text is no JSON.
-  static func offsets(in text: [UInt8]) -> [String: Int] {
+  package static func offsets(in text: [UInt8]) -> [String: Int] {
     var offsets: [String: Int] = [:]
     text.withUnsafeBytes { bytes in
       var reader = JSONReader(bytes)

@@ -1,4 +1,4 @@
-#include "storage_curl.h"
+#include "curl_exchange.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
@@ -60,7 +60,7 @@ static struct {
   slist *(*slist_append)(slist *list, const char *text);
   void (*slist_free_all)(slist *list);
 } curl;
-static char open_error[STORAGE_CURL_ERROR_BYTES];
+static char open_error[CURL_EXCHANGE_ERROR_BYTES];
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 
 static void open_library(void) {
@@ -91,24 +91,24 @@ static void open_library(void) {
   if (code) snprintf(open_error, sizeof open_error, "libcurl doesn't start: %s", curl.easy_strerror(code));
 }
 
-bool storage_curl_open(char *error) {
+bool curl_exchange_open(char *error) {
   pthread_once(&once, open_library);
   memcpy(error, open_error, sizeof open_error);
   return !open_error[0];
 }
 
-void *storage_curl_new(void) { return curl.easy_init(); }
+void *curl_exchange_new(void) { return curl.easy_init(); }
 
-void storage_curl_free(void *handle) { curl.easy_cleanup(handle); }
+void curl_exchange_free(void *handle) { curl.easy_cleanup(handle); }
 
 static size_t read_body(char *out, size_t size, size_t count, void *context) {
-  const storage_exchange *exchange = context;
+  const curl_exchange *exchange = context;
   size_t got = exchange->read(out, size * count, exchange->context);
   return got == SIZE_MAX ? READ_ABORT : got;
 }
 
 static int seek_body(void *context, int64_t offset, int origin) {
-  const storage_exchange *exchange = context;
+  const curl_exchange *exchange = context;
   // libcurl only ever asks for the start.
   if (offset != 0 || origin != SEEK_SET) return 2;
   exchange->rewind(exchange->context);
@@ -116,23 +116,23 @@ static int seek_body(void *context, int64_t offset, int origin) {
 }
 
 static size_t take_header(char *line, size_t size, size_t count, void *context) {
-  const storage_exchange *exchange = context;
+  const curl_exchange *exchange = context;
   exchange->header(line, size * count, exchange->context);
   return size * count;
 }
 
 static size_t take_body(char *bytes, size_t size, size_t count, void *context) {
-  const storage_exchange *exchange = context;
+  const curl_exchange *exchange = context;
   return exchange->write(bytes, size * count, exchange->context) ? size * count : 0;
 }
 
 static int progress(void *context, int64_t total_in, int64_t in, int64_t total_out, int64_t out) {
   (void)total_in, (void)in, (void)total_out, (void)out;
-  const storage_exchange *exchange = context;
+  const curl_exchange *exchange = context;
   return exchange->goes_on(exchange->context) ? 0 : 1;
 }
 
-static int set_up(void *handle, const storage_exchange *exchange, slist *headers, char *error) {
+static int set_up(void *handle, const curl_exchange *exchange, slist *headers, char *error) {
   int code = 0;
 #define SET(option, type, value)                                                                                       \
   if (!code) code = curl.easy_setopt(handle, option, (type)(value))
@@ -173,7 +173,7 @@ static int set_up(void *handle, const storage_exchange *exchange, slist *headers
   return code;
 }
 
-int storage_curl_run(void *handle, const storage_exchange *exchange, long *status, char *error) {
+int curl_exchange_run(void *handle, const curl_exchange *exchange, long *status, char *error) {
   error[0] = 0;
   *status = 0;
   curl.easy_reset(handle);
@@ -189,7 +189,7 @@ int storage_curl_run(void *handle, const storage_exchange *exchange, long *statu
   int code = set_up(handle, exchange, headers, error);
   if (!code) code = curl.easy_perform(handle);
   if (!code) code = curl.easy_getinfo(handle, FACT_STATUS, status);
-  if (code && !error[0]) snprintf(error, STORAGE_CURL_ERROR_BYTES, "%s", curl.easy_strerror(code));
+  if (code && !error[0]) snprintf(error, CURL_EXCHANGE_ERROR_BYTES, "%s", curl.easy_strerror(code));
   // Nothing of this exchange is left behind in the handle but the connection.
   curl.easy_reset(handle);
   curl.slist_free_all(headers);

@@ -1,0 +1,73 @@
+import Inference
+import Routing
+import Running
+package import Serving
+import Synchronization
+import Telemetry
+package import Tracing
+
+/// What is told of each request, and what `/metrics` is written from. Any thread.
+package final class Observer: Sendable {
+  package struct Options: Sendable {
+    /// Whether histograms are kept and `/metrics` is served. The protocol's statistics are kept in any case.
+    package var metrics = true
+    /// Histograms at most: one set for each model version, runner, device and tenant.
+    package var seriesLimit = 10_000
+    /// Requests that take longer from first to last byte are logged; 0 = none.
+    package var slowRequestMs = 0
+
+    package init() {}
+  }
+
+  let options: Options
+  let book: SeriesBook
+  let tracer: Tracer
+  let slow: SlowRequests
+  /// Gathers what `/metrics` shows: reading files and walking through thousands of models is nothing for a loop.
+  let threads = RunThreads(name: "observe", limit: 1)
+
+  private struct WeakServer: Sendable { weak var server: HTTPServer? }
+  private let attached = Mutex(WeakServer())
+
+  package init(_ options: Options = Options(), tracer: Tracer = Tracer()) {
+    self.options = options
+    self.tracer = tracer
+    slow = SlowRequests(limitMs: options.slowRequestMs)
+    book = SeriesBook(limit: options.seriesLimit)
+  }
+
+  deinit { threads.end() }
+
+  /// The server is made after its handler.
+  package func attach(_ server: HTTPServer) { attached.withLock { $0.server = server } }
+
+  var server: HTTPServer? { attached.withLock { $0.server } }
+
+  /// A request has an answer, which is yet to be sent.
+  ///
+  /// - Parameter tenant: Whose it was; nil while there is one.
+  @inline(__always)
+  func answered(
+    _ exchange: Exchange, by model: LoadedModel, _ served: ServedVersion, _ answer: ModelStatistics.Answer,
+    tenant: String? = nil
+  ) {
+    served.statistics.add(answer)
+    if options.metrics { times(of: model, served, tenant).add(answer) }
+    if tracer.isOn || slow.isOn { follow(exchange, model, served, answer) }
+  }
+
+  @inline(__always)
+  private func times(of model: LoadedModel, _ served: ServedVersion, _ tenant: String?) -> ServiceTimes {
+    if tenant == nil, let known = model.times.load() { return known }
+    return find(model, served, tenant)
+  }
+
+  @inline(never)
+  private func find(_ model: LoadedModel, _ served: ServedVersion, _ tenant: String?) -> ServiceTimes {
+    let times = served.statistics.series.times(
+      SeriesLabels(
+        model: served.model, version: served.version, runner: model.runnerID, device: model.device.name, tenant: tenant),
+      in: book)
+    return tenant == nil ? model.times.storeIfNil(times) : times
+  }
+}

@@ -1,0 +1,61 @@
+package import Running
+
+/// How often a runner was started, and how its processes have ended though nobody wanted that.
+package struct RunnerHistory: Sendable {
+  package var starts = 0
+  /// By `RunnerEnd.cause`.
+  package var ends: [String: Int] = [:]
+
+  /// Starts after the first.
+  package var restarts: Int { max(starts - 1, 0) }
+}
+
+/// A runner as those see it who watch the host: nothing is opened for it.
+package struct RunnerObservation: Sendable {
+  package let id: String
+  /// `ready`, `closed` (no model has wanted it yet), `refused`, `restarting` or `quarantined`.
+  package let state: String
+  /// Nil in the host, and while there is none.
+  package let processID: Int32?
+  package let history: RunnerHistory
+
+  package static let states = ["ready", "closed", "refused", "restarting", "quarantined"]
+}
+
+extension Router {
+  /// Every runner as it is now, by id.
+  package func observeRunners() -> [RunnerObservation] {
+    meetRunners()
+    return runners.filter { !$0.isGone }.map { state in
+      let id = state.runner.id
+      let isClosed = state.facts == nil && state.reason == nil
+      return RunnerObservation(
+        id: id, state: isClosed ? "closed" : state.word,
+        processID: state.facts == nil ? nil : state.runner.processID, history: histories[id] ?? RunnerHistory())
+    }.sorted { $0.id < $1.id }
+  }
+}
+
+/// What runners have to do, counted on a walk through what is served.
+package struct RunnerLoads {
+  private var entries: [(runner: Runner, models: Int, arena: SharedArena?)] = []
+
+  package init() {}
+
+  package mutating func count(_ model: LoadedModel) {
+    if let index = entries.firstIndex(where: { $0.runner === model.runner }) {
+      entries[index].models += 1
+    } else {
+      // One for all models of a process.
+      entries.append((model.runner, 1, model.sharedArena))
+    }
+  }
+
+  /// Versions of models that a runner serves.
+  package func models(of runner: String) -> Int { entries.reduce(0) { $1.runner.id == runner ? $0 + $1.models : $0 } }
+
+  /// Bytes of memory shared with its process that requests hold now.
+  package func sharedBytes(of runner: String) -> Int {
+    entries.reduce(0) { $1.runner.id == runner ? $0 + ($1.arena?.usedBytes ?? 0) : $0 }
+  }
+}

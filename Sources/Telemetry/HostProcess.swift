@@ -1,0 +1,68 @@
+import CLinux
+import Glibc
+import Wire
+
+/// Facts that the kernel tells of a process. Reading them takes some ten microseconds; not for an event loop.
+package struct HostProcess: Sendable {
+  package var cpuNs: UInt64 = 0
+  package var residentBytes: UInt64 = 0
+  package var virtualBytes: UInt64 = 0
+  package var threads: UInt64 = 0
+  /// Milliseconds since 1970.
+  package var startedMs: UInt64 = 0
+  package var openDescriptors: UInt64 = 0
+  package var descriptorLimit: UInt64 = 0
+
+  /// This process.
+  package init() { self.init(pid: "self") }
+
+  /// - Parameter pid: Zeros for what is no process any more.
+  package init(pid: String) {
+    // proc(5): fields are counted from behind the name, which may hold spaces and parentheses.
+    guard let text = Self.read("/proc/\(pid)/stat"), let name = text.lastIndex(of: ")") else { return }
+    let fields = text[text.index(after: name)...].split(separator: " ").map { UInt64($0) ?? 0 }
+    guard fields.count > 21 else { return }
+    let ticks = UInt64(max(sysconf(CInt(_SC_CLK_TCK)), 1))
+    cpuNs = (fields[11] + fields[12]) * (1_000_000_000 / ticks)
+    threads = fields[17]
+    virtualBytes = fields[20]
+    residentBytes = fields[21] * UInt64(sysconf(CInt(_SC_PAGESIZE)))
+    startedMs = Self.bootMs + fields[19] * 1000 / ticks
+    guard pid == "self" else { return }
+    // Finer than the ticks of proc(5).
+    var used = timespec()
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used)
+    cpuNs = UInt64(used.tv_sec) * 1_000_000_000 + UInt64(used.tv_nsec)
+    openDescriptors = Self.countDescriptors()
+    var limit = rlimit()
+    if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { descriptorLimit = UInt64(limit.rlim_cur) }
+  }
+
+  /// Milliseconds since 1970 when the machine started.
+  private static var bootMs: UInt64 {
+    var wall = timespec()
+    var up = timespec()
+    clock_gettime(CLOCK_REALTIME, &wall)
+    clock_gettime(CLOCK_BOOTTIME, &up)
+    func ms(_ time: timespec) -> UInt64 { UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000 }
+    return ms(wall) - ms(up)
+  }
+
+  private static func countDescriptors() -> UInt64 {
+    guard let folder = opendir("/proc/self/fd") else { return 0 }
+    defer { closedir(folder) }
+    var count: UInt64 = 0
+    while readdir(folder) != nil { count += 1 }
+    // `.`, `..` and the folder itself.
+    return count - min(count, 3)
+  }
+
+  private static func read(_ path: String) -> String? {
+    let descriptor = linux_open(path, O_RDONLY, 0)
+    guard descriptor >= 0 else { return nil }
+    defer { close(descriptor) }
+    var bytes = [UInt8](repeating: 0, count: 1024)
+    let count = Glibc.read(descriptor, &bytes, bytes.count)
+    return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
+  }
+}
