@@ -65,6 +65,14 @@ import Wire
     #expect(found > 0 && steps.contains { $0["isKept"]?.bool == true && $0["requestsPerSecond"]?.double == found })
   }
 
+  @Test func `sweeps an option of a runner`() throws {
+    try folder.addEcho("vector", "X:f32[-1,16]")
+    let words = ["--runner", "echo", "--sweep", "delay_ns=0,50000000", "--starts", "1", "--json", "-"]
+    let runners = try runners(try bench("vector", own + words))
+    #expect(runners.map { $0["name"]?.string } == ["echo,delay_ns=0", "echo,delay_ns=50000000"])
+    #expect((runners[1]["loads"]?.array?.first?["latencyNs"]?["p50"]?.double ?? 0) > 49_000_000)
+  }
+
   @Test func `measures a host over TCP`() throws {
     let host = try Host(["--listen", "127.0.0.1:0", "--anonymous"]) { try $0.addEcho("vector", "X:f32[-1,16]") }
     let addresses = try host.log("listening").compactMap { $0["address"]?.string }

@@ -81,6 +81,7 @@ import Wire
 
   @Test(arguments: [
     (["--concurrency", "0"], 2), (["--rounds", "x"], 2), (["--find-rate", "99=5ms"], 2), (["--runner", "a,b"], 2),
+    (["--sweep", "delay_ns=1,2"], 2), (["--runner", "echo,delay_ns=1", "--sweep", "delay_ns=1,2"], 2),
     (["--arrivals", "often"], 2), (["--runner", "eco"], 1), (["--shape", "X=1,15"], 1), (["--compare", "/none"], 1),
   ])
   func `says in one line what to do about`(words: [String], status: Int) throws {
