@@ -73,6 +73,11 @@ FIGURES = [
   Figure("the same once in 5 s: p99 of requests, to without", "observe.p99", "µs", "observe.p99_quiet", "ratio",
          1.1),
 
+  Figure("load of stadion bench, 1 connection: p50, to the load in C", "loadgen.bench_1", "µs", "loadgen.c_1",
+         "difference", 3),
+  # 60,000 requests/s.
+  Figure("load of stadion bench, 64 connections: time a request", "loadgen.per_request_64", "µs", limit=16.67),
+
   *(Figure(f"{engine}, one core: basic_pitch p50, to the engine directly", f"engines.{engine}_one_core", "µs",
            f"engines.{engine}_one_core_direct", "ratio", 1.02) for engine in ENGINES),
   *(Figure(f"{engine}, free: basic_pitch p50, to the engine directly", f"engines.{engine}_free", "µs",
@@ -126,6 +131,10 @@ FIGURES = [
   Figure("/metrics of 1,000 models × 4 runners once in 5 s: p99.9 of requests, to without", "observe.p999", "µs",
          "observe.p999_quiet", "ratio"),
   Figure("/metrics of 1,000 models × 4 runners: size", "observe.scrape_mb", "MB"),
+  Figure("load of stadion bench, 64 connections: requests/s, to the load in C", "loadgen.bench_rate_64", "/s",
+         "loadgen.c_rate_64", "ratio"),
+  Figure("load of stadion bench, 64 connections: p50, to the load in C", "loadgen.bench_64", "µs", "loadgen.c_64",
+         "difference"),
   Figure("replacing under load: replacements", "replace.count", ""),
   Figure("replacing under load: change to alone in place", "replace.takes", "ms"),
   Figure("replacing under load: p99", "replace.p99", "µs", "replace.undisturbed_p99", "ratio"),

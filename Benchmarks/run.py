@@ -23,6 +23,7 @@ import time
 import figures
 from engines import EngineGroups
 from host import Broken, Host, descendants, memory_mb
+from loadgen import LoadgenGroups
 from observe import ObserveGroups
 from processes import ProcessGroups
 from programs import OUTPUT, ROOT, build, program
@@ -38,7 +39,7 @@ CASES = {  # name → how load sends it
 }
 
 
-class Bench(ProcessGroups, EngineGroups, ObserveGroups):
+class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):
@@ -191,7 +192,7 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups):
 
 
 GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
-          "engines", "observe"]
+          "engines", "observe", "loadgen"]
 
 
 def parse_options():

@@ -107,8 +107,15 @@ package struct Benchmark {
     switch load {
     case .closed(let count):
       let settle = plan.roundDuration / 10
+      // Where several requests are under way, a latency holds the runs of others.
+      let before = count == 1 ? subjects[index].runStatistics() : nil
       window = try generator.closed(count, settle: settle, duration: plan.roundDuration, atLeast: count)
       entry.cpuAnswers += window.exchanges
+      if let before, let after = subjects[index].runStatistics(), let runs = after.since(before) {
+        entry.exchanges += window.exchanges
+        entry.exchangesNs += window.exchangesNs
+        entry.runs.add(runs)
+      }
     case .open(let rate):
       window = try generator.open(
         plan.openConnections, rate: rate, arrivals: plan.arrivals, duration: plan.openRoundDuration(rate),

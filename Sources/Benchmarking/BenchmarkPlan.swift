@@ -10,7 +10,7 @@ package struct BenchmarkPlan: Sendable {
   package var warmUp = Duration.seconds(3)
   /// Three windows of the warm-up within this share of each other are stable.
   package var stability = 0.05
-  package var confidence = 0.99
+  package var confidence = 0.95
   package var leastEffect = 0.01
   package var tolerance = Tolerance()
   package var seed: UInt64 = 1

@@ -31,6 +31,10 @@ package struct LoadResult: Sendable {
   package var cpuNs: UInt64 = 0
   /// Everything that CPU time was spent on: answers of the settling, too.
   package var cpuAnswers: UInt64 = 0
+  /// Of one connection, all of its requests: their latencies' sum, and what the server says of their runs.
+  package var exchanges: UInt64 = 0
+  package var exchangesNs: UInt64 = 0
+  package var runs = RunStatistics()
   /// Largest difference of the last three windows of the warm-up, as a share; nil where there was none.
   package var instability: Double?
 
@@ -54,6 +58,11 @@ package struct LoadResult: Sendable {
     return median(roundRates)
   }
   package var cpuPerRequestNs: Double? { cpuNs == 0 || cpuAnswers == 0 ? nil : Double(cpuNs) / Double(cpuAnswers) }
+  /// Mean latency without the mean run; nil where the server doesn't say how long its runs take.
+  package var hostCostNs: Double? {
+    guard exchanges > 0, runs.count > 0 else { return nil }
+    return Double(exchangesNs) / Double(exchanges) - Double(runs.ns) / Double(runs.count)
+  }
   /// Half the distance of the quartiles of the rounds' medians, by their median: how restless the rounds were.
   package var spread: Double {
     let sorted = roundMedians.sorted()

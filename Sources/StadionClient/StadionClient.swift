@@ -19,6 +19,11 @@ package final class StadionClient {
     try ModelMetadata(try get(Self.path(of: model)))
   }
 
+  /// `{"model_stats": […]}` of the protocol's statistics extension; servers without it refuse.
+  package func modelStatistics(_ model: ModelID) throws(HostError) -> JSONValue {
+    try get(Self.path(of: model) + "/stats")
+  }
+
   /// `{"runners": […], "problems": […]}` as the host prints it.
   ///
   /// - Parameter all: Refused and filtered runners too.

@@ -27,6 +27,9 @@ enum Bench {
     .init(
       "--runner", value: "ID[,KEY=VALUE]", isRepeated: true,
       help: "A runner or its manifest's file, with other options; the first is the reference (default: all that fit)."),
+    .init(
+      "--sweep", value: "KEY=VALUE,VALUE,…", isRepeated: true,
+      help: "Each --runner once with each of these values of an option, as intra_op_threads=1,2."),
     .init("--format", value: "FORMAT", isRepeated: true, help: "Of a model in several (default: all)."),
     .init("--models", value: "DIR", help: "Model repository (default: where the running host has the model)."),
     .init("--manifests", value: "PATH[:PATH]", isRepeated: true, help: "Runner manifests (default: as for serve)."),

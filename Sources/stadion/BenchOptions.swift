@@ -46,6 +46,19 @@ struct BenchOptions {
       }
       wishes.append(wish)
     }
+    for text in arguments.values("--sweep") {
+      guard !wishes.isEmpty else { throw UsageError("--sweep needs --runner: whose option is it?") }
+      var swept: [RunnerWish] = []
+      for wish in wishes {
+        guard let all = wish.swept(text) else {
+          throw UsageError(
+            "--sweep wants KEY=VALUE,VALUE,… with a KEY that neither --runner nor another --sweep names, not \"\(text)\""
+          )
+        }
+        swept += all
+      }
+      wishes = swept
+    }
     return wishes
   }
 

@@ -23,4 +23,13 @@ import Wire
     #expect(RunnerWish("a/b.runner.json")?.isFile == true)
     #expect(RunnerWish("") == nil && RunnerWish("echo,delay") == nil && RunnerWish("echo,=5") == nil)
   }
+
+  @Test func `are made for each value of an option`() throws {
+    let wish = try #require(RunnerWish("echo,x=1"))
+    #expect(wish.swept("delay_ns=5,6")?.map(\.text) == ["echo,x=1,delay_ns=5", "echo,x=1,delay_ns=6"])
+    #expect(wish.swept("delay_ns=5,6")?[1].options.map(\.value) == ["1", "6"])
+    for text in ["x=1,2", "delay_ns", "=1", "delay_ns=", "delay_ns=1,,2", "delay_ns=1,y=2", "a,b=1"] {
+      #expect(wish.swept(text) == nil, "\(text)")
+    }
+  }
 }

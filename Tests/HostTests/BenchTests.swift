@@ -60,6 +60,11 @@ import Wire
     #expect(result.status == 0, "\(result.errors)")
     let loads = try JSONValue(parsing: result.output)["runners"]?.array?.first?["loads"]?.array ?? []
     #expect(loads.count == 3 && loads.last?["requestsPerSecond"]?.double == 500)
+    // Where requests wait for each other, a latency isn't the host's doing.
+    let costs = loads.map { $0["hostCostNs"]?.double }
+    #expect(costs.map { $0 != nil } == [true, false, false], "\(result.output)")
+    let longest = loads[0]["latencyNs"]?["max"]?.double ?? 0
+    #expect((costs[0] ?? 0) > 1000 && (costs[0] ?? 0) < longest, "\(costs)")
   }
 
   @Test func `fails loudly where outputs differ`() throws {
@@ -76,6 +81,7 @@ import Wire
 
   @Test(arguments: [
     (["--concurrency", "0"], 2), (["--rounds", "x"], 2), (["--find-rate", "99=5ms"], 2), (["--runner", "a,b"], 2),
+    (["--sweep", "delay_ns=1,2"], 2), (["--runner", "echo,delay_ns=1", "--sweep", "delay_ns=1,2"], 2),
     (["--arrivals", "often"], 2), (["--runner", "eco"], 1), (["--shape", "X=1,15"], 1), (["--compare", "/none"], 1),
   ])
   func `says in one line what to do about`(words: [String], status: Int) throws {

@@ -144,6 +144,7 @@ struct ClosedRun {
   @inline(__always)
   mutating func add(from dueNs: UInt64, to now: UInt64, isUnchanged: Bool) {
     window.exchanges += 1
+    window.exchangesNs += now - dueNs
     if now < settledNs { return }
     if !isOver(at: now) || window.inTime == 0 {
       if window.beginNs == 0 {

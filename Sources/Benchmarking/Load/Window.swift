@@ -19,6 +19,8 @@ package struct Window: Sendable {
 
   /// All answers, those of the settling and of the end too: what the server's CPU time was spent on.
   package var exchanges: UInt64 = 0
+  /// Their latencies' sum.
+  package var exchangesNs: UInt64 = 0
 
   package init() {}
 

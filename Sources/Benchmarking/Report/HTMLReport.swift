@@ -52,7 +52,8 @@ package enum HTMLReport {
       + "from histograms of all requests with three significant digits; a share that less than one request stands for "
       + "isn't shown. Intervals come from starts of the runner, where there are ten, else from rounds, with "
       + "\(Format.percent(plan.confidence)) confidence over all verdicts together; differences below "
-      + "\(Format.percent(plan.leastEffect)) count as none. Open loops measure from when a request should have begun. Peak "
+      + "\(Format.percent(plan.leastEffect)) count as none. Open loops measure from when a request should have begun. Host "
+      + "cost is the mean latency of one connection without the mean run, as the server's statistics tell it. Peak "
       + "memory is that of the host and the runner's process, each with the pages they share."
   }
 

@@ -63,8 +63,9 @@ package enum JSONReport {
         shares.map { .init($0.0, .double(result.latencies.quantile($0.1))) } + [
           .init("max", .integer(result.latencies.maximum))
         ]),
-      "throughput": .double(result.requestsPerSecond), "cpuPerRequestNs": .double(result.cpuPerRequestNs),
-      "spread": .double(result.spread), "instability": .double(result.instability),
+      "throughput": .double(result.requestsPerSecond), "hostCostNs": .double(result.hostCostNs),
+      "cpuPerRequestNs": .double(result.cpuPerRequestNs), "spread": .double(result.spread),
+      "instability": .double(result.instability),
       "rounds": [
         "medianNs": .array(result.roundMedians.map { .double($0) }),
         "throughput": .array(result.roundRates.map { .double($0) }),

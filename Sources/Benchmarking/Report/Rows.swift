@@ -1,7 +1,7 @@
 /// The tables of a benchmark, for whatever prints them.
 package enum Rows {
   package static let loadHeadings = [
-    "RUNNER", "LOAD", "P50", "P90", "P99", "P99.9", "REQUESTS/S", "CPU/REQUEST", "± ROUNDS",
+    "RUNNER", "LOAD", "P50", "P90", "P99", "P99.9", "REQUESTS/S", "HOST COST", "CPU/REQUEST", "± ROUNDS",
   ]
 
   /// A row per load and runner, the runners of a load together.
@@ -15,7 +15,8 @@ package enum Rows {
           Double(load.latencies.count) * (1 - share) >= 1 ? Format.time(load.latencies.quantile(share)) : "-"
         }
         return [subject.name, load.load.label] + quantiles + [
-          Format.number(load.requestsPerSecond), Format.time(load.cpuPerRequestNs), Format.percent(load.spread),
+          Format.number(load.requestsPerSecond), Format.time(load.hostCostNs), Format.time(load.cpuPerRequestNs),
+          Format.percent(load.spread),
         ]
       }
     }

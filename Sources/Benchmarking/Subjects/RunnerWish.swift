@@ -20,6 +20,18 @@ package struct RunnerWish: Sendable, Equatable {
     self.text = text
   }
 
+  /// The same runner once for each value of an option.
+  ///
+  /// - Parameter text: `KEY=VALUE,VALUE,…`; nil when it is something else, or when this wish has a value for it.
+  package func swept(_ text: String) -> [RunnerWish]? {
+    guard let equals = text.firstIndex(of: "="), equals != text.startIndex else { return nil }
+    let key = text[..<equals]
+    guard !key.contains(","), !options.contains(where: { $0.key == key }) else { return nil }
+    let values = text[text.index(after: equals)...].split(separator: ",", omittingEmptySubsequences: false)
+    guard !values.contains(where: { $0.isEmpty || $0.contains("=") }) else { return nil }
+    return values.compactMap { RunnerWish("\(self.text),\(key)=\($0)") }
+  }
+
   package static func == (a: RunnerWish, b: RunnerWish) -> Bool { a.text == b.text }
 
   package var isFile: Bool { runner.hasSuffix(".json") }

@@ -71,6 +71,12 @@ package final class Subject {
     generator = LoadGenerator(PreparedRequest(model, inputs: inputs, to: address), timeout: timeout)
   }
 
+  /// What the server counted of the model's runs until now; nil for one without the protocol's statistics extension.
+  package func runStatistics() -> RunStatistics? {
+    guard let statistics = try? StadionClient(address, timeout: .seconds(5)).modelStatistics(model) else { return nil }
+    return RunStatistics(statistics)
+  }
+
   package var cpuNanoseconds: UInt64 { processes.reduce(0) { $0 + ProcessUse.cpuNanoseconds($1) } }
   package var peakBytes: Int? {
     processes.isEmpty ? nil : processes.reduce(0) { $0 + ProcessUse.peakBytes($1) }
