@@ -24,6 +24,9 @@ final class TestHandler: HTTPHandler {
   // Never written after `init`.
   nonisolated(unsafe) private static let big = UnsafeMutableRawPointer.allocate(byteCount: bigBytes, alignment: 64)
 
+  /// What `/stream` sends.
+  let stream = CountedStream()
+
   init() { Self.big.initializeMemory(as: UInt8.self, repeating: 7, count: Self.bigBytes) }
 
   /// Requests to `/wait` that are being handled, or were.
@@ -56,6 +59,7 @@ final class TestHandler: HTTPHandler {
       let address = Int(bitPattern: exchange.body.baseAddress) + offset
       exchange.out.append("\(address & 63) \(exchange.body.reduce(0) { $0 &+ Int($1) })")
     case "/big": exchange.appendUncopied(Self.big, Self.bigBytes)
+    case "/stream": exchange.stream = stream
     case "/wait":
       await withCheckedContinuation { continuation in
         let isOpen = waiting.withLock { state in

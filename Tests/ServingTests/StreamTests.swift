@@ -1,0 +1,59 @@
+import HTTPTestClient
+import Synchronization
+import Testing
+import Wire
+
+@testable import Serving
+
+/// A body of many blocks, which counts those that it has made.
+final class CountedStream: BodyStream {
+  static let blockCount = 200
+  private let made = Atomic<Int>(0)
+  private let ended = Atomic<Int>(0)
+
+  var madeCount: Int { made.load(ordering: .relaxed) }
+  /// How often `make` has returned.
+  var endedCount: Int { ended.load(ordering: .relaxed) }
+
+  func make(_ blocks: BodyBlocks) async {
+    defer { ended.wrappingAdd(1, ordering: .relaxed) }
+    for number in 0..<Self.blockCount {
+      guard let block = await blocks.next() else { return }
+      for _ in 0..<BodyBlock.byteCount { block.bytes.append(UInt8(number)) }
+      made.wrappingAdd(1, ordering: .relaxed)
+      blocks.send(block, isLast: number == Self.blockCount - 1)
+    }
+  }
+}
+
+@Suite(.serialized, .timeLimit(.minutes(2))) struct `A body that is made while it is sent` {
+  @Test func `arrives whole and in order`() throws {
+    let server = try TestServer()
+    let client = try server.client()
+    try client.send(get("/stream", "Connection: close"))
+    var rest = try client.rest()[...]
+    let head = try #require(rest.firstRange(of: Array("\r\n\r\n".utf8)))
+    rest = rest[head.upperBound...]
+    let size = Array("00010000\r\n".utf8)
+    for number in 0..<CountedStream.blockCount {
+      #expect(rest.prefix(size.count).elementsEqual(size))
+      let block = rest.dropFirst(size.count).prefix(BodyBlock.byteCount)
+      #expect(block.count == BodyBlock.byteCount && block.allSatisfy { $0 == UInt8(number) })
+      rest = rest.dropFirst(size.count + BodyBlock.byteCount + 2)
+    }
+    #expect(rest.elementsEqual(Array("0\r\n\r\n".utf8)))
+  }
+
+  @Test func `is not made ahead of a reader that stops, and ends when it leaves`() throws {
+    let server = try TestServer()
+    let client = try server.client()
+    try client.send(get("/stream"))
+    // Some blocks go round, and the kernel takes what its socket has room for.
+    #expect(eventually { server.handler.stream.madeCount >= 4 })
+    #expect(try server.client().answer(to: get("/facts")).status == 200)
+    #expect(server.handler.stream.madeCount < CountedStream.blockCount / 2)
+    #expect(server.handler.stream.endedCount == 0)
+    client.leave()
+    #expect(eventually { server.handler.stream.endedCount == 1 && server.server.connectionCount == 0 })
+  }
+}
