@@ -88,7 +88,8 @@ let package = Package(
     house(
       "Endpoints",
       [
-        "Admission", "Serving", "Catalog", "Storage", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire",
+        "Admission", "Serving", "Catalog", "Storage", "Registry", "Routing", "Running", "Manifests", "Inference",
+        "Wire",
         "CLinux", "Telemetry", "Tracing", "Threads",
       ]),
     house("Admission", ["Inference", "Wire"]),

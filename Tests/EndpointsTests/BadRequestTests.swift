@@ -193,7 +193,7 @@ private let typed: [Bad] = {
 private let places = [
   Bad("not even JSON", "Request for unknown model: 'nobody' is not found", model: "nobody", status: 404),
   Bad(request(x, y), "'pairs' version 9 is not found", model: "pairs/versions/9", status: 404),
-  Bad(request(x, y), "Not Found", model: "pairs/versions/abc", status: 404),
+  Bad(request(x, y), "version abc is not served", model: "pairs/versions/abc", status: 404),
   Bad(request(x, y), "64 bits", model: "pairs/versions/99999999999999999999", status: 400),
   Bad(request(x, y), "9223372036854775807", model: "pairs/versions/9223372036854775807", status: 404),
   Bad(request(x, y), "percent", model: "pairs%zz", status: 400),
