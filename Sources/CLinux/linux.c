@@ -50,9 +50,7 @@ void linux_prefer_short_slices(void) {
   syscall(SYS_sched_setattr, 0, &attributes, 0);
 }
 
-void linux_give_way(void) {
-  setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) + 10);
-}
+void linux_give_way(void) { setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) + 10); }
 
 uint64_t linux_now_ns(void) {
   struct timespec now;
