@@ -67,6 +67,7 @@ let package = Package(
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Threads", ["CLinux", "Telemetry"]),
     house("Store", ["CSQLite", "Inference", "Telemetry", "Threads"]),
+    house("Admission", ["Inference", "Storage", "Store", "Wire"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
     house(

@@ -8,8 +8,8 @@ package protocol SQLValue: Sendable {
   static func read(_ statement: OpaquePointer, at index: CInt) -> Self?
 }
 
-/// SQLite copies the bytes before the call returns.
-private nonisolated(unsafe) let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)  // a constant, never called
+/// SQLITE_TRANSIENT: SQLite copies the bytes before the call returns.
+private nonisolated(unsafe) let copied = unsafeBitCast(-1, to: sqlite3_destructor_type.self)  // never called
 
 extension Int: SQLValue {
   package func bind(to statement: OpaquePointer, at index: CInt) -> CInt {

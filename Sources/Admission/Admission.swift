@@ -1,0 +1,135 @@
+package import Inference
+import Synchronization
+
+/// Says of each request who sends it. Any thread; nothing waits.
+///
+/// What the database knows is published as a `CallerTable` at each change; a connection remembers its last answer for as
+/// long as no other table comes and the same key is sent.
+package final class Admission: Sendable {
+  package struct Options: Sendable {
+    /// The user who started the host: admin of the default tenant on the Unix socket.
+    package var ownerUID: UInt32
+    /// Of users on the Unix socket whom no map names, in the default tenant; nil refuses them.
+    package var unmappedRole: Role?
+    /// Of TCP callers without a key, in the default tenant; nil refuses them.
+    package var anonymousRole: Role?
+    /// Whether keys and users are known at all: without a database everybody is who they were before there was one.
+    package var knowsKeys: Bool
+
+    package init(ownerUID: UInt32, unmappedRole: Role?, anonymousRole: Role?, knowsKeys: Bool) {
+      self.ownerUID = ownerUID
+      self.unmappedRole = unmappedRole
+      self.anonymousRole = anonymousRole
+      self.knowsKeys = knowsKeys
+    }
+  }
+
+  /// Everybody is admin of the default tenant, as in a host without a database: the socket's permissions decide.
+  package static func open() -> Admission {
+    Admission(Options(ownerUID: .max, unmappedRole: .admin, anonymousRole: .admin, knowsKeys: false))
+  }
+
+  package let options: Options
+  private let published = Mutex(CallerTable())
+  private let generation = Atomic<Int>(0)
+  private let owner: Caller
+  private let anonymous: Caller?
+
+  package init(_ options: Options) {
+    self.options = options
+    owner = Caller(tenant: .standard, role: .admin, name: "uid:\(options.ownerUID)")
+    anonymous = options.anonymousRole.map { Caller(tenant: .standard, role: $0, name: "anonymous", isAnonymous: true) }
+  }
+
+  package var table: CallerTable { published.withLock { $0 } }
+
+  /// Takes over a newer table; an older one comes too late.
+  package func publish(_ table: CallerTable) {
+    published.withLock { current in
+      guard table.generation >= current.generation else { return }
+      current = table
+      generation.store(table.generation, ordering: .releasing)
+    }
+  }
+
+  /// Who sends a request.
+  ///
+  /// - Parameters:
+  ///   - identity: Of the connection.
+  ///   - credential: Value of `Authorization` or `X-API-Key`; nil without either.
+  /// - Throws: `.unauthenticated`.
+  package func caller(_ identity: Identity, _ credential: UnsafeRawBufferPointer?) throws(HostError) -> Caller {
+    if let known = identity.caller, identity.generation == generation.load(ordering: .acquiring),
+      identity.isLast(credential), !known.hasExpired
+    {
+      return known
+    }
+    let table = table
+    let caller = try look(for: identity.peer, options.knowsKeys ? credential : nil, in: table)
+    identity.remember(caller, credential, table.generation)
+    return caller
+  }
+
+  private func look(
+    for peer: Identity.Peer, _ credential: UnsafeRawBufferPointer?, in table: CallerTable
+  ) throws(HostError) -> Caller {
+    if let credential {
+      guard let key = Self.key(in: credential), let caller = table.caller(try KeyDigest(of: key)), !caller.hasExpired
+      else { throw HostError(.unauthenticated, "the API key is unknown, has expired or was revoked") }
+      return caller
+    }
+    switch peer {
+    case .tcp:
+      if let anonymous { return anonymous }
+      throw HostError(.unauthenticated, "TCP callers need an API key: 'Authorization: Bearer stadion_…'")
+    case .unix(let uid, let gid):
+      if uid == options.ownerUID { return owner }
+      if let caller = table.caller(uid: uid, gid: gid) { return caller }
+      if let role = options.unmappedRole { return Caller(tenant: .standard, role: role, name: "uid:\(uid)") }
+      throw HostError(
+        .unauthenticated, "user \(uid) belongs to no tenant; an admin can say `stadion tenant map-uid TENANT \(uid)`")
+    }
+  }
+
+  /// The key itself, with or without `Bearer` in front; nil for what can't be one.
+  private static func key(in credential: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    var key = credential
+    let scheme = "bearer "
+    if key.count > scheme.utf8.count, zip(key, scheme.utf8).allSatisfy({ $0 | 0x20 == $1 }) {
+      key = UnsafeRawBufferPointer(rebasing: key[scheme.utf8.count...])
+    }
+    guard key.count == APIKey.byteCount, key.starts(with: APIKey.prefix.utf8) else { return nil }
+    return key
+  }
+}
+
+/// What is known of a connection's other side. Only touched by the task that serves the connection.
+package final class Identity {
+  package enum Peer: Sendable {
+    case unix(uid: UInt32, gid: UInt32)
+    case tcp
+  }
+
+  package let peer: Peer
+  package private(set) var caller: Caller?
+  fileprivate private(set) var generation = -1
+  /// What was sent with the last request; empty for nothing.
+  private var credential: [UInt8] = []
+
+  package init(_ peer: Peer) { self.peer = peer }
+
+  /// Whether nothing but the connection itself says who calls.
+  package var isBare: Bool { credential.isEmpty }
+
+  @inline(__always)
+  fileprivate func isLast(_ credential: UnsafeRawBufferPointer?) -> Bool {
+    guard let credential else { return self.credential.isEmpty }
+    return credential.count == self.credential.count && credential.elementsEqual(self.credential)
+  }
+
+  fileprivate func remember(_ caller: Caller, _ credential: UnsafeRawBufferPointer?, _ generation: Int) {
+    self.caller = caller
+    self.generation = generation
+    if !isLast(credential) { self.credential = credential.map { Array($0) } ?? [] }
+  }
+}
