@@ -84,14 +84,17 @@ let package = Package(
     house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
-      ["Serving", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux", "Telemetry"]),
+      [
+        "Serving", "Admission", "Registry", "Routing", "Running", "Manifests", "Inference", "Wire", "CLinux",
+        "Telemetry",
+      ]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",
       dependencies: [
         "Serving", "Endpoints", "Registry", "Routing", "Running", "RunnerProcess", "Manifests", "StadionClient",
-        "Telemetry", "Configuration", "Inference", "Wire", "CLinux", "Conformance",
+        "Telemetry", "Configuration", "Inference", "Wire", "CLinux", "Conformance", "Admission", "Store",
       ],
       swiftSettings: swiftSettings),
 

@@ -1,4 +1,5 @@
 package import Inference
+package import Store
 import Synchronization
 
 /// Says of each request who sends it. Any thread; nothing waits.
@@ -42,6 +43,9 @@ package final class Admission: Sendable {
   }
 
   package var table: CallerTable { published.withLock { $0 } }
+
+  /// Takes over what the database knows.
+  package func load(_ db: Connection) throws(HostError) { publish(try CallerTable(db)) }
 
   /// Takes over a newer table; an older one comes too late.
   package func publish(_ table: CallerTable) {

@@ -5,6 +5,8 @@ import Wire
 /// Who sends a request, and what they may do. Immutable; one object for all requests of a caller.
 package final class Caller: Sendable {
   package let tenant: TenantID
+  /// Of the tenant, as tables of all tenants' models have it.
+  package let scope: TenantScope
   package let role: Role
   /// As the log and the audit name it: `uid:1000`, `key:3f9a0c51b2d4`, `anonymous`.
   package let name: String
@@ -15,6 +17,7 @@ package final class Caller: Sendable {
 
   package init(tenant: TenantID, role: Role, name: String, expiresMs: Int? = nil, isAnonymous: Bool = false) {
     self.tenant = tenant
+    scope = TenantScope(tenant)
     self.role = role
     self.name = name
     self.expiresMs = expiresMs

@@ -28,10 +28,8 @@ package actor Tenants {
     self.admission = admission
   }
 
-  /// Publishes what the database knows. Before the host listens.
-  package func start() async throws(HostError) {
-    admission.publish(try await database.read { (db) throws(HostError) in try CallerTable(db) })
-  }
+  /// Those there are, as requests see it.
+  package nonisolated var known: [TenantID] { admission.table.tenants }
 
   /// Makes a change, writes it into the audit, and lets requests go by it.
   func change<Value: Sendable>(

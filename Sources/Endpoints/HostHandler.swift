@@ -1,4 +1,5 @@
-import Inference
+package import Admission
+package import Inference
 package import Routing
 import Running
 package import Serving
@@ -12,25 +13,46 @@ package final class HostHandler: HTTPHandler {
   private let routes: Routes
   private let router: Router
   private let outputLimit: OutputLimit
+  private let admission: Admission
 
   /// - Parameters:
+  ///   - admission: Says who calls.
+  ///   - tenants: Changes who may call; nil without a database.
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
-    router: Router, name: String, version: String, outputByteLimit: Int = 1 << 30,
-    isDraining: @escaping @Sendable () -> Bool
+    router: Router, admission: Admission = .open(), tenants: Tenants? = nil, name: String, version: String,
+    outputByteLimit: Int = 1 << 30, isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
+    self.admission = admission
     outputLimit = OutputLimit(bytes: outputByteLimit)
     infer = InferEndpoint(router, outputLimit)
-    routes = Routes(router: router, server: ServerFacts(name: name, version: version), isDraining: isDraining)
+    routes = Routes(
+      router: router, tenants: tenants, server: ServerFacts(name: name, version: version), isDraining: isDraining)
   }
 
   /// Largest sum of one answer's outputs; from the next request on.
   package var outputByteLimit: Int {
     get { outputLimit.bytes.load(ordering: .relaxed) }
     set { outputLimit.bytes.store(newValue, ordering: .relaxed) }
+  }
+
+  package func admit(_ exchange: Exchange) throws(HostError) {
+    guard let peer = exchange.peer else { throw HostError(.unauthenticated, "nobody is there") }
+    let identity: Identity
+    if let known = peer.identity {
+      identity = unsafeDowncast(known, to: Identity.self)
+    } else {
+      switch peer.kind {
+      case .unix(let uid, let gid, _): identity = Identity(.unix(uid: uid, gid: gid))
+      case .tcp: identity = Identity(.tcp)
+      }
+      peer.identity = identity
+    }
+    let caller = try admission.caller(identity, exchange.head.credential)
+    if caller.isAnonymous { try exchange.refuseForeign() }
   }
 
   package func respond(to exchange: Exchange) async {
@@ -96,10 +118,12 @@ package final class HostHandler: HTTPHandler {
     head.value(of: InferEndpoint.headerLengthName).flatMap { HTTPBytes.decimal($0) } ?? 0
   }
 
-  package func memory(for head: HTTPHead, byteCount: Int) -> (any BodyMemory)? {
+  package func memory(for exchange: Exchange, byteCount: Int) -> (any BodyMemory)? {
+    let head = exchange.head
     guard head.method == .post, let path = ModelPath(head.pathBytes), path.asks(for: "infer"),
       head.value(of: InferEndpoint.headerLengthName) != nil,
-      let served = try? router.table.version(path.name, path.version), let arena = served.instances[0].sharedArena
+      let served = try? router.table.version(path.name, path.version, in: exchange.caller.scope),
+      let arena = served.instances[0].sharedArena
     else { return nil }
     return PlacedBody(in: arena, byteCount: byteCount)
   }

@@ -1,3 +1,4 @@
+import Admission
 import CLinux
 import Inference
 import Routing
@@ -26,7 +27,8 @@ struct InferEndpoint: Sendable {
   /// - Parameter name: The model's name, decoded.
   func respond(to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?) async throws(HostError) {
     let began = linux_now_ns()
-    var served = try router.table.version(name, version)
+    let caller = exchange.caller
+    var served = try router.table.version(name, version, in: caller.scope)
     let parts = try parts(exchange)
     let scratch = scratch(of: exchange)
     while true {
@@ -46,7 +48,7 @@ struct InferEndpoint: Sendable {
       } catch {
         // Replaced since the lookup: the version that took its place is there by now.
         guard error.isModelClosed else { throw error }
-        let next = try router.table.version(name, version)
+        let next = try router.table.version(name, version, in: caller.scope)
         guard next !== served else { throw error }
         scratch.run.reset()
         served = next

@@ -1,3 +1,4 @@
+import Admission
 import Inference
 import Routing
 import Serving
@@ -12,6 +13,8 @@ struct ServerFacts: Sendable {
 /// Every route but infer. None of them is hot: paths and bodies are turned into values.
 struct Routes: Sendable {
   let router: Router
+  /// Nil without a database.
+  let tenants: Tenants?
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool
 
@@ -38,10 +41,12 @@ struct Routes: Sendable {
       if Self.allow(.get, method, exchange) { ready(exchange) }
     case ("models", 1):
       if Self.allow(.get, method, exchange) {
-        Self.answer(exchange, ["models": .array(router.table.models.map { .string($0.name) })])
+        Self.answer(exchange, ["models": .array(router.table.models(of: try exchange.tenant).map { .string($0.name) })])
       }
     case ("models", 2) where path[1] == "stats":
-      if Self.allow(.get, method, exchange) { Self.answer(exchange, statistics(of: allServed())) }
+      if Self.allow(.get, method, exchange) {
+        Self.answer(exchange, statistics(of: allServed(of: try exchange.tenant)))
+      }
     case ("models", 2...): try respondModel(exchange, method, Array(path.dropFirst()))
     case ("repository", 2) where path[1] == "index":
       if Self.allow(.post, method, exchange) { try await index(exchange) }
@@ -69,33 +74,35 @@ struct Routes: Sendable {
       Self.refuseUnknown(exchange)
       return
     }
+    let tenant = try exchange.tenant
     switch verb.first {
     case nil:
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, modelMetadata(try served(name, version), version))
+      Self.answer(exchange, modelMetadata(try served(name, version, of: tenant), version))
     case "ready":
       guard Self.allow(.get, method, exchange) else { return }
-      _ = try served(name, version)
+      _ = try served(name, version, of: tenant)
       Self.answer(exchange, ["name": .string(name), "ready": true])
     case "config":
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, config(try served(name, version)))
+      Self.answer(exchange, config(try served(name, version, of: tenant)))
     case "stats":
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, statistics(of: [try served(name, version)]))
+      Self.answer(exchange, statistics(of: [try served(name, version, of: tenant)]))
     default: Self.refuseUnknown(exchange)
     }
   }
 
-  func served(_ name: String, _ version: Int?) throws(HostError) -> ServedVersion {
+  func served(_ name: String, _ version: Int?, of tenant: TenantID) throws(HostError) -> ServedVersion {
     var name = name
+    let scope = TenantScope(tenant)
     let found = name.withUTF8 { bytes in
-      Result { () throws(HostError) in try router.table.version(UnsafeRawBufferPointer(bytes), version) }
+      Result { () throws(HostError) in try router.table.version(UnsafeRawBufferPointer(bytes), version, in: scope) }
     }
     return try found.get()
   }
 
-  func allServed() -> [ServedVersion] { router.table.models.flatMap(\.versions) }
+  func allServed(of tenant: TenantID) -> [ServedVersion] { router.table.models(of: tenant).flatMap(\.versions) }
 
   // MARK: Paths and bodies
 

@@ -10,13 +10,18 @@ extension Router {
   ///
   /// - Parameter retriesFailures: Tries again what has failed before, as after a new runner has come.
   package func rescan(retriesFailures: Bool = false) async {
-    guard let root = options.modelRoot else { return }
-    let scan = ModelFolder.scan(root: root)
-    for problem in scan.problems where problem != "" { Log.debug("skipped in the model folder", ("problem", problem)) }
-    let names = Set(models.keys).union(scan.models.map(\.name)).sorted()
+    var names = Set(models.keys)
+    for tenant in tenants {
+      guard let root = options.modelRoots.root(of: tenant) else { continue }
+      let scan = ModelFolder.scan(root: root)
+      for problem in scan.problems where problem != "" {
+        Log.debug("skipped in the model folder", ("problem", problem))
+      }
+      names.formUnion(scan.models.map { ModelKey.text(tenant, $0.name) })
+    }
     // Beside each other: a model that takes long to load, or whose last run never ends, holds up no other.
     await withTaskGroup(of: Void.self) { group in
-      for name in names {
+      for name in names.sorted() {
         group.addTask {
           await self.serially(name) { await self.reconcile(name, retriesFailures: retriesFailures) }
         }
@@ -27,12 +32,13 @@ extension Router {
   /// Loads a model on request, whatever it was before.
   ///
   /// - Throws: `.notFound` for a model that isn't in the folder, else why no wanted version could be loaded.
-  package func load(_ name: String) async throws(HostError) {
-    await serially(name) {
-      await self.hold(name, false)
-      await self.reconcile(name, retriesFailures: true)
+  package func load(_ name: String, of tenant: TenantID = .standard) async throws(HostError) {
+    let key = ModelKey.text(tenant, name)
+    await serially(key) {
+      await self.hold(key, false)
+      await self.reconcile(key, retriesFailures: true)
     }
-    guard let state = models[name] else {
+    guard let state = models[key] else {
       throw HostError(.notFound, "failed to load '\(name)': no such model in the repository")
     }
     let wanted = state.entry.settings.wantedVersions(of: state.entry.versions)
@@ -46,7 +52,8 @@ extension Router {
   }
 
   /// Stops serving a model until `load`. Requests under way are answered. Unknown models are fine.
-  package func unload(_ name: String) async {
+  package func unload(_ name: String, of tenant: TenantID = .standard) async {
+    let name = ModelKey.text(tenant, name)
     guard models[name] != nil else { return }
     hold(name, true)
     let retired = takeServed(name, reason: "unloaded") { _ in true }
@@ -89,9 +96,11 @@ extension Router {
   /// Brings one model to what its folder says now: the change may have waited long.
   func reconcile(_ name: String, retriesFailures: Bool = false) async {
     var problems: [String] = []
-    guard let root = options.modelRoot, let entry = ModelFolder.model(name, root: root, problems: &problems) else {
-      return await remove(name)
-    }
+    let tenant = ModelKey.tenant(of: name)
+    guard tenants.contains(tenant), let root = options.modelRoots.root(of: tenant),
+      var entry = ModelFolder.model(ModelKey.name(of: name), root: root, problems: &problems)
+    else { return await remove(name) }
+    entry.tenant = tenant
     models[name, default: ModelState(entry: entry)].entry = entry
     guard models[name]?.isHeld == false else { return }
     guard entry.settingsProblem == nil else {

@@ -1,5 +1,5 @@
 import CLinux
-import Inference
+package import Inference
 package import Manifests
 import Registry
 package import Running
@@ -13,8 +13,8 @@ import Threads
 /// at each change. The actor has a thread of its own, where scanning folders may block.
 package actor Router {
   package struct Options: Sendable {
-    /// The local model repository; nil for none.
-    package var modelRoot: String?
+    /// The local model repositories.
+    package var modelRoots = ModelRoots()
     /// Longest run that stays on an event loop, in microseconds. design.md section 3: 200.
     package var inlineMicros = 200
     package var processes = ProcessOptions()
@@ -84,9 +84,13 @@ package actor Router {
   }
 
   nonisolated let options: Options
-  package nonisolated var modelRoot: String? { options.modelRoot }
+  /// Folders that hold models, or will.
+  package nonisolated var modelFolders: [String] { options.modelRoots.all }
   var runners: [RunnerState] = []
+  /// By `ModelKey`, as all that is called a name here.
   var models: [String: ModelState] = [:]
+  /// Whose models are served.
+  var tenants: [TenantID] = [.standard]
   /// The last change of each model; the next one waits for it.
   var changes: [String: Task<Void, Never>] = [:]
   /// What the last search for manifests has led to; the next one waits for it.
@@ -102,7 +106,7 @@ package actor Router {
   package init(manifests: ManifestSearch.Result, options: Options) {
     found = Mutex(manifests)
     var options = options
-    if let root = options.modelRoot { options.processes.modelRoots.append(root) }
+    options.processes.modelRoots += options.modelRoots.all
     self.options = options
   }
 
@@ -121,6 +125,12 @@ package actor Router {
   package func start() async {
     await rescan()
     isStarted.withLock { $0 = true }
+  }
+
+  /// Serves the models of these tenants and of no others.
+  package func serve(_ tenants: [TenantID]) async {
+    self.tenants = tenants
+    await rescan()
   }
 
   /// Ends the processes of all runners, after the last run of each model.
@@ -166,15 +176,15 @@ package actor Router {
     weak var runner: Runner?
   }
 
-  /// Opens every runner that isn't yet, and says what is known of all.
-  package func openedRunners() async -> [RunnerReport] {
+  /// Opens every runner that isn't yet, and says what is known of all, and which of the tenant's models they have.
+  package func openedRunners(for tenant: TenantID = .standard) async -> [RunnerReport] {
     meetRunners()
     for index in runners.indices { await open(index) }
     var reports: [RunnerReport] = []
     for state in runners where !state.isGone {
       let served = models.values.flatMap { model in
         model.versions.values.compactMap(\.served).filter { version in
-          version.instances.contains { $0.runnerID == state.runner.id }
+          version.tenant == tenant && version.instances.contains { $0.runnerID == state.runner.id }
         }.map { "\($0.model):\($0.version)" }
       }
       reports.append(
@@ -275,7 +285,8 @@ extension Router.ModelState {
     let served = versions.sorted { $0.key > $1.key }.compactMap(\.value.served)
     let reason = isHeld ? "unloaded" : firstProblem ?? "loading"
     let isComingBack = !isHeld && versions.values.contains(where: \.isComingBack)
-    return RoutingTable.Model(name: name, versions: served, reason: reason, isComingBack: isComingBack)
+    return RoutingTable.Model(
+      key: name, name: ModelKey.name(of: name), versions: served, reason: reason, isComingBack: isComingBack)
   }
 
   /// Why its highest version isn't served.

@@ -4,6 +4,7 @@ package import Telemetry
 
 /// One version of a model that requests can be sent to. Immutable; any thread.
 package final class ServedVersion: Sendable {
+  package let tenant: TenantID
   package let model: String
   package let version: String
   /// The same model on one or more devices, best first; never empty.
@@ -17,10 +18,12 @@ package final class ServedVersion: Sendable {
   package let statistics: ModelStatistics
 
   init(
-    model: String, version: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int,
+    tenant: TenantID = .standard, model: String, version: String, instances: [LoadedModel], labels: [[String]],
+    timeoutMs: Int,
     remarks: [String] = [], statistics: ModelStatistics = ModelStatistics()
   ) {
     self.statistics = statistics
+    self.tenant = tenant
     self.model = model
     self.version = version
     self.instances = instances
@@ -28,6 +31,9 @@ package final class ServedVersion: Sendable {
     self.timeoutMs = timeoutMs
     self.remarks = remarks
   }
+
+  /// Where the router has it.
+  var key: String { ModelKey.text(tenant, model) }
 
   /// The same without the instances of one runner; nil if none is left.
   func without(_ runner: Runner) -> ServedVersion? {
@@ -38,7 +44,8 @@ package final class ServedVersion: Sendable {
   /// The same, counted together, in other places.
   func with(_ instances: [LoadedModel]) -> ServedVersion {
     ServedVersion(
-      model: model, version: version, instances: instances, labels: labels, timeoutMs: timeoutMs, remarks: remarks,
+      tenant: tenant, model: model, version: version, instances: instances, labels: labels, timeoutMs: timeoutMs,
+      remarks: remarks,
       statistics: statistics)
   }
 

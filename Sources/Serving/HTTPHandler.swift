@@ -1,5 +1,13 @@
+package import Inference
+
 /// What stands behind the server: requests in, answers out.
 package protocol HTTPHandler: AnyObject, Sendable {
+  /// Decides by the head alone whether a request is heard at all: before any of its body is read. Runs on the
+  /// connection's loop.
+  ///
+  /// - Throws: What it is refused with; the connection ends then.
+  func admit(_ exchange: Exchange) throws(HostError)
+
   /// Answers one request by filling `exchange`. Runs on the connection's loop; must not block it for long.
   func respond(to exchange: Exchange) async
 
@@ -12,7 +20,7 @@ package protocol HTTPHandler: AnyObject, Sendable {
   /// Memory of the handler's for a large body, but for its first `alignedOffset` bytes; nil for the server's own.
   ///
   /// - Parameter byteCount: Of the memory.
-  func memory(for head: HTTPHead, byteCount: Int) -> (any BodyMemory)?
+  func memory(for exchange: Exchange, byteCount: Int) -> (any BodyMemory)?
 }
 
 /// Memory that a handler gives for a body; it goes back with the last reference.

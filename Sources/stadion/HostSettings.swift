@@ -11,6 +11,10 @@ struct HostSettings: Sendable {
   var isAnonymous = false
   var logLevel = "info"
 
+  var dataFolder: String?
+  /// Role of users on the Unix socket whom no map names; `none` refuses them.
+  var unmappedRole = "infer"
+
   var modelFolder: String?
   var manifests: [String]?
   var wantedRunners: [String]?
@@ -30,7 +34,7 @@ struct HostSettings: Sendable {
 extension HostSettings {
   typealias HostKey = Key<HostSettings>
 
-  static let all: [HostKey] = host + models + runners + serving
+  static let all: [HostKey] = host + tenants + models + runners + serving
 
   private static let day = 86_400_000
 
@@ -47,6 +51,15 @@ extension HostSettings {
     .list(
       "manifests", "PATH[:PATH]", separator: ":", \.manifests, standard: "the usual folders",
       "Runner manifests, or folders of them: these and nothing else."),
+  ]
+
+  private static let tenants: [HostKey] = [
+    .text(
+      "data", "DIR", \.dataFolder, standard: "no database",
+      "Folder of the database of tenants and keys, and of other tenants' models."),
+    .word(
+      "tenants.unmapped", ["none", "infer", "publish", "admin"], \.unmappedRole, flag: "--unmapped-role",
+      "With `data`: what other users on the Unix socket may do in the default tenant."),
   ]
 
   private static let models: [HostKey] = [

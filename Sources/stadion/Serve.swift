@@ -1,3 +1,4 @@
+import Admission
 import CLinux
 import Configuration
 import Confinement
@@ -39,12 +40,17 @@ enum Serve {
     let search = try manifestSearch(live.configuration)
     let manifests = find(search)
     var options = settings.router
-    options.modelRoot = try modelRoot(settings)
+    options.modelRoots.standard = try modelRoot(settings)
+    let data = try settings.dataFolder.map { try DataFolder($0) }
+    options.modelRoots.tenants = data?.tenantsPath
     options.processes.controlGroup = controlGroup(manifests)
     let router = Router(manifests: manifests, options: options)
+    let admission = data.map { _ in Admission(admissionOptions(settings)) } ?? .open()
+    let tenants = try data.map { Tenants(try $0.openDatabase(for: admission), admission) }
     let state = ServerState()
     let handler = HostHandler(
-      router: router, name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes
+      router: router, admission: admission, tenants: tenants, name: "stadion", version: Stadion.version,
+      outputByteLimit: settings.outputBytes
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: settings.limits, loops: loops)
     state.attach(server)
@@ -60,6 +66,7 @@ enum Serve {
     let watches = settings.watches ? Watches(search, router, on: loops[0]) : nil
     // Serving begins at once; readiness says when the models that were there are loaded.
     Task(executorPreference: loops[0]) {
+      if let tenants { await router.serve(tenants.known) }
       await router.start()
       Log.info("ready", ("models", String(router.table.count)))
     }
@@ -80,8 +87,8 @@ enum Serve {
     if socket == nil, case .unix(let path) = HostAddress.standard(exists: { _ in true }) { socket = path }
     var addresses: [ListenAddress] = []
     if let text = settings.listen {
-      guard settings.isAnonymous else {
-        throw UsageError("--listen needs --anonymous (listen, anonymous): nobody is authenticated on TCP yet")
+      guard settings.isAnonymous || settings.dataFolder != nil else {
+        throw UsageError("--listen needs --data DIR, where API keys are, or --anonymous, which asks nobody")
       }
       guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
         throw UsageError("--listen wants HOST:PORT, not \"\(text)\"")
@@ -95,6 +102,12 @@ enum Serve {
     // Last, so that no socket file is left behind where TCP can't be had.
     addresses.append(.unix(path: socket ?? "/run/stadion.sock"))
     return addresses
+  }
+
+  private static func admissionOptions(_ settings: HostSettings) -> Admission.Options {
+    Admission.Options(
+      ownerUID: geteuid(), unmappedRole: Role(rawValue: settings.unmappedRole),
+      anonymousRole: settings.isAnonymous ? .infer : nil, knowsKeys: true)
   }
 
   private static func modelRoot(_ settings: HostSettings) throws -> String? {

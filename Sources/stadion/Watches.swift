@@ -17,8 +17,11 @@ final class Watches: Sendable {
     self.search = search
     self.router = router
     self.loop = loop
-    if let root = router.modelRoot {
-      let watch = FolderWatch(root: root) { Task(executorPreference: loop) { await router.rescan() } }
+    for root in router.modelFolders {
+      // The folder of all tenants has two levels more: the tenant, and its `models`.
+      let watch = FolderWatch(root: root, levels: FolderWatch.repositoryLevels + 2) {
+        Task(executorPreference: loop) { await router.rescan() }
+      }
       watches.withLock { $0?[root] = watch }
     }
     for folder in search.folders where access(folder, F_OK) == 0 { watchRunners(in: folder) }
