@@ -80,10 +80,10 @@ package final class HostHandler: HTTPHandler {
       let decoded = ByteBuffer(capacity: path.name.count)
       try Routes.decode(path.name, into: decoded)
       defer { withExtendedLifetime(decoded) {} }
-      try await infer.respond(to: exchange, decoded.bytes, path.version)
+      try await infer.respond(to: exchange, decoded.bytes, path.version, in: exchange.caller.scope)
       return
     }
-    try await infer.respond(to: exchange, path.name, path.version)
+    try await infer.respond(to: exchange, path.name, path.version, in: exchange.caller.scope)
   }
 
   private func respondToRest(_ exchange: Exchange) async throws(HostError) {

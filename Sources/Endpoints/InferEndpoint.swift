@@ -1,4 +1,3 @@
-import Admission
 import CLinux
 import Inference
 import Routing
@@ -24,11 +23,14 @@ struct InferEndpoint: Sendable {
     self.outputLimit = outputLimit
   }
 
-  /// - Parameter name: The model's name, decoded.
-  func respond(to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?) async throws(HostError) {
+  /// - Parameters:
+  ///   - name: The model's name, decoded.
+  ///   - scope: Whose model it is.
+  func respond(
+    to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: Int?, in scope: TenantScope = .standard
+  ) async throws(HostError) {
     let began = linux_now_ns()
-    let caller = exchange.caller
-    var served = try router.table.version(name, version, in: caller.scope)
+    var served = try router.table.version(name, version, in: scope)
     let parts = try parts(exchange)
     let scratch = scratch(of: exchange)
     while true {
@@ -48,7 +50,7 @@ struct InferEndpoint: Sendable {
       } catch {
         // Replaced since the lookup: the version that took its place is there by now.
         guard error.isModelClosed else { throw error }
-        let next = try router.table.version(name, version, in: caller.scope)
+        let next = try router.table.version(name, version, in: scope)
         guard next !== served else { throw error }
         scratch.run.reset()
         served = next

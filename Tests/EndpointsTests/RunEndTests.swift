@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTestClient
 import Routing
+import Inference
 import Running
 import Testing
 

@@ -22,7 +22,7 @@ import Testing
 
   @Test func `finds each of a thousand names and no other`() {
     let names = (0..<1000).map { "model-\($0)" } + ["a", "ä", "日本", String(repeating: "x", count: 255)]
-    let table = RoutingTable(names.map { .init(name: $0, versions: [version($0, 1)], reason: "") })
+    let table = RoutingTable(names.map { .init(key: $0, name: $0, versions: [version($0, 1)], reason: "") })
     for name in names { #expect(find(table, name) == "\(name):1") }
     for name in ["model-", "model-1000", "Model-1", "", "model-1\0", "\0"] {
       #expect(find(table, name) == "notFound Request for unknown model: '\(name)' is not found")
@@ -55,7 +55,7 @@ import Testing
 
   @Test func `gives the highest version unless one is named`() {
     let versions = [12, 3, 1].map { version("m", $0) }
-    let table = RoutingTable([.init(name: "m", versions: versions, reason: "")])
+    let table = RoutingTable([.init(key: "m", name: "m", versions: versions, reason: "")])
     #expect(find(table, "m") == "m:12")
     #expect(find(table, "m", 3) == "m:3")
     #expect(find(table, "m", 2) == "notFound Request for unknown model: 'm' version 2 is not found")
@@ -63,13 +63,13 @@ import Testing
   }
 
   @Test func `says why a known model has no version`() {
-    let table = RoutingTable([.init(name: "m", versions: [], reason: "unloaded")])
+    let table = RoutingTable([.init(key: "m", name: "m", versions: [], reason: "unloaded")])
     #expect(find(table, "m") == "notFound Request for unknown model: 'm' has no available versions: unloaded")
     #expect(find(table, "m", 1) == "notFound Request for unknown model: 'm' has no available versions: unloaded")
   }
 
   @Test func `survives names that are not UTF-8`() {
-    let table = RoutingTable([.init(name: "m", versions: [version("m", 1)], reason: "")])
+    let table = RoutingTable([.init(key: "m", name: "m", versions: [version("m", 1)], reason: "")])
     [UInt8]([0xFF, 0xC0]).withUnsafeBytes { #expect(table.model($0)?.name == nil) }
   }
 }
