@@ -38,11 +38,14 @@ extension Router {
   /// load with it, and can't have been ended by one.
   func reconcileSuspects(_ names: some Sequence<String>, retriesFailures: Bool = false) async {
     for name in names.sorted() where models[name]?.versions.values.contains(where: \.isSuspect) == true {
-      await serially(name) {
-        // Whoever gives a runner its models back comes here afterwards.
-        if await self.returningRunners == 0 { await self.reconcile(name, retriesFailures: retriesFailures) }
-      }
+      await serially(name) { await self.reconcileSuspect(name, retriesFailures) }
     }
+  }
+
+  private func reconcileSuspect(_ name: String, _ retriesFailures: Bool) async {
+    // Whoever gives a runner its models back comes here afterwards.
+    guard returningRunners == 0, !runners.contains(where: \.isComingBack) else { return }
+    await reconcile(name, retriesFailures: retriesFailures)
   }
 
   /// Loads a model on request, whatever it was before.

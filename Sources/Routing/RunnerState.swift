@@ -38,6 +38,11 @@ struct RunnerState {
 
   init(_ runner: Runner) { self.runner = runner }
 
+  var isComingBack: Bool {
+    if case .comingBack = health { return true }
+    return false
+  }
+
   /// Why no model goes to it now; nil if it may.
   var reason: String? {
     if isGone { return "its manifest is gone" }
