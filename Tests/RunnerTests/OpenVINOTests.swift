@@ -21,7 +21,8 @@ extension Plugin {
   fileprivate static let openVINO = Plugin("libOpenVINORunner.so", options: ["library": Setup.library])
 }
 
-@Suite(.enabled(if: Setup.isReady, "requires: openvino (make test-setup)"))
+// One after the other: the engine keeps one last message for the whole process, and each test reads its own.
+@Suite(.serialized, .enabled(if: Setup.isReady, "requires: openvino (make test-setup)"))
 struct `The OpenVINO runner` {
   let runner: OpaquePointer
 
