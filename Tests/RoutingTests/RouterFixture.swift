@@ -152,9 +152,9 @@ struct TimedOut: Error, CustomStringConvertible {
 
 /// Waits until `condition` holds; no test relies on how long that takes.
 func wait(for what: String, _ condition: () async throws -> Bool) async throws {
-  let limit = linux_now_ns() + 60_000_000_000
+  let limit = linux_now_ns() + 20_000_000_000
   while try await !condition() {
-    guard linux_now_ns() < limit else { throw TimedOut(description: "waited 60 s for \(what)") }
+    guard linux_now_ns() < limit else { throw TimedOut(description: "waited 20 s for \(what)") }
     try await Task.sleep(nanoseconds: 500_000)
   }
 }
