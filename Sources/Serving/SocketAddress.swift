@@ -47,17 +47,15 @@ enum Listening {
     defer { if lock >= 0 { close(lock) } }
     let descriptor = try newSocket(AF_UNIX)
     try removeStale(path, address, length)
-    // The mode is right from the first moment: nobody else can connect in between.
-    let mask = umask(0o117)
+    // Nobody can connect before `listen`, and the mode is right by then. Not by umask, which is the whole process's: what
+    // other threads make meanwhile would get it, too.
     let bound = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { bind(descriptor, $0, length) }
     }
-    let reason = errno
-    umask(mask)
-    guard bound == 0, listen(descriptor, backlog) == 0 else {
+    guard bound == 0, chmod(path, 0o660) == 0, listen(descriptor, backlog) == 0 else {
+      let reason = String(cString: strerror(errno))
       close(descriptor)
-      throw ListenError(
-        description: "can't listen on \(path): \(String(cString: strerror(bound == 0 ? errno : reason)))")
+      throw ListenError(description: "can't listen on \(path): \(reason)")
     }
     return descriptor
   }

@@ -1,5 +1,6 @@
 import Foundation
 import HTTPTestClient
+import Synchronization
 import Testing
 
 @testable import Serving
@@ -139,6 +140,36 @@ import Testing
     var info = stat()
     #expect(lstat(server.path, &info) == 0)
     #expect(info.st_mode & 0o777 == 0o660)
+  }
+
+  @Test func `leaves the modes of what other threads make alone`() throws {
+    let folder = TestServer.newPath()
+    /// Mode of a folder that is made now.
+    func mode() -> mode_t {
+      var info = stat()
+      guard mkdir(folder, 0o777) == 0, lstat(folder, &info) == 0 else { return 0 }
+      rmdir(folder)
+      return info.st_mode
+    }
+    let before = mode()
+    let opened = Mutex(0)
+    let opener = Thread {
+      let path = TestServer.newPath()
+      while opened.withLock({ $0 }) >= 0, let socket = try? Listening.open(.unix(path: path)) {
+        close(socket)
+        unlink(path)
+        opened.withLock { if $0 >= 0 { $0 += 1 } }
+      }
+    }
+    opener.start()
+    defer { opened.withLock { $0 = -1 } }
+    var modes: Set<mode_t> = []
+    #expect(
+      eventually {
+        modes.insert(mode())
+        return opened.withLock { $0 } >= 2000
+      })
+    #expect(modes == [before])
   }
 
   @Test func `leaves files that aren't sockets alone`() throws {
