@@ -29,6 +29,6 @@ struct `tritonclient over HTTP` {
     let address = try #require(addresses.first { $0.hasPrefix("127.0.0.1:") }, "listens on \(addresses)")
     let result = try Command.run([Setup.python, Setup.fixture("tritonclient_suite.py"), address], limit: .seconds(60))
     #expect(result.status == 0, "\(result.output)\(result.errors)")
-    #expect(result.output.split(separator: "\n").count { $0.hasPrefix("ok ") } == 17)
+    #expect(result.output.split(separator: "\n").count { $0.hasPrefix("ok ") } == 18)
   }
 }

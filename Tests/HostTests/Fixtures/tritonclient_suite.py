@@ -209,6 +209,17 @@ def refusals_name_field_and_values(client):
         assert error.status() == status and words in text, (status, words, error.status(), text)
 
 
+def log_and_trace_settings_are_told(client):
+    assert client.update_log_settings({"log_verbose_level": 1})["log_verbose_level"] == 1
+    assert client.update_log_settings({"log_verbose_level": 0})["log_verbose_level"] == 0
+    assert client.get_log_settings()["log_error"] is True
+    assert client.get_trace_settings()["trace_level"] == ["OFF"]
+    assert client.get_trace_settings("pair")["trace_level"] == ["OFF"]
+    # Nowhere to send them.
+    error = refusal(lambda: client.update_trace_settings(settings={"trace_level": ["TIMESTAMPS"]}))
+    assert error.status() == "409" and "--trace-endpoint" in error.message(), error
+
+
 def names_with_spaces_and_signs_are_reached(client):
     name = "a b%ü+c"
     assert client.is_model_ready(name)
@@ -242,7 +253,7 @@ FACTS = [
     every_type_travels_in_binary, every_type_that_can_travels_as_json, half_floats_as_json_are_refused,
     requested_outputs_alone_come_back, classes_come_with_labels, bodies_may_be_compressed_both_ways,
     parallel_requests_get_their_own_answers, static_helpers_speak_the_same_form, refusals_name_field_and_values,
-    names_with_spaces_and_signs_are_reached, the_asyncio_client_works_too,
+    log_and_trace_settings_are_told, names_with_spaces_and_signs_are_reached, the_asyncio_client_works_too,
 ]
 
 
