@@ -1,5 +1,6 @@
 import Inference
 import Store
+import Telemetry
 
 /// What has happened to a model.
 struct Event: Sendable {

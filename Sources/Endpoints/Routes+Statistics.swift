@@ -1,5 +1,4 @@
 import CLinux
-import Glibc
 import Routing
 import Telemetry
 import Wire
@@ -48,9 +47,6 @@ extension Routes {
   /// Milliseconds since 1970 of a moment on CLOCK_MONOTONIC; 0 for never.
   private func wallClockMs(of monotonicNs: UInt64) -> UInt64 {
     if monotonicNs == 0 { return 0 }
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    let wallNs = UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec)
-    return (wallNs - (linux_now_ns() - monotonicNs)) / 1_000_000
+    return (WallClock.nowNs - (linux_now_ns() - monotonicNs)) / 1_000_000
   }
 }

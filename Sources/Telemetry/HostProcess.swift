@@ -40,12 +40,9 @@ package struct HostProcess: Sendable {
 
   /// Milliseconds since 1970 when the machine started.
   private static var bootMs: UInt64 {
-    var wall = timespec()
     var up = timespec()
-    clock_gettime(CLOCK_REALTIME, &wall)
     clock_gettime(CLOCK_BOOTTIME, &up)
-    func ms(_ time: timespec) -> UInt64 { UInt64(time.tv_sec) * 1000 + UInt64(time.tv_nsec) / 1_000_000 }
-    return ms(wall) - ms(up)
+    return UInt64(WallClock.nowMs) - (UInt64(up.tv_sec) * 1000 + UInt64(up.tv_nsec) / 1_000_000)
   }
 
   private static func countDescriptors() -> UInt64 {

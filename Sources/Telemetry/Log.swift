@@ -70,12 +70,12 @@ package enum Log {
     }
     let line = ByteBuffer(capacity: 256)
     if isTerminal {
-      line.append(timestamp())
+      line.append(WallClock.text(ms: WallClock.nowMs))
       line.append(" \(level.name) \(message())")
       for (key, value) in fields { line.append(" \(key)=\(value)") }
     } else {
       line.append("{\"time\":\"")
-      line.append(timestamp())
+      line.append(WallClock.text(ms: WallClock.nowMs))
       line.append("\",\"level\":\"\(level.name)\",\"message\":")
       line.append(json: message())
       for (key, value) in fields {
@@ -88,19 +88,5 @@ package enum Log {
     }
     line.append(UInt8(ascii: "\n"))
     _ = Glibc.write(STDERR_FILENO, line.base, line.count)
-  }
-
-  /// UTC, RFC 3339, milliseconds.
-  private static func timestamp() -> String {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    var parts = tm()
-    gmtime_r(&now.tv_sec, &parts)
-    func pad(_ value: some BinaryInteger, _ width: Int = 2) -> String {
-      let digits = String(value)
-      return String(repeating: "0", count: max(0, width - digits.count)) + digits
-    }
-    return "\(parts.tm_year + 1900)-\(pad(parts.tm_mon + 1))-\(pad(parts.tm_mday))T\(pad(parts.tm_hour)):"
-      + "\(pad(parts.tm_min)):\(pad(parts.tm_sec)).\(pad(now.tv_nsec / 1_000_000, 3))Z"
   }
 }

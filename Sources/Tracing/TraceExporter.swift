@@ -130,9 +130,5 @@ package final class TraceExporter: @unchecked Sendable {
     }
   }
 
-  private static func wallOffsetNs() -> UInt64 {
-    var now = timespec()
-    clock_gettime(CLOCK_REALTIME, &now)
-    return UInt64(now.tv_sec) * 1_000_000_000 + UInt64(now.tv_nsec) - linux_now_ns()
-  }
+  private static func wallOffsetNs() -> UInt64 { WallClock.nowNs - linux_now_ns() }
 }

@@ -1,4 +1,5 @@
 import StadionClient
+import Telemetry
 import Wire
 
 /// Verbs that say where a registered version stands.
@@ -96,10 +97,11 @@ enum ModelHistory {
     let query = arguments.value("--place").map { "?place=\(StadionClient.escaped($0))" } ?? ""
     let answer = try ClientOptions.client(arguments).registry("GET", arguments.operands[0], "history\(query)")
     if arguments.has("--json") { return print(answer.text) }
-    var table = Table(["TIME (ms)", "ACTION", "PLACE", "VERSION", "REPLACED", "CALLER"])
+    var table = Table(["TIME", "ACTION", "PLACE", "VERSION", "REPLACED", "CALLER"])
     for event in answer["history"]?.array ?? [] {
       table.add(
-        event.text("timeMs"), event.text("action"), event.text("place"), event.text("version"), event.text("replaced"),
+        WallClock.text(ms: event["timeMs"]?.int ?? 0), event.text("action"), event.text("place"), event.text("version"),
+        event.text("replaced"),
         event.text("caller"))
     }
     print(table.text)
