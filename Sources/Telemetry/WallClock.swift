@@ -1,3 +1,4 @@
+import CLinux
 import Glibc
 
 /// The time of day, which may jump: for what people and other programs read, never for durations.
