@@ -141,8 +141,15 @@ def endless(folder):
     folder.model("loop", [node("Loop", "steps more x", "z", body=body)],
                  [value("steps", T.INT64, []), value("more", T.BOOL, []), value("x", T.FLOAT, [64])],
                  [value("z", T.FLOAT, [64])])
-    folder.model("power", [node("ConstantOfShape", "s", "a"), node("MatMul", "a a", "b"), node("ReduceMax", "b", "z")],
-                 [value("s", T.INT64, [2])], [value("z", T.FLOAT, [1, 1])])
+    # Boxes without an area suppress none: each of `n` is compared with all before it, in 20 bytes of memory a box.
+    folder.model("suppression", [
+        node("Concat", "one n four", "box_sizes", axis=0), node("ConstantOfShape", "box_sizes", "boxes"),
+        node("Concat", "one one n", "score_sizes", axis=0), node("ConstantOfShape", "score_sizes", "scores"),
+        node("NonMaxSuppression", "boxes scores all", "z"),
+    ], [value("n", T.INT64, [1])], [value("z", T.INT64, ["k", 3])], [
+        constant("one", np.array([1], np.int64)), constant("four", np.array([4], np.int64)),
+        constant("all", np.array([2**62], np.int64)),
+    ])
     # Each function calls the one before it twice: the engine writes out 2^40 nodes.
     domain = "org.stadion.tests"
     opsets = [helper.make_opsetid("", 17), helper.make_opsetid(domain, 1)]
