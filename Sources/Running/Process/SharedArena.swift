@@ -46,9 +46,21 @@ package final class SharedArena: TensorSource, @unchecked Sendable {
     close(descriptor)
   }
 
+  /// Of its address: pages that lie together in memory can be one entry for the processor, or one large page, only where
+  /// both addresses allow it.
+  private static let alignment = 2 << 20
+
   /// Maps an arena that was handed over as `descriptor`; nil without address space.
   package static func map(_ descriptor: CInt, _ byteCount: Int) -> UnsafeMutableRawPointer? {
-    let memory = mmap(nil, byteCount, PROT_READ | PROT_WRITE, CInt(MAP_SHARED | MAP_NORESERVE), descriptor, 0)
+    let spare = CInt(MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE)
+    guard let room = mmap(nil, byteCount + alignment, PROT_NONE, spare, -1, 0), room != MAP_FAILED else { return nil }
+    let start = room.alignedUp(toMultipleOf: alignment)
+    let shared = CInt(MAP_SHARED | MAP_NORESERVE | MAP_FIXED)
+    let memory = mmap(start, byteCount, PROT_READ | PROT_WRITE, shared, descriptor, 0)
+    if room < start { munmap(room, start - room) }
+    if memory == MAP_FAILED { munmap(start, byteCount) }
+    let end = start + byteCount
+    munmap(end, room + byteCount + alignment - end)
     return memory == MAP_FAILED ? nil : memory
   }
 
