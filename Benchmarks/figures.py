@@ -73,6 +73,8 @@ FIGURES = [
   Figure("the same once in 5 s: p99 of requests, to without", "observe.p99", "µs", "observe.p99_quiet", "ratio",
          1.1),
 
+  Figure("tenant, key and quota, one core: added [1,16] p50", "tenants.on", "µs", "tenants.off", "difference", 2),
+
   Figure("load of stadion bench, 1 connection: p50, to the load in C", "loadgen.bench_1", "µs", "loadgen.c_1",
          "difference", 3),
   # 60,000 requests/s.

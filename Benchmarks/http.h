@@ -98,6 +98,19 @@ static inline struct request get_request(const char *path) {
   return request;
 }
 
+// Adds a field to the head.
+static inline void add_field(struct request *request, const char *name, const char *value) {
+  size_t line = (size_t)((char *)memchr(request->bytes, '\n', request->byte_count) - request->bytes) + 1;
+  size_t field = strlen(name) + strlen(value) + 4;
+  char *bytes = take_memory(request->byte_count + field + 1);
+  memcpy(bytes, request->bytes, line);
+  sprintf(bytes + line, "%s: %s\r\n", name, value);
+  memcpy(bytes + line + field, request->bytes + line, request->byte_count - line);
+  free(request->bytes);
+  request->bytes = bytes;
+  request->byte_count += field;
+}
+
 // The file holds head and body exactly as they are to be sent.
 static inline struct request file_request(const char *path) {
   struct request request = {0};

@@ -26,7 +26,7 @@ struct tally {
 static const char usage[] =
     "usage: load --socket PATH (--model NAME [--input NAME] [--shape 1,16] [--json] [--echoes] | --get PATH |\n"
     "            --request FILE) [--connections 1] [--seconds 2] [--requests N] [--warm-up 200] [--core N]\n"
-    "            [--pid PID]...\n";
+    "            [--api-key KEY] [--pid PID]...\n";
 
 static uint64_t cpu_ns(const struct plan *plan) {
   uint64_t sum = 0;
@@ -131,13 +131,13 @@ static size_t response_size(const struct plan *plan, struct request *request) {
 
 int main(int count, char **arguments) {
   struct plan plan = {.connections = 1, .core = -1, .warm_up = 200, .seconds = 2};
-  const char *model = NULL, *input = "INPUT0", *shape = "1,16", *path = NULL, *file = NULL;
+  const char *model = NULL, *input = "INPUT0", *shape = "1,16", *path = NULL, *file = NULL, *key = NULL;
   bool json = false, echoes = false;
-  static const struct option options[] = {{"socket", 1, 0, 's'},  {"model", 1, 0, 'm'},    {"input", 1, 0, 'i'},
-                                          {"shape", 1, 0, 'h'},   {"json", 0, 0, 'j'},     {"echoes", 0, 0, 'e'},
-                                          {"get", 1, 0, 'g'},     {"request", 1, 0, 'r'},  {"connections", 1, 0, 'c'},
-                                          {"seconds", 1, 0, 't'}, {"requests", 1, 0, 'n'}, {"warm-up", 1, 0, 'w'},
-                                          {"core", 1, 0, 'p'},    {"pid", 1, 0, 'P'},      {0, 0, 0, 0}};
+  static const struct option options[] = {
+      {"socket", 1, 0, 's'},      {"model", 1, 0, 'm'},   {"input", 1, 0, 'i'},    {"shape", 1, 0, 'h'},
+      {"json", 0, 0, 'j'},        {"echoes", 0, 0, 'e'},  {"get", 1, 0, 'g'},      {"request", 1, 0, 'r'},
+      {"connections", 1, 0, 'c'}, {"seconds", 1, 0, 't'}, {"requests", 1, 0, 'n'}, {"warm-up", 1, 0, 'w'},
+      {"core", 1, 0, 'p'},        {"pid", 1, 0, 'P'},     {"api-key", 1, 0, 'k'},  {0, 0, 0, 0}};
   for (int option; (option = getopt_long(count, arguments, "", options, NULL)) != -1;) switch (option) {
       case 's': plan.socket = optarg; break;
       case 'm': model = optarg; break;
@@ -151,6 +151,7 @@ int main(int count, char **arguments) {
       case 't': plan.seconds = atof(optarg); break;
       case 'n': plan.request_limit = strtoull(optarg, NULL, 10); break;
       case 'w': plan.warm_up = strtoull(optarg, NULL, 10); break;
+      case 'k': key = optarg; break;
       case 'p': plan.core = atoi(optarg); break;
       case 'P':
         if (plan.process_count == MAX_PROCESSES) die("more than %d processes", MAX_PROCESSES);
@@ -164,6 +165,7 @@ int main(int count, char **arguments) {
                            : path ? get_request(path)
                                   : file_request(file);
   request.echoes = echoes && model != NULL;
+  if (key != NULL) add_field(&request, "X-API-Key", key);
   pin_to_core(plan.core);
   struct tally tally = {.samples = make_samples()};
   size_t response_bytes = response_size(&plan, &request);

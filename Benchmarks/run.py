@@ -28,6 +28,7 @@ from observe import ObserveGroups
 from processes import ProcessGroups
 from programs import OUTPUT, ROOT, build, program
 from runners import copy_manifests
+from tenants import TenantGroups
 
 IMAGE = "1,3,224,224"
 CASES = {  # name → how load sends it
@@ -39,7 +40,7 @@ CASES = {  # name → how load sends it
 }
 
 
-class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups):
+class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, TenantGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):
@@ -75,12 +76,12 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups):
     return Host(self.options.stadion, self.folder / f"{isolation}.sock", self.folder / models,
                 manifests or self.manifests[isolation], extra, core, OUTPUT / "host.log")
 
-  def load(self, host: Host, case: str, core=None, connections=1) -> dict:
+  def load(self, host: Host, case: str, core=None, connections=1, extra=()) -> dict:
     processes = [part for pid in descendants(host.process.pid) for part in ("--pid", pid)]
     warm_up = 20 if case == "image_json" else 200 * connections
     pin = [] if core is None else ["--core", core]
     return program("load", "--socket", host.socket, *CASES[case], "--connections", connections, "--seconds",
-                   self.seconds, "--warm-up", warm_up, *pin, *processes)
+                   self.seconds, "--warm-up", warm_up, *pin, *processes, *extra)
 
   def floor(self, name: str, core, *arguments) -> dict:
     return program(name, *arguments, "--seconds", self.seconds * 2 / 3, *([] if core is None else ["--core", core]))
@@ -192,7 +193,7 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups):
 
 
 GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
-          "engines", "observe", "loadgen"]
+          "engines", "observe", "loadgen", "tenants"]
 
 
 def parse_options():

@@ -61,17 +61,19 @@ package final class Admission: Sendable {
   /// - Parameters:
   ///   - identity: Of the connection.
   ///   - credential: Value of `Authorization` or `X-API-Key`; nil without either.
+  /// - Returns: Whether it had to be looked up.
   /// - Throws: `.unauthenticated`.
-  package func recognize(_ identity: Identity, _ credential: UnsafeRawBufferPointer?) throws(HostError) {
+  package func recognize(_ identity: Identity, _ credential: UnsafeRawBufferPointer?) throws(HostError) -> Bool {
     if identity.generation == generation.load(ordering: .acquiring), identity.isLast(credential),
       !identity.caller.hasExpired
     {
-      return
+      return false
     }
     identity.forget()
     let table = table
     let caller = try look(for: identity.peer, options.knowsKeys ? credential : nil, in: table)
     identity.remember(caller, quotas.quota(of: caller.tenant), credential, table.generation)
+    return true
   }
 
   private func look(
@@ -91,7 +93,7 @@ package final class Admission: Sendable {
       if let caller = table.caller(uid: uid, gid: gid) { return caller }
       if let role = options.unmappedRole { return Caller(tenant: .standard, role: role, name: "uid:\(uid)") }
       throw HostError(
-        .unauthenticated, "user \(uid) belongs to no tenant; an admin can say `stadion tenant map-uid TENANT \(uid)`")
+        .unauthenticated, "user \(uid) belongs to no tenant; an admin can say `stadion tenant map TENANT --uid \(uid)`")
     }
   }
 

@@ -14,8 +14,8 @@ package final class Identity {
   package private(set) var quota = Identity.noQuota
   /// Of the table that says so; -1 where none does.
   private(set) var generation = -1
-  /// What was sent with the last request; empty for nothing.
-  private var credential: [UInt8] = []
+  /// What was sent with the last request; nil for nothing.
+  private var credential: [UInt8]?
 
   private static let nobody = Caller(tenant: .standard, role: .infer, name: "nobody")
   private static let noQuota = Quota(QuotaLimits())
@@ -27,10 +27,10 @@ package final class Identity {
 
   @inline(__always)
   func isLast(_ credential: UnsafeRawBufferPointer?) -> Bool {
-    guard let credential else { return self.credential.isEmpty }
-    guard credential.count == self.credential.count else { return false }
+    guard let credential, let known = self.credential else { return credential == nil && self.credential == nil }
+    guard credential.count == known.count else { return false }
     // In the same time wherever they differ: several callers may share a connection by way of a proxy.
-    return self.credential.withUnsafeBytes { known in
+    return known.withUnsafeBytes { known in
       var difference: UInt8 = 0
       for index in 0..<known.count { difference |= known[index] ^ credential[index] }
       return difference == 0
@@ -43,6 +43,6 @@ package final class Identity {
     self.caller = caller
     self.quota = quota
     self.generation = generation
-    if !isLast(credential) { self.credential = credential.map { Array($0) } ?? [] }
+    if !isLast(credential) { self.credential = credential.map { Array($0) } }
   }
 }

@@ -57,7 +57,7 @@ extension Tenants {
         WHERE id = ?2 AND revokedMs IS NULL AND coalesce(expiresMs > ?3, 1)
         """, now + overlapSeconds * 1000, id, now, doing: "rotating a key")
       guard count == 1 else {
-        throw HostError(.conflict, "key \(id) isn't valid any more; `stadion tenant key add` makes another")
+        throw HostError(.conflict, "key \(id) isn't valid any more; `stadion key create` makes another")
       }
       // As long as the old one would have lived from its beginning on.
       let expiresMs = old.expiresMs.map { now + $0 - old.createdMs }
@@ -67,7 +67,7 @@ extension Tenants {
 
   private func key(_ id: String, of tenant: TenantID?) async throws(HostError) -> KeyFacts {
     guard let known = try await keys(of: tenant).first(where: { $0.id == id }) else {
-      throw HostError(.notFound, "no key '\(id.excerpt)'; `stadion tenant key list` names them")
+      throw HostError(.notFound, "no key '\(id.excerpt)'; `stadion key list` names them")
     }
     return known
   }

@@ -59,7 +59,14 @@ package final class HostHandler: HTTPHandler {
       }
       peer.identity = identity
     }
-    try admission.recognize(identity, exchange.head.credential)
+    do throws(HostError) {
+      if try admission.recognize(identity, exchange.head.credential) {
+        peer.tenant = admission.options.knowsKeys ? identity.caller.tenant.text : nil
+      }
+    } catch {
+      peer.tenant = nil
+      throw error
+    }
     if identity.caller.isAnonymous { try exchange.refuseForeign() }
   }
 
@@ -97,7 +104,7 @@ package final class HostHandler: HTTPHandler {
 
   private func respondToRest(_ exchange: Exchange) async throws(HostError) {
     // In a result: `withValue` forgets the error's type.
-    let result = await Log.$requestID.withValue(exchange.requestID) { () async -> Result<Void, HostError> in
+    let result = await Log.$request.withValue(exchange.logContext) { () async -> Result<Void, HostError> in
       do throws(HostError) {
         return .success(try await routes.respond(to: exchange))
       } catch {
@@ -112,10 +119,12 @@ package final class HostHandler: HTTPHandler {
     if error.code == .quotaExceeded { exchange.addRateLimit(error) }
     switch error.code {
     case .runnerFailed, .internalError, .incompatibleRunner, .storageCorrupt:
-      Log.warning(
-        "a request failed", ("requestId", exchange.requestID), ("code", error.code.rawValue),
-        ("reason", error.description),
-        ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)))
+      Log.write(
+        .warning, { "a request failed" },
+        exchange.logFields + [
+          ("code", error.code.rawValue), ("reason", error.description),
+          ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)),
+        ])
     default: break
     }
   }

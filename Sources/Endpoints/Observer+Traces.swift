@@ -1,3 +1,4 @@
+import Admission
 import CLinux
 import Inference
 import Routing
@@ -22,6 +23,7 @@ extension Observer {
     guard context?.isSampled == true || slow.isOn else { return }
     var trace = RequestTrace(
       context, model: served.model, arrivedNs: min(exchange.arrivedNs, answer.startNs), receivedNs: answer.startNs)
+    trace.tenant = exchange.peer?.tenant
     trace.version = served.version
     trace.runner = model.runnerID
     trace.device = model.device.name
@@ -57,9 +59,10 @@ extension Observer {
     guard let path = ModelPath(exchange.head.pathBytes), path.asks(for: "infer") else { return }
     let name = String(decoding: path.name, as: UTF8.self)
     var numbers = TraceNumbers()
-    let context = context(exchange, name, &numbers)
+    let context = context(exchange, ModelKey.text(exchange.caller.tenant, name), &numbers)
     guard context?.isSampled == true || slow.isOn else { return }
     var trace = RequestTrace(context, model: name, arrivedNs: exchange.arrivedNs, receivedNs: exchange.arrivedNs)
+    trace.tenant = exchange.peer?.tenant
     trace.status = exchange.status
     trace.failure = error.description
     trace.endedNs = linux_now_ns()

@@ -42,7 +42,8 @@ extension Routes {
 
   /// Those that may serve, and those that could be installed; with `?all=1` the refused and filtered ones, too.
   private func runners(_ exchange: Exchange) async throws(HostError) {
-    let all = Self.hasFlag(exchange, "all")
+    // What is wrong with files of the host is its operator's business.
+    let all = Self.hasFlag(exchange, "all") && exchange.caller.isOperator
     let reports = await router.runnerReports(for: try exchange.tenant)
     var rows = reports.filter { all || $0.state != "refused" }.map { runner($0) }
     rows += router.manifests.skipped.filter { all || $0.isOffered }.map { skipped in

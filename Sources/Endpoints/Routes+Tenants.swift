@@ -4,71 +4,112 @@ import Routing
 import Serving
 import Wire
 
-/// `/v1/tenants`, `/v1/keys`, `/v1/audit`: who may call. Admins of a tenant see and change its keys; those of the
-/// default tenant everything.
+/// Who may call. Admins of a tenant see and change its keys; those of the default tenant everything.
+///
+///     GET    /v1/tenants
+///     POST   /v1/tenants                        {"id": …}
+///     DELETE /v1/tenants/ID
+///     POST   /v1/tenants/ID/users               {"uid" or "gid": N, "role": "infer"}
+///     DELETE /v1/tenants/ID/users/uid/N, …/gid/N
+///     GET    /v1/keys?tenant=
+///     POST   /v1/keys                           {"tenant", "role": "infer", "label", "expiresInSeconds"}
+///     POST   /v1/keys/ID/rotate                 {"overlapSeconds": 86400}
+///     DELETE /v1/keys/ID
+///     GET    /v1/audit?tenant=&limit=&before=
 extension Routes {
   func respondTenants(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
     guard let tenants else {
-      throw HostError(.notOffered, "this host has no database; start it with `stadion serve --data DIR`")
+      throw HostError(.notOffered, "this host keeps no tenants; start it with --data DIR (data.folder)")
     }
-    let caller = exchange.caller
-    try caller.require(.admin)
-    let author = exchange.author
-    switch (path[0], path.count, method) {
-    case ("tenants", 1, .get):
+    try exchange.caller.require(.admin)
+    switch (path[0], path.count) {
+    case ("tenants", 1) where method == .get:
+      let caller = exchange.caller
       let all = try await tenants.all().filter { caller.isOperator || $0.id == caller.tenant }
       Self.answer(exchange, ["tenants": .array(all.map { tenant($0) })])
-    case ("tenants", 1, .post):
-      try caller.requireOperator()
-      let id = try tenantID(try body(exchange)["id"]?.string ?? "")
-      try await tenants.add(id, by: author)
-      await router.serve(tenants.known)
-      Self.answer(exchange, ["id": .string(id.text)])
-    case ("tenants", 2, .delete):
-      try caller.requireOperator()
-      let id = try tenantID(path[1])
-      try await tenants.remove(id, by: author)
-      await router.serve(tenants.known)
-      Self.answer(exchange, ["id": .string(id.text)])
-    case ("tenants", 3, .post) where path[2] == "users":
-      try caller.requireOperator()
-      let body = try body(exchange)
-      let (kind, number) = try user(body)
-      try await tenants.map(kind, number, to: try tenantID(path[1]), as: try role(body), by: author)
-      Self.answer(exchange, [kind.rawValue: .integer(number)])
-    case ("tenants", 5, .delete) where path[2] == "users":
-      try caller.requireOperator()
-      guard let kind = UserFacts.Kind(rawValue: path[3]), let number = UInt32(path[4]) else {
-        throw HostError(.invalidRequest, "users are uid/NUMBER or gid/NUMBER")
-      }
-      try await tenants.unmap(kind, number, from: try tenantID(path[1]), by: author)
-      Self.answer(exchange, [kind.rawValue: .integer(number)])
-    case ("keys", 1, .get):
+    case ("tenants", _):
+      try exchange.caller.requireOperator()
+      try await changeTenants(exchange, method, Array(path.dropFirst()), tenants)
+    case ("keys", 1) where method == .get:
       let keys = try await tenants.keys(of: try scope(exchange))
       Self.answer(exchange, ["keys": .array(keys.map { .object(key($0)) })])
-    case ("keys", 1, .post):
-      let body = try body(exchange)
-      let id = try body["tenant"]?.string.map(tenantID) ?? caller.tenant
-      if id != caller.tenant { try caller.requireOperator() }
-      let label = body["label"]?.string ?? ""
-      guard label.utf8.count <= 255 else { throw HostError(.invalidRequest, "'label' has over 255 bytes") }
-      let made = try await tenants.addKey(
-        to: id, as: try role(body), label: label, expiringIn: try seconds(body, "expiresInSeconds", from: 1),
-        by: author)
-      answer(exchange, made)
-    case ("keys", 2, .delete):
-      try await tenants.revokeKey(path[1], of: try scope(exchange), by: author)
+    case ("keys", 1):
+      if Self.allow(.post, method, exchange) { answer(exchange, try await addKey(exchange, tenants)) }
+    case ("keys", 2):
+      guard method == .delete else { return Self.refuseMethod(exchange, allowed: "DELETE") }
+      try await tenants.revokeKey(path[1], of: try scope(exchange), by: exchange.author)
       Self.answer(exchange, ["id": .string(path[1])])
-    case ("keys", 3, .post) where path[2] == "rotate":
-      let overlap = try seconds(try body(exchange), "overlapSeconds", from: 0) ?? 86_400
+    case ("keys", 3) where path[2] == "rotate":
+      guard Self.allow(.post, method, exchange) else { return }
+      var body = try BodyFields(try Self.json(exchange) ?? .object([]))
+      let overlap = try seconds(&body, "overlapSeconds", from: 0) ?? 86_400
+      try body.end()
+      let scope = try scope(exchange)
       answer(
-        exchange,
-        try await tenants.rotateKey(path[1], of: try scope(exchange), overlapSeconds: overlap, by: author))
-    case ("audit", 1, .get):
-      let entries = try await tenants.audit(of: try scope(exchange), before: nil, limit: 1000)
+        exchange, try await tenants.rotateKey(path[1], of: scope, overlapSeconds: overlap, by: exchange.author))
+    case ("audit", 1):
+      guard Self.allow(.get, method, exchange) else { return }
+      var query = try Self.query(exchange)
+      let (before, limit) = (try query.number("before"), try query.number("limit") ?? 100)
+      try query.end()
+      guard (1...1000).contains(limit) else {
+        throw HostError(.invalidRequest, "'limit' must be 1 to 1000, not \(limit)")
+      }
+      let entries = try await tenants.audit(of: try scope(exchange), before: before, limit: limit)
       Self.answer(exchange, ["entries": .array(entries.map { entry($0) })])
     default: Self.refuseUnknown(exchange)
     }
+  }
+
+  /// - Parameter path: Behind `/v1/tenants`.
+  private func changeTenants(
+    _ exchange: Exchange, _ method: HTTPMethod, _ path: [String], _ tenants: Tenants
+  ) async throws(HostError) {
+    switch (path.count, method) {
+    case (0, .post):
+      var body = try BodyFields(try Self.json(exchange) ?? .object([]))
+      let id = try tenantID(try body.need("id"))
+      try body.end()
+      try await tenants.add(id, by: exchange.author)
+      await router.serve(tenants.known)
+      Self.answer(exchange, ["id": .string(id.text)])
+    case (0, _): Self.refuseMethod(exchange, allowed: "GET, HEAD, POST")
+    case (1, .delete):
+      let id = try tenantID(path[0])
+      try await tenants.remove(id, by: exchange.author)
+      await router.serve(tenants.known)
+      Self.answer(exchange, ["id": .string(id.text)])
+    case (1, _): Self.refuseMethod(exchange, allowed: "DELETE")
+    case (2, .post) where path[1] == "users":
+      var body = try BodyFields(try Self.json(exchange) ?? .object([]))
+      let ((kind, number), role) = (try user(&body), try role(&body))
+      try body.end()
+      let id = try tenantID(path[0])
+      try await tenants.map(kind, number, to: id, as: role, by: exchange.author)
+      Self.answer(
+        exchange, ["tenant": .string(id.text), kind.rawValue: .integer(number), "role": .string(role.rawValue)])
+    case (4, .delete) where path[1] == "users":
+      guard let kind = UserFacts.Kind(rawValue: path[2]), let number = UInt32(path[3]) else {
+        throw HostError(
+          .invalidRequest, "users are uid/NUMBER or gid/NUMBER, not \(path[2].excerpt)/\(path[3].excerpt)")
+      }
+      let id = try tenantID(path[0])
+      try await tenants.unmap(kind, number, from: id, by: exchange.author)
+      Self.answer(exchange, ["tenant": .string(id.text), kind.rawValue: .integer(number)])
+    default: Self.refuseUnknown(exchange)
+    }
+  }
+
+  private func addKey(_ exchange: Exchange, _ tenants: Tenants) async throws(HostError) -> Tenants.NewKey {
+    var body = try BodyFields(try Self.json(exchange) ?? .object([]))
+    let id = try body.text("tenant").map(tenantID) ?? exchange.caller.tenant
+    if id != exchange.caller.tenant { try exchange.caller.requireOperator() }
+    let role = try role(&body)
+    let label = try body.text("label") ?? ""
+    guard label.utf8.count <= 255 else { throw HostError(.invalidRequest, "'label' has over 255 bytes") }
+    let seconds = try seconds(&body, "expiresInSeconds", from: 1)
+    try body.end()
+    return try await tenants.addKey(to: id, as: role, label: label, expiringIn: seconds, by: exchange.author)
   }
 
   /// Whose keys and entries a caller sees: for operators those of all, or of the one that `?tenant=` names.
@@ -79,14 +120,6 @@ extension Routes {
 
   // MARK: What comes in
 
-  private func body(_ exchange: Exchange) throws(HostError) -> JSONValue {
-    let body = try Self.json(exchange) ?? .object([])
-    guard body.members != nil else {
-      throw HostError(.invalidRequest, "the body must be an object, not \(body.kindName)")
-    }
-    return body
-  }
-
   private func tenantID(_ text: String) throws(HostError) -> TenantID {
     guard let tenant = TenantID(text) else {
       throw HostError(
@@ -95,26 +128,27 @@ extension Routes {
     return tenant
   }
 
-  private func role(_ body: JSONValue) throws(HostError) -> Role {
-    guard let role = Role(rawValue: body["role"]?.string ?? "infer") else {
-      throw HostError(.invalidRequest, "'role' must be infer, publish or admin")
+  private func role(_ body: inout BodyFields) throws(HostError) -> Role {
+    let word = try body.text("role") ?? Role.infer.rawValue
+    guard let role = Role(rawValue: word) else {
+      throw HostError(.invalidRequest, "'role' must be infer, publish or admin, not '\(word.excerpt)'")
     }
     return role
   }
 
-  private func user(_ body: JSONValue) throws(HostError) -> (UserFacts.Kind, UInt32) {
-    for kind in UserFacts.Kind.allCases {
-      guard let value = body[kind.rawValue] else { continue }
-      guard let number = value.int.flatMap({ UInt32(exactly: $0) }), number != .max else { break }
-      return (kind, number)
+  private func user(_ body: inout BodyFields) throws(HostError) -> (UserFacts.Kind, UInt32) {
+    let (uid, gid) = (try body.number("uid"), try body.number("gid"))
+    // The last number means nobody.
+    guard (uid == nil) != (gid == nil), let number = UInt32(exactly: uid ?? gid ?? 0), number != .max else {
+      throw HostError(.invalidRequest, "the body needs either 'uid' or 'gid', a number below 4294967295")
     }
-    throw HostError(.invalidRequest, "the body needs 'uid' or 'gid', a number below 4294967295")
+    return (uid == nil ? .gid : .uid, number)
   }
 
   /// Up to a century.
-  private func seconds(_ body: JSONValue, _ key: String, from least: Int) throws(HostError) -> Int? {
-    guard let value = body[key], value != .null else { return nil }
-    guard let seconds = value.int, (least...3_155_760_000).contains(seconds) else {
+  private func seconds(_ body: inout BodyFields, _ key: String, from least: Int) throws(HostError) -> Int? {
+    guard let seconds = try body.number(key) else { return nil }
+    guard (least...3_155_760_000).contains(seconds) else {
       throw HostError(.invalidRequest, "'\(key)' must be a number of seconds from \(least) to 3155760000")
     }
     return seconds

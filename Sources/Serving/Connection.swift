@@ -343,9 +343,12 @@ final class Connection: EventTarget, @unchecked Sendable {
   }
 
   private func logRequest(_ exchange: Exchange) {
-    Log.debug(
-      "request", ("requestId", exchange.requestID), ("method", String(describing: exchange.head.method)),
-      ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)), ("status", String(exchange.status)),
-      ("bytes", String(exchange.bodyCount)))
+    Log.write(
+      .debug, { "request" },
+      exchange.logFields + [
+        ("method", String(describing: exchange.head.method)),
+        ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)), ("status", String(exchange.status)),
+        ("bytes", String(exchange.bodyCount)),
+      ])
   }
 }

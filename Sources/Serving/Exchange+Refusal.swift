@@ -2,7 +2,7 @@ package import Inference
 import Wire
 
 extension Exchange {
-  /// Answers with an error: `{"error": …, "code": …, "requestId": …, "details": {…}}`, or RFC 9457's form of it.
+  /// Answers with an error: `{"error": …, "code": …, "requestId": …, "tenant": …, "details": {…}}`, or RFC 9457's form of it.
   package func refuse(_ error: HostError) {
     restart()
     isRefusal = true
@@ -26,6 +26,10 @@ extension Exchange {
     out.append("\",\"requestId\":\"")
     appendRequestID(to: out)
     out.append("\"")
+    if let tenant = peer?.tenant {
+      out.append(",\"tenant\":")
+      out.append(json: tenant)
+    }
     if let details = error.details {
       out.append(",\"details\":")
       details.write(to: out)

@@ -12,6 +12,8 @@ package final class Peer {
   package let kind: Kind
   /// What a handler knows of who it is, from one request to the next.
   package var identity: AnyObject?
+  /// For whom it sends, as logs and refusals tell; nil where there is nothing to tell apart.
+  package var tenant: String?
   private let descriptor: CInt
 
   init(descriptor: CInt, isUnix: Bool) {

@@ -13,6 +13,8 @@ package final class HTTPConnection {
   package var timeout: Duration
   /// Bytes of an answer's body that are accepted.
   package var maxBodyBytes = 1 << 30
+  /// API key that is sent with every request that brings no credential of its own; nil for none.
+  package var key: String?
 
   private var socket: Int32 = -1
   private let received = ByteBuffer(capacity: 64 * 1024)
@@ -41,6 +43,9 @@ package final class HTTPConnection {
     head.removeAll()
     head.append("\(method) \(path) HTTP/1.1\r\nHost: \(address.hostHeader)\r\n")
     for (name, value) in headers { head.append("\(name): \(value)\r\n") }
+    if let key, !headers.contains(where: { ["authorization", "x-api-key"].contains($0.0.lowercased()) }) {
+      head.append("Authorization: Bearer \(key)\r\n")
+    }
     if !body.isEmpty || method != "GET" { head.append("Content-Length: \(body.count)\r\n") }
     head.append("\r\n")
     do throws(HostError) {

@@ -26,7 +26,10 @@ extension StadionClient {
     try ask(method, "/v1/models/\(Self.escaped(model))/\(path)", body)
   }
 
-  private func ask(_ method: String, _ path: String, _ body: JSONValue?) throws(HostError) -> JSONValue {
+  /// Asks something of the control plane.
+  ///
+  /// - Parameter path: From `/v1/` on, percent-encoded.
+  package func ask(_ method: String, _ path: String, _ body: JSONValue? = nil) throws(HostError) -> JSONValue {
     let response = try connection.send(
       method, path, headers: body == nil ? [] : [("Content-Type", "application/json")],
       body: Array((body?.text ?? "").utf8))

@@ -8,8 +8,10 @@ package import Wire
 package final class StadionClient {
   package let connection: HTTPConnection
 
-  package init(_ address: HostAddress, timeout: Duration = .seconds(60)) {
+  /// - Parameter key: API key; nil for none.
+  package init(_ address: HostAddress, timeout: Duration = .seconds(60), key: String? = nil) {
     connection = HTTPConnection(address, timeout: timeout)
+    connection.key = key
   }
 
   package func isReady() throws(HostError) -> Bool { try connection.send("GET", "/v2/health/ready").status == 200 }

@@ -18,9 +18,20 @@ package enum Log {
     }
   }
 
-  /// The request that the present task serves: every line of the log names it. Bound where requests are rare; where
+  /// The request that the present task serves: every line of the log names it and its tenant. Bound where requests are rare; where
   /// they are many, binding would cost each of them an allocation, and lines name theirs themselves.
-  @TaskLocal package static var requestID: String?
+  @TaskLocal package static var request: RequestContext?
+
+  package struct RequestContext: Sendable {
+    let id: String
+    /// Nil where a host keeps none.
+    let tenant: String?
+
+    package init(id: String, tenant: String?) {
+      self.id = id
+      self.tenant = tenant
+    }
+  }
 
   /// A bit for each level that is written.
   private static let enabled = Atomic<Int>(mask(from: .info))
@@ -65,8 +76,11 @@ package enum Log {
   package static func write(_ level: Level, _ message: () -> String, _ fields: [(String, String)]) {
     guard isEnabled(level) else { return }
     var fields = fields
-    if let requestID, !fields.contains(where: { $0.0 == "requestId" }) {
-      fields.insert(("requestId", requestID), at: 0)
+    if let request {
+      if let tenant = request.tenant, !fields.contains(where: { $0.0 == "tenant" }) {
+        fields.insert(("tenant", tenant), at: 0)
+      }
+      if !fields.contains(where: { $0.0 == "requestId" }) { fields.insert(("requestId", request.id), at: 0) }
     }
     let line = ByteBuffer(capacity: 256)
     if isTerminal {

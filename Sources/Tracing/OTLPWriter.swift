@@ -58,6 +58,7 @@ struct OTLPWriter {
     attribute("stadion.model", trace.model, out)
     for (key, value) in [
       ("stadion.model.version", trace.version), ("stadion.runner", trace.runner), ("stadion.device", trace.device),
+      ("stadion.tenant", trace.tenant ?? ""),
     ] where !value.isEmpty {
       out.append(",")
       attribute(key, value, out)

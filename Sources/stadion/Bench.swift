@@ -38,6 +38,7 @@ enum Bench {
       "--socket", value: "PATH", isRepeated: true,
       help: "The running host's Unix socket; several are servers to compare."),
     .init("--url", value: "URL", isRepeated: true, help: "Servers of the protocol to measure as they are."),
+    ClientOptions.key,
   ]
 
   private static let inputOptions: [CommandSpec.Option] = [

@@ -17,7 +17,8 @@ struct BenchField {
     let servers = try Self.servers(arguments)
     if !servers.isEmpty {
       if !options.wishes.isEmpty { throw UsageError("--runner needs hosts of its own; leave --url and --direct out") }
-      subjects = servers.map { Subject(name: $0.description, address: $0, model: model) }
+      let key = try ClientOptions.key(arguments)
+      subjects = servers.map { Subject(name: $0.description, address: $0, model: model, key: key) }
     } else {
       let lineup = try Self.lineup(model, arguments, options, work)
       for (index, entry) in lineup.entries.enumerated() {
@@ -61,7 +62,7 @@ struct BenchField {
   ) throws -> Lineup {
     // Asked only where the command line leaves something open.
     let address = arguments.value("--socket").map { HostAddress.unix(path: $0) } ?? .standard()
-    let client = StadionClient(address, timeout: .seconds(10))
+    let client = StadionClient(address, timeout: .seconds(10), key: try ClientOptions.key(arguments))
     let place: ModelPlace
     let candidates: [Candidate]
     let manifests = arguments.has("--manifests") ? arguments.values("--manifests") : nil
@@ -100,7 +101,8 @@ struct BenchField {
     guard arguments.has("--input") else {
       return try GeneratedInputs.make(metadata.inputs, shapes: options.shapes, seed: options.plan.seed)
     }
-    let hints = (try? StadionClient(subject.address).model(subject.model.name))?["settings"]?["inputs"]
+    let client = StadionClient(subject.address, key: subject.key)
+    let hints = (try? client.model(subject.model.name))?["settings"]?["inputs"]
     let read = try InputArguments(metadata: metadata, hints: hints).read(arguments.values("--input"))
     for note in read.notes { StandardError.print("stadion: \(Table.printable(note))") }
     return read.tensors

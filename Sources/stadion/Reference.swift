@@ -19,12 +19,14 @@ enum Reference {
 
       <!-- Written by `make docs` from Sources/Inference/HostError+Code.swift. -->
 
-      Every refusal is `{"error": …, "code": …, "requestId": …}`, and `"details": {…}` where programs can use more. `error`
-      is for people and may change; `code` keeps its meaning. Paths below `/v1/` answer in the form of RFC 9457 where
-      `Accept` names `application/problem+json`: `detail` is the text then, and `type` is `urn:stadion:error:CODE`.
+      Every refusal is `{"error": …, "code": …, "requestId": …}`, `"details": {…}` where programs can use more, and the
+      caller's `"tenant"` where the host keeps tenants. `error` is for people and may change; `code` keeps its meaning.
+      Paths below `/v1/` answer in the form of RFC 9457 where `Accept` names `application/problem+json`: `detail` is the
+      text then, and `type` is `urn:stadion:error:CODE`.
 
       `requestId` repeats the `X-Request-Id` of the request if that is 1 to 128 letters, digits and `-._~:/+=@`; else it is a
-      new one. It comes back as the header `X-Request-Id`, too, and stands in each line of the host's log about the request.
+      new one. It comes back as the header `X-Request-Id`, too, and stands in each line of the host's log about the
+      request, beside the tenant.
 
       | code | status | meaning | what to do |
       |---|---|---|---|

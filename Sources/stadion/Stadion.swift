@@ -36,7 +36,12 @@ struct Stadion {
       Verb(spec: ModelLoad.unload.spec, run: ModelLoad.unload.run),
       Verb(spec: ModelPush.spec, run: ModelPush.run),
       Verb(spec: ModelHistory.spec, run: ModelHistory.run),
-    ] + ModelPlaces.all.map { Verb(spec: $0.spec, run: $0.run) }
+    ] + ModelPlaces.all.map { Verb(spec: $0.spec, run: $0.run) } + tenants
+
+  private static let tenants =
+    [Verb(spec: TenantList.spec, run: TenantList.run)] + TenantVerbs.all.map { Verb(spec: $0.spec, run: $0.run) }
+    + [Verb(spec: TenantAudit.spec, run: TenantAudit.run), Verb(spec: KeyList.spec, run: KeyList.run)]
+    + KeyVerbs.all.map { Verb(spec: $0.spec, run: $0.run) }
 
   static func main() {
     exit(run(Array(CommandLine.arguments.dropFirst())))
@@ -104,7 +109,7 @@ struct Stadion {
       \(table.text)
 
       Each takes --help. Clients find the host at --socket PATH, $STADION_SOCKET, $XDG_RUNTIME_DIR/stadion.sock or
-      /run/stadion.sock, or at --url http://host:port. Exit codes: 0 done, 1 failed, 2 asked wrongly.
+      /run/stadion.sock, or at --url http://host:port, with --key KEY or $STADION_KEY where they need one. Exit codes: 0 done, 1 failed, 2 asked wrongly.
       """
   }
 }

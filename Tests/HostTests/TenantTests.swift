@@ -14,10 +14,7 @@ import Wire
     }
   }
 
-  private func key(_ host: Host, _ body: String) throws -> (id: String, key: String) {
-    let made = try host.json("POST", "/v1/keys", body)
-    return (try #require(made["id"]?.string), try #require(made["key"]?.string, "\(made.text)"))
-  }
+  private func key(_ host: Host, _ body: String) throws -> (id: String, key: String) { try host.makeKey(body) }
 
   private func status(
     _ host: Host, _ key: String, _ path: String, _ method: String = "GET", header: String = "X-API-Key"
@@ -36,6 +33,109 @@ import Wire
     #expect(try status(host, key, "/v2") == 401)
     let listed = try host.json("GET", "/v1/keys").text
     #expect(listed.contains(id) && !listed.contains(key))
+  }
+
+  @Test func `are known by a key at most a second after it is revoked, also on a connection that has used it`() throws {
+    let host = try host()
+    let (id, key) = try key(host, "{}")
+    let caller = StadionClient(.unix(path: host.socket), timeout: .seconds(20), key: key)
+    #expect(try caller.isReady())
+    let began = ContinuousClock.now
+    #expect(try host.send("DELETE", "/v1/keys/\(id)").status == 200)
+    #expect(try caller.connection.send("GET", "/v2").status == 401)
+    #expect(ContinuousClock.now - began < .seconds(1))
+  }
+
+  @Test func `are known by a key until it expires, also on a connection that has used it`() throws {
+    let host = try host()
+    let (id, key) = try key(host, #"{"expiresInSeconds": 1}"#)
+    let caller = StadionClient(.unix(path: host.socket), timeout: .seconds(20), key: key)
+    let expiresMs = try #require(host.json("GET", "/v1/keys")["keys"]?.array?.first?["expiresMs"]?.int)
+    let isRefused = try holds { try caller.connection.send("GET", "/v2").status == 401 }
+    #expect(isRefused && Date().timeIntervalSince1970 * 1000 >= Double(expiresMs))
+    #expect(try host.json("GET", "/v1/keys")["keys"]?.array?.first?["state"] == "expired")
+    #expect(try host.send("POST", "/v1/keys/\(id)/rotate", "{}").status == 409)
+  }
+
+  @Test func `change over to another key without a request that fails`() throws {
+    let host = try host()
+    let (oldID, old) = try key(host, #"{"role": "publish", "label": "app"}"#)
+    let caller = StadionClient(.unix(path: host.socket), timeout: .seconds(20), key: old)
+    #expect(try caller.isReady())
+    let made = try host.json("POST", "/v1/keys/\(oldID)/rotate", #"{"overlapSeconds": 3600}"#)
+    let new = try #require(made["key"]?.string)
+    #expect(made["role"] == "publish" && made["label"] == "app" && new != old)
+    for key in [old, new, old, new] { #expect(try status(host, key, "/v2") == 200) }
+    #expect(try caller.isReady())
+    #expect(try host.send("POST", "/v1/keys/\(oldID)/rotate", #"{"overlapSeconds": 0}"#).status == 200)
+    #expect(try status(host, old, "/v2") == 401)
+    #expect(try caller.connection.send("GET", "/v2").status == 401)
+    #expect(try status(host, new, "/v2") == 200)
+  }
+
+  @Test func `have a key that says what nobody understands refused`() throws {
+    let host = try host()
+    for body in [
+      #"{"expiresInSecond": 60}"#, #"{"role": "root"}"#, #"{"tenant": "../x"}"#, #"{"tenant": "nobody"}"#,
+      #"{"expiresInSeconds": 0}"#, "[]",
+    ] {
+      #expect([400, 404].contains(try host.send("POST", "/v1/keys", body).status), "\(body)")
+    }
+    #expect(try host.json("GET", "/v1/keys")["keys"] == [])
+  }
+
+  @Test(.enabled(if: geteuid() == 0, "another user's socket needs root"))
+  func `are known on the Unix socket by user, else by group`() throws {
+    let host = try host("--unmapped-role", "none")
+    for (path, mode) in [(host.folder.path, 0o755), (host.socket, 0o666)] { #expect(chmod(path, mode_t(mode)) == 0) }
+    func status(_ uid: Int, _ gid: Int, _ path: String = "/v2/models") throws -> String {
+      let command = ["setpriv", "--reuid", "\(uid)", "--regid", "\(gid)", "--clear-groups"]
+      return try Command.run(
+        command + ["curl", "-s", "-w", " %{http_code}", "--unix-socket", host.socket, "http://host\(path)"]
+      ).output
+    }
+    for id in ["acme", "other"] { _ = try host.json("POST", "/v1/tenants", "{\"id\": \"\(id)\"}") }
+    #expect(try status(4711, 4712).hasSuffix(" 401"))
+    #expect(try host.send("POST", "/v1/tenants/acme/users", #"{"gid": 4712, "role": "admin"}"#).status == 200)
+    #expect(try status(4711, 4712) == #"{"models":[]} 200"#)
+    #expect(try status(4711, 4712, "/v1/tenants").contains("acme"))
+    #expect(try host.send("POST", "/v1/tenants/other/users", #"{"uid": 4711}"#).status == 200)
+    #expect(try status(4711, 4712, "/v1/tenants").hasSuffix(" 403"), "the user's own line goes first")
+    #expect(try host.send("DELETE", "/v1/tenants/other/users/uid/4711").status == 200)
+    #expect(try host.send("DELETE", "/v1/tenants/acme/users/gid/4712").status == 200)
+    #expect(try status(4711, 4712).hasSuffix(" 401"))
+    #expect(try host.send("POST", "/v1/tenants/acme/users", "{\"uid\": \(geteuid())}").status == 409)
+    #expect(try host.send("POST", "/v1/tenants/acme/users", #"{"uid": 1, "gid": 1}"#).status == 400)
+    #expect(try host.send("POST", "/v1/tenants/acme/users", #"{"uid": 4294967295}"#).status == 400)
+  }
+
+  @Test func `have a quota each`() throws {
+    let host = try host("--quota-requests-per-second", "1", "--quota-burst", "1")
+    var keys: [String] = []
+    for id in ["acme", "other"] {
+      _ = try host.json("POST", "/v1/tenants", "{\"id\": \"\(id)\"}")
+      keys.append(try key(host, "{\"tenant\": \"\(id)\"}").key)
+    }
+    // A tenant without models: 404 counts all the same.
+    let path = "/v2/models/none/infer"
+    for key in keys {
+      #expect(try status(host, key, path, "POST") == 404)
+      #expect(try status(host, key, path, "POST") == 429)
+    }
+    #expect(try host.send("POST", path, "{}").status == 404)
+  }
+
+  @Test func `stand in lines of the log and in refusals`() throws {
+    let host = try host("--log-level", "debug")
+    _ = try host.json("POST", "/v1/tenants", #"{"id": "acme"}"#)
+    let (_, key) = try key(host, #"{"tenant": "acme"}"#)
+    let refused = try host.send("GET", "/v2/models/none", headers: [("X-API-Key", key), ("X-Request-Id", "of-acme")])
+    #expect(try JSONValue(parsing: refused.body)["tenant"] == "acme")
+    let isThere = try holds {
+      try host.log("request").contains { $0["requestId"] == "of-acme" && $0["tenant"] == "acme" }
+    }
+    #expect(isThere)
+    #expect(!host.command.errors.contains(key), "a key stands in the log")
   }
 
   @Test func `may do what their role says`() throws {

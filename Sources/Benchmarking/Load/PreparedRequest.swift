@@ -7,7 +7,8 @@ package struct PreparedRequest: Sendable {
   package let address: HostAddress
   package let bytes: [UInt8]
 
-  package init(_ model: ModelID, inputs: [DenseTensor], to address: HostAddress) {
+  /// - Parameter key: API key; nil for none.
+  package init(_ model: ModelID, inputs: [DenseTensor], to address: HostAddress, key: String? = nil) {
     let (body, headLength) = InferenceMessage.request(inputs, [], [])
     self.address = address
     let head = """
@@ -16,7 +17,7 @@ package struct PreparedRequest: Sendable {
       Content-Type: application/octet-stream\r
       \(InferenceMessage.lengthHeader): \(headLength)\r
       Content-Length: \(body.count)\r
-      \r
+      \(key.map { "Authorization: Bearer \($0)\r\n" } ?? "")\r
 
       """
     bytes = Array(head.utf8) + body

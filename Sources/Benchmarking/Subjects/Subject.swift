@@ -19,6 +19,8 @@ package final class Subject {
   package var again: ((Int) throws(HostError) -> Subject)?
   /// Keeps the host alive.
   private let host: HostProcess?
+  /// API key that is sent; nil for none.
+  package let key: String?
 
   /// Of the first request after loading.
   package private(set) var firstRunNs: UInt64?
@@ -26,7 +28,8 @@ package final class Subject {
   package private(set) var generator: LoadGenerator?
 
   /// A server that is there already.
-  package init(name: String, address: HostAddress, model: ModelID) {
+  package init(name: String, address: HostAddress, model: ModelID, key: String? = nil) {
+    self.key = key
     self.name = name
     self.address = address
     self.model = model
@@ -42,6 +45,7 @@ package final class Subject {
   ) throws(HostError) {
     self.name = name
     self.host = host
+    key = nil
     self.model = model
     address = host.address
     try place()
@@ -56,24 +60,25 @@ package final class Subject {
   }
 
   package func metadata() throws(HostError) -> ModelMetadata {
-    try StadionClient(address).metadata(model)
+    try StadionClient(address, key: key).metadata(model)
   }
 
   /// Asks once, keeps the outputs, and prepares the load.
   package func prepare(_ inputs: [DenseTensor], timeout: Duration) throws(HostError) {
-    let client = StadionClient(address, timeout: timeout)
+    let client = StadionClient(address, timeout: timeout, key: key)
     // The connection exists before the clock runs.
     guard try client.isReady() else { throw HostError(.overloaded, "\(name) isn't ready; see its log") }
     let inputs = try TensorNames.inputs(inputs, for: try client.metadata(model).inputs)
     let begin = linux_now_ns()
     outputs = try client.infer(model, inputs: inputs).outputs
     if host != nil { firstRunNs = linux_now_ns() - begin }
-    generator = LoadGenerator(PreparedRequest(model, inputs: inputs, to: address), timeout: timeout)
+    generator = LoadGenerator(PreparedRequest(model, inputs: inputs, to: address, key: key), timeout: timeout)
   }
 
   /// What the server counted of the model's runs until now; nil for one without the protocol's statistics extension.
   package func runStatistics() -> RunStatistics? {
-    guard let statistics = try? StadionClient(address, timeout: .seconds(5)).modelStatistics(model) else { return nil }
+    guard let statistics = try? StadionClient(address, timeout: .seconds(5), key: key).modelStatistics(model)
+    else { return nil }
     return RunStatistics(statistics)
   }
 
