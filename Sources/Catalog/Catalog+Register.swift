@@ -97,8 +97,8 @@ extension Catalog {
       return found
     } catch {
       await folder.removeCandidate(candidate)
-      // Busy runners may take it later; everything else is the model's own.
-      guard error.code != .overloaded || error.isProcessEnd else { throw error }
+      // Runners that are away may take it later; everything else is the model's own.
+      guard error.code != .overloaded else { throw error }
       throw HostError(.unsupported, "model '\(wanted.model)' is not registered: \(error.description)")
     }
   }
