@@ -129,9 +129,10 @@ extension Catalog {
       try db.run(
         """
         INSERT INTO versions
-          (model, label, number, stage, createdMs, createdBy, format, byteCount, signature, metadata)
-        VALUES (?, ?, ?, 'development', ?, ?, ?, ?, ?, ?)
-        """, model, label, number, now, wanted.caller, found.format, stored.reduce(0) { $0 + $1.byteCount },
+          (tenant, model, label, number, stage, createdMs, createdBy, format, byteCount, signature, metadata)
+        VALUES (?, ?, ?, ?, 'development', ?, ?, ?, ?, ?, ?)
+        """, wanted.tenant, model, label, number, now, wanted.caller, found.format,
+        stored.reduce(0) { $0 + $1.byteCount },
         signature.text, wanted.metadata?.text ?? "{}", doing: "registering version \(label) of '\(wanted.model)'")
       let version = db.lastRowID
       for file in stored {
@@ -139,7 +140,10 @@ extension Catalog {
           "INSERT INTO files VALUES (?, ?, ?, ?)", version, file.path, file.digest.text, file.byteCount,
           doing: "registering files")
       }
-      for (key, value) in wanted.tags { try db.run("INSERT INTO tags VALUES (?, ?, ?)", version, key, value) }
+      for (key, value) in wanted.tags {
+        try db.run(
+          "INSERT INTO tags (version, key, value, tenant) VALUES (?, ?, ?, ?)", version, key, value, wanted.tenant)
+      }
       for file in wanted.files { try db.run("DELETE FROM uploads WHERE id = ?", file.upload) }
       try db.addHistory(wanted.tenant, wanted.model, .init("register", version: label, by: wanted.caller))
       return label

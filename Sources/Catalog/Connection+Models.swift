@@ -9,13 +9,19 @@ struct Event: Sendable {
   let version: String?
   let replaced: String?
   let caller: String
+  /// What else people should know.
+  let note: String?
 
-  init(_ action: String, place: String? = nil, version: String? = nil, replaced: String? = nil, by caller: String) {
+  init(
+    _ action: String, place: String? = nil, version: String? = nil, replaced: String? = nil, by caller: String,
+    note: String? = nil
+  ) {
     self.action = action
     self.place = place
     self.version = version
     self.replaced = replaced
     self.caller = caller
+    self.note = note
   }
 }
 
@@ -79,9 +85,9 @@ extension Connection {
   func addHistory(_ tenant: String, _ model: String, _ event: Event) throws(HostError) {
     try run(
       """
-      INSERT INTO history (timeMs, tenant, model, action, place, version, replaced, caller)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      INSERT INTO history (timeMs, tenant, model, action, place, version, replaced, caller, note)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
       """, WallClock.nowMs, tenant, model, event.action, event.place, event.version, event.replaced, event.caller,
-      doing: "writing history")
+      event.note, doing: "writing history")
   }
 }

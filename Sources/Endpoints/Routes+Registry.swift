@@ -10,6 +10,7 @@ import Wire
 ///     POST   /v1/models/NAME/versions  {"version": …, "files": [{"path": …, "upload": ID}], "settings", "tags", "metadata"}
 ///     GET    /v1/models/NAME/versions/LABEL
 ///     POST   /v1/models/NAME/versions/LABEL/archive, restore, purge
+///     PUT    /v1/models/NAME/versions/LABEL/deprecation  {"sinceMs", "sunsetMs", "successor", "reason"};  DELETE
 ///     POST   /v1/models/NAME/promote   {"version": …, "stage": "production"}
 ///     POST   /v1/models/NAME/rollback  {"stage": "production"}
 ///     PUT    /v1/models/NAME/aliases/ALIAS  {"version": …};  DELETE removes it
@@ -36,6 +37,8 @@ extension Routes {
     case ("versions", 4):
       guard Self.allow(.get, method, exchange) else { return }
       Self.answer(exchange, try await catalog.version(path[3], of: path[1], tenant: Self.tenant))
+    case ("versions", 5) where path[4] == "deprecation":
+      try await deprecation(exchange, method, catalog, subject, path[3])
     case ("versions", 5):
       guard Self.allow(.post, method, exchange) else { return }
       try await change(exchange, catalog, subject, path[3], path[4])

@@ -231,7 +231,7 @@ extension Router {
         version: registered[entry.name]?.labels[version.number] ?? String(version.number), instances: instances,
         labels: labels,
         timeoutMs: entry.settings.timeoutMs, remarks: remarks.map { Self.withoutFolder($0, entry) },
-        statistics: statistics)
+        statistics: statistics, notice: registered[entry.name]?.notices[version.number] ?? [])
     } catch {
       for instance in instances { await instance.runner.unload(instance) }
       throw error

@@ -18,12 +18,15 @@ package final class ServedVersion: Sendable {
   /// Deadline of requests that bring none; 0 = none.
   package let timeoutMs: Int
   package let statistics: ModelStatistics
+  /// Header lines of its answers, each with its CRLF; mostly none.
+  package let notice: [UInt8]
 
   init(
     model: String, number: Int, version: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int,
-    remarks: [String] = [], statistics: ModelStatistics = ModelStatistics()
+    remarks: [String] = [], statistics: ModelStatistics = ModelStatistics(), notice: [UInt8] = []
   ) {
     self.statistics = statistics
+    self.notice = notice
     self.model = model
     self.number = number
     self.version = version
@@ -43,7 +46,14 @@ package final class ServedVersion: Sendable {
   func with(_ instances: [LoadedModel]) -> ServedVersion {
     ServedVersion(
       model: model, number: number, version: version, instances: instances, labels: labels, timeoutMs: timeoutMs,
-      remarks: remarks, statistics: statistics)
+      remarks: remarks, statistics: statistics, notice: notice)
+  }
+
+  /// The same, in the same places, whose answers say something else.
+  func saying(_ notice: [UInt8]) -> ServedVersion {
+    ServedVersion(
+      model: model, number: number, version: version, instances: instances, labels: labels, timeoutMs: timeoutMs,
+      remarks: remarks, statistics: statistics, notice: notice)
   }
 
   /// Of the file that the best instance was loaded from.
