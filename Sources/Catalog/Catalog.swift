@@ -5,6 +5,7 @@ import Storage
 package import Store
 import Synchronization
 import Telemetry
+import Threads
 
 /// The registry: which models there are, in which versions, where these stand, and how that came about.
 ///
@@ -31,9 +32,13 @@ package final class Catalog: Sendable {
   let router: Router
   let root: String
   let folder: ServedFolder
+  /// Where promotions are looked into; each costs up to two models in memory, one after the other.
+  let gateThreads = RunThreads(name: "gates", limit: 2)
   /// Content that a registration under way relies on, by how many.
   private let held = Mutex<[SHA256Digest: Int]>([:])
   private let started = Atomic<Bool>(false)
+
+  deinit { gateThreads.end() }
 
   /// Where the router finds registered models.
   package static func modelRoot(data: String) -> String { "\(data)/models" }

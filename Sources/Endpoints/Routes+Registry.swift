@@ -14,6 +14,7 @@ import Wire
 ///     POST   /v1/models/NAME/promote   {"version": …, "stage": "production"}
 ///     POST   /v1/models/NAME/rollback  {"stage": "production"}
 ///     PUT    /v1/models/NAME/aliases/ALIAS  {"version": …};  DELETE removes it
+///     GET, PUT, DELETE /v1/models/NAME/gates  {"stages", "warmUp", "parity", "approver", "shapes"}
 ///     GET    /v1/models/NAME/history?place=production&atMs=
 extension Routes {
   /// Of callers, until they have one of their own.
@@ -45,6 +46,7 @@ extension Routes {
     case ("promote", 3), ("rollback", 3):
       guard Self.allow(.post, method, exchange) else { return }
       try await place(exchange, catalog, subject, rollsBack: path[2] == "rollback")
+    case ("gates", 3): try await gates(exchange, method, catalog, subject)
     case ("aliases", 4): try await alias(exchange, method, catalog, subject, path[3])
     case ("history", 3):
       guard Self.allow(.get, method, exchange) else { return }
