@@ -54,22 +54,24 @@ extension Catalog {
       case _ where filter.format != nil: "versionsOfFormat"
       default: "versionsOfTenant"
       }
-    let hasTag = filter.tag != nil
+    let isByTag = filter.tag != nil && filter.model == nil
     let versions =
-      hasTag
+      isByTag
       ? "tags INDEXED BY versionsOfTag CROSS JOIN versions ON versions.id = tags.version"
       : "versions INDEXED BY \(index)"
     let model = "versions.model = (SELECT id FROM models WHERE tenant = ?2 AND name = ?3)"
+    let tag = "tags.key = ?6 AND tags.value = ?7"
+    let isTagged = "EXISTS (SELECT 1 FROM tags WHERE tags.version = versions.id AND \(tag))"
     let conditions = [
-      hasTag ? "tags.version < ?1" : "versions.id < ?1", "versions.tenant = ?2",
+      isByTag ? "tags.version < ?1" : "versions.id < ?1", "versions.tenant = ?2",
       condition(filter.model != nil, model, "?3"), condition(filter.stage != nil, "stage = ?4", "?4"),
       condition(filter.format != nil, "format = ?5", "?5"),
-      condition(hasTag, "tags.tenant = ?2 AND tags.key = ?6 AND tags.value = ?7", "?6", "?7"),
+      condition(filter.tag != nil, isByTag ? "tags.tenant = ?2 AND \(tag)" : isTagged, "?6", "?7"),
     ]
     return """
       SELECT \(versionColumns) FROM \(versions) CROSS JOIN models ON models.id = versions.model
         LEFT JOIN deprecations ON deprecations.version = versions.id
-      WHERE \(conditions.joined(separator: " AND ")) ORDER BY \(hasTag ? "tags.version" : "versions.id") DESC LIMIT ?8
+      WHERE \(conditions.joined(separator: " AND ")) ORDER BY \(isByTag ? "tags.version" : "versions.id") DESC LIMIT ?8
       """
   }
 
@@ -102,6 +104,8 @@ extension Catalog {
       return .object(
         (facts?.members ?? []) + [
           .init("aliases", .array(aliases)), .init("tags", .object(tags)), .init("files", .array(files)),
+          .init("parents", .array(try db.parents(of: version.id))),
+          .init("children", .array(try db.children(of: version, model, tenant))),
         ])
     }
   }

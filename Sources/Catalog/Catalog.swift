@@ -65,6 +65,19 @@ package final class Catalog: Sendable {
     started.store(true, ordering: .releasing)
   }
 
+  /// Forgets uploads as they expire, until its task is cancelled. After `start`.
+  package func keepTidy() async {
+    // Late by a quarter of their time, and by a minute at most.
+    let pauseMs = min(max(options.uploadKeepMs / 4, 100), 60_000)
+    while (try? await Task.sleep(for: .milliseconds(pauseMs))) != nil {
+      do throws(HostError) {
+        try await uploads.expire(keepMs: options.uploadKeepMs)
+      } catch {
+        Log.warning("can't forget uploads that have expired", ("reason", error.description))
+      }
+    }
+  }
+
   /// Whether `start` has returned: nothing else may be called before.
   package var isStarted: Bool { started.load(ordering: .acquiring) }
 

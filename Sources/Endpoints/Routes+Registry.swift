@@ -7,8 +7,10 @@ import Wire
 ///
 ///     GET    /v1/versions?model=&stage=&format=&tag=KEY=VALUE&limit=&cursor=
 ///     GET    /v1/models/NAME/versions, the same of one model
-///     POST   /v1/models/NAME/versions  {"version": …, "files": [{"path": …, "upload": ID}], "settings", "tags", "metadata"}
+///     POST   /v1/models/NAME/versions  {"version": …, "files": [{"path": …, "upload": ID}], "settings", "tags", "metadata",
+///                                    "parents": [{"model": …, "version": …} or {"sha256": …}]}
 ///     GET    /v1/models/NAME/versions/LABEL
+///     GET    /v1/registry?limit=&cursor=  a summary per model;  /v1/models/NAME/summary  of one, with its statistics
 ///     POST   /v1/models/NAME/versions/LABEL/archive, restore, purge
 ///     PUT    /v1/models/NAME/versions/LABEL/deprecation  {"sinceMs", "sunsetMs", "successor", "reason"};  DELETE
 ///     POST   /v1/models/NAME/promote   {"version": …, "stage": "production"}
@@ -37,7 +39,10 @@ extension Routes {
       Self.answer(exchange, try await catalog.version(label, of: path[1], tenant: Self.tenant))
     case ("versions", 4):
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, try await catalog.version(path[3], of: path[1], tenant: Self.tenant))
+      Self.answer(exchange, try await version(path[3], subject, catalog))
+    case ("summary", 3):
+      guard Self.allow(.get, method, exchange) else { return }
+      Self.answer(exchange, try await summary(subject, catalog))
     case ("versions", 5) where path[4] == "deprecation":
       try await deprecation(exchange, method, catalog, subject, path[3])
     case ("versions", 5):
@@ -103,10 +108,29 @@ extension Routes {
     let metadata = fields.value("metadata")
     if let metadata { _ = try BodyFields.members(of: metadata, "metadata") }
     let settings = fields.value("settings")
+    let parents = try Self.parents(&fields)
     try fields.end()
     return Registration(
       tenant: Self.tenant, caller: Self.caller, model: model, label: label, files: files, settings: settings,
-      tags: tags, metadata: metadata)
+      tags: tags, metadata: metadata, parents: parents)
+  }
+
+  private static func parents(_ fields: inout BodyFields) throws(HostError) -> [Parent] {
+    guard let value = fields.value("parents") else { return [] }
+    guard let list = value.array else {
+      throw HostError(.invalidRequest, "'parents' must be an array, not \(value.kindName)")
+    }
+    var parents: [Parent] = []
+    for element in list {
+      var parent = try BodyFields(element)
+      if let digest = try parent.text("sha256") {
+        parents.append(.content(digest))
+      } else {
+        parents.append(.version(model: try parent.need("model"), label: try parent.need("version")))
+      }
+      try parent.end()
+    }
+    return parents
   }
 
   private func change(
@@ -169,7 +193,7 @@ extension Routes {
     return stage
   }
 
-  private static func limit(_ query: inout BodyFields) throws(HostError) -> Int {
+  static func limit(_ query: inout BodyFields) throws(HostError) -> Int {
     let limit = try query.number("limit") ?? 100
     guard (1...Catalog.maxPage).contains(limit) else {
       throw HostError(.invalidRequest, "'limit' must be 1 to \(Catalog.maxPage), not \(limit)")
