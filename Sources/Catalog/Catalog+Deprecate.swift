@@ -9,7 +9,8 @@ extension Catalog {
   /// - Throws: `.notFound` for a successor that isn't registered; `.conflict` for one that is archived, or the version.
   package func deprecate(_ subject: Subject, _ label: String, _ wanted: Deprecation) async throws(HostError) {
     try await database.transaction { (db) throws(HostError) in
-      let version = try db.version(label, of: subject.model, try db.modelID(subject.model, subject.tenant))
+      let id = try db.modelID(subject.model, subject.tenant)
+      let version = try db.version(label, of: subject.model, id)
       if let successor = wanted.successor {
         let model = successor.model ?? subject.model
         let next = try db.version(successor.label, of: model, try db.modelID(model, subject.tenant))
@@ -19,8 +20,9 @@ extension Catalog {
         }
       }
       try db.run(
-        "INSERT OR REPLACE INTO deprecations (version, \(Deprecation.columns)) VALUES (?, ?, ?, ?, ?, ?)", version.id,
-        wanted.sinceMs, wanted.sunsetMs, wanted.successor?.model, wanted.successor?.label, wanted.reason,
+        "INSERT OR REPLACE INTO deprecations (version, model, \(Deprecation.columns)) VALUES (?, ?, ?, ?, ?, ?, ?)",
+        version.id, id, wanted.sinceMs, wanted.sunsetMs, wanted.successor?.model, wanted.successor?.label,
+        wanted.reason,
         doing: "deprecating a version")
       try db.addHistory(
         subject.tenant, subject.model,

@@ -45,7 +45,8 @@ extension Catalog {
   private static func summary(_ model: Model, _ db: Connection) throws(HostError) -> [JSONValue.Member] {
     var byteCount = 0
     let stages = try db.all(
-      "SELECT stage, count(*), sum(byteCount) FROM versions WHERE model = ? GROUP BY stage", model.id
+      "SELECT stage, count(*), sum(byteCount) FROM versions INDEXED BY versionsOfModelStage WHERE model = ? GROUP BY stage",
+      model.id
     ) { (row) throws(HostError) -> JSONValue.Member in
       byteCount += try row.value(2)
       return .init(try row.value(0), .integer(try row.value(1, as: Int.self)))
@@ -71,9 +72,9 @@ extension Catalog {
     ) { (row) throws(HostError) -> JSONValue.Member in
       .init(try row.value(0), .string(try row.value(1, as: String.self)))
     }
-    let deprecated = try db.first(
-      "SELECT count(*) FROM deprecations JOIN versions ON versions.id = deprecations.version WHERE model = ?", model.id
-    ) { (row) throws(HostError) -> Int in try row.value(0) }
+    let deprecated = try db.first("SELECT count(*) FROM deprecations WHERE model = ?", model.id) {
+      (row) throws(HostError) -> Int in try row.value(0)
+    }
     return members + [.init("aliases", .object(aliases)), .init("deprecated", .integer(deprecated ?? 0))]
   }
 }

@@ -38,7 +38,7 @@ struct ServingPlan: Sendable {
       """
       SELECT id, label, number, stage, \(Deprecation.columns) FROM versions
       LEFT JOIN deprecations ON deprecations.version = versions.id
-      WHERE model = ? AND (stage IN ('staging', 'production') OR label = ?
+      WHERE versions.model = ? AND (stage IN ('staging', 'production') OR label = ?
         OR id IN (SELECT version FROM aliases WHERE model = ?) OR id = (\(latestID)))
       """, head.id, also, head.id, head.id
     ) { (row) throws(HostError) -> Version in
@@ -47,7 +47,7 @@ struct ServingPlan: Sendable {
         deprecation: try Deprecation.read(row, at: 4))
     }
     guard !all.isEmpty else { return nil }
-    let latest = try db.first(latestID, head.id) { (row) throws(HostError) -> Int in try row.value(0) }
+    let latest = try db.first(latestID, head.id) { (row) throws(HostError) -> Int? in try row.value(0) } ?? nil
     let aliases = try db.all("SELECT alias, version FROM aliases WHERE model = ?", head.id) {
       (row) throws(HostError) -> (alias: String, id: Int) in (try row.value(0), try row.value(1))
     }
@@ -111,7 +111,10 @@ struct ServingPlan: Sendable {
 
   /// The highest number; among labels that aren't numbers, and only if there is no number, the last that came.
   static let latestID = """
-    SELECT id FROM versions WHERE model = ? AND stage <> 'archived'
-    ORDER BY number >= \(VersionWords.firstOther), number DESC LIMIT 1
+    SELECT coalesce(
+      (SELECT id FROM versions WHERE model = models.id AND stage <> 'archived' AND number < \(VersionWords.firstOther)
+        ORDER BY number DESC LIMIT 1),
+      (SELECT id FROM versions WHERE model = models.id AND stage <> 'archived' ORDER BY number DESC LIMIT 1))
+    FROM models WHERE models.id = ?
     """
 }

@@ -10,7 +10,8 @@ extension Schema {
       CREATE INDEX versionsOfStage ON versions (tenant, stage, id);
       CREATE INDEX versionsOfFormat ON versions (tenant, format, id);
       CREATE INDEX versionsOfModel ON versions (model, id);
-      CREATE INDEX versionsOfModelStage ON versions (model, stage, id);
+      -- With what summaries add up.
+      CREATE INDEX versionsOfModelStage ON versions (model, stage, id, byteCount);
 
       ALTER TABLE tags ADD COLUMN tenant TEXT NOT NULL DEFAULT '';
       UPDATE tags SET tenant = (SELECT tenant FROM versions WHERE versions.id = tags.version);
@@ -26,12 +27,14 @@ extension Schema {
       -- The successor is of the same model where successorModel is NULL; words, as it may be purged.
       CREATE TABLE deprecations (
         version INTEGER PRIMARY KEY REFERENCES versions ON DELETE CASCADE,
+        model INTEGER NOT NULL REFERENCES models ON DELETE CASCADE,
         sinceMs INTEGER NOT NULL,
         sunsetMs INTEGER,
         successorModel TEXT,
         successor TEXT,
         reason TEXT
       ) STRICT;
+      CREATE INDEX deprecationsOfModel ON deprecations (model);
 
       -- What a version was made from: another, or content by its digest; words, as both outlive rows.
       CREATE TABLE parents (

@@ -77,3 +77,27 @@ import Wire
     #expect(other?.code == .conflict && other?.details == nil, "\(other?.message ?? "")")
   }
 }
+
+@Suite struct `Summaries of models` {
+  @Test func `count without looking at each version's row`() async throws {
+    let fixture = try await CatalogFixture()
+    try await fixture.add("m", count: 20)
+    try await fixture.add("m", count: 3, tenant: "other")
+    let summary = try await fixture.catalog.summary(of: "m", tenant: "default")
+    #expect(summary["versions"] == ["archived": 2, "development": 18] && summary["bytes"]?.int == 200)
+    #expect(summary["latest"] == "19")
+    let plan = try await fixture.database.read { (db) throws(HostError) in
+      try db.all(
+        """
+        EXPLAIN QUERY PLAN SELECT stage, count(*), sum(byteCount) FROM versions INDEXED BY versionsOfModelStage
+        WHERE model = ? GROUP BY stage
+        """, 1
+      ) { (row) throws(HostError) -> String in try row.value(3) }
+        + db.all("EXPLAIN QUERY PLAN \(ServingPlan.latestID)", 1) {
+          (row) throws(HostError) -> String in try row.value(3)
+        }
+    }
+    #expect(plan.contains { $0.contains("COVERING INDEX versionsOfModelStage") }, "\(plan)")
+    #expect(!plan.contains { $0.contains("TEMP B-TREE") || $0.hasPrefix("SCAN versions") }, "\(plan)")
+  }
+}

@@ -40,6 +40,23 @@ import Wire
     #expect(holds { Self.children(of: host.command.pid) == [process] }, "\(Self.children(of: host.command.pid))")
   }
 
+  @Test func `leaves a runner in the host alone, too`() throws {
+    let folder = TemporaryFolder()
+    folder.makeFolder("runners")
+    let host = try Host(["--data", "\(folder.path)/data"], manifests: "\(folder.path)/runners", folder: folder) {
+      try $0.addFaulty("org.a")
+      try $0.writeManifest(
+        "org.a", library: "\($0.path)/\($0.faultyLibrary("org.a"))", format: "faulty", isolation: "host")
+      try $0.addFaultyModel("good")
+    }
+    #expect(try push(host, "load_segv", "bad").errors.contains("ended by signal 11 (SIGSEGV)"))
+    #expect(try host.ask("good").status == 200)
+    // What works in the trial's process is served in the host.
+    #expect(try push(host, "none", "fine").status == 0)
+    #expect(try host.ask("fine").status == 200)
+    #expect(holds { Self.children(of: host.command.pid) == [] })
+  }
+
   private static func children(of process: pid_t) -> [pid_t] {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: "/proc")) ?? []
     return names.compactMap { pid_t($0) }.filter { child in
