@@ -82,8 +82,8 @@ class RegistryGroups:
                        "tflite" if number % 3 == 0 else "onnx", 1 << 20, SIGNATURE, METADATA))
           tags += [(len(rows), "git", str(number % 50), tenant), (len(rows), "by", "training", tenant)]
       db.executemany(
-        "INSERT INTO versions (id, tenant, model, label, number, stage, createdMs, createdBy, format, byteCount, signature,"
-        " metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
+        "INSERT INTO versions (id, tenant, model, label, number, stage, createdMs, createdBy, format, byteCount,"
+        " signature, metadata) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
       db.executemany("INSERT INTO history (timeMs, tenant, model, action, version, caller) SELECT createdMs, tenant, "
                      "(SELECT name FROM models WHERE id = versions.model), 'register', label, createdBy FROM versions "
                      "WHERE id = ?", [(row[0],) for row in rows])

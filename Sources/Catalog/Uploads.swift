@@ -95,8 +95,14 @@ package final class Uploads: Sendable {
       expired.append(row.id)
     }
     if !expired.isEmpty {
-      try await database.transaction { [expired] (db) throws(HostError) in
-        for id in expired { try db.run("DELETE FROM uploads WHERE id = ?", id, doing: "expiring uploads") }
+      do throws(HostError) {
+        try await database.transaction { [expired] (db) throws(HostError) in
+          for id in expired { try db.run("DELETE FROM uploads WHERE id = ?", id, doing: "expiring uploads") }
+        }
+      } catch {
+        // They are as they were.
+        for id in expired { await open.withLock({ $0[id] })?.end() }
+        throw error
       }
       Log.info("forgot uploads that nobody went on with", ("count", String(expired.count)))
     }
