@@ -84,7 +84,12 @@ let package = Package(
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Threads", "Wire"]),
     house(
       "Catalog",
-      ["Storage", "Store", "Threads", "Registry", "Routing", "CLinux", "Inference", "Telemetry", "Wire"]),
+      [
+        "Admission", "Storage", "Store", "Threads", "Registry", "Routing", "Running", "CLinux", "Inference", "Telemetry",
+        "Wire",
+        // What `stadion bench` does, gates do: inputs from a seed, and parity.
+        "Benchmarking", "StadionClient",
+      ]),
     house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
@@ -165,6 +170,7 @@ let package = Package(
     tests("HostTests", ["Wire", "Inference", "StadionClient", "BlockingTests"], exclude: ["Fixtures"]),
     tests("ConformanceTests", ["Wire", "Conformance", "BlockingTests"], exclude: ["Fixtures"]),
     tests("BenchmarkingTests", ["Benchmarking", "StadionClient", "Wire", "Inference", "CLinux"]),
+    tests("CatalogTests", ["Admission", "Catalog", "Store", "Routing", "Manifests", "Inference", "Wire"]),
     tests("StadionClientTests", ["StadionClient", "Wire", "Inference"]),
   ],
   swiftLanguageModes: [.v6]

@@ -80,6 +80,10 @@ FIGURES = [
   # 60,000 requests/s.
   Figure("load of stadion bench, 64 connections: time a request", "loadgen.per_request_64", "µs", limit=16.67),
 
+  Figure("registry, 100 of 100,000 versions: the first page", "registry.page", "ms", limit=5),
+  Figure("registry, 100 of 100,000 versions: a page behind 90,000", "registry.deep", "ms", limit=5),
+  Figure("registry, 100 of 100,000 versions: the slowest of five filters", "registry.filtered", "ms", limit=5),
+
   *(Figure(f"{engine}, one core: basic_pitch p50, to the engine directly", f"engines.{engine}_one_core", "µs",
            f"engines.{engine}_one_core_direct", "ratio", 1.02) for engine in ENGINES),
   *(Figure(f"{engine}, free: basic_pitch p50, to the engine directly", f"engines.{engine}_free", "µs",
@@ -137,6 +141,9 @@ FIGURES = [
          "loadgen.c_rate_64", "ratio"),
   Figure("load of stadion bench, 64 connections: p50, to the load in C", "loadgen.bench_64", "µs", "loadgen.c_64",
          "difference"),
+  *(Figure(f"registry, 100 of 100,000 versions, {name}: p99", f"registry.{name}_p99", "ms")
+    for name in ("page", "deep", "model", "stage", "format", "tag", "all_filters")),
+  Figure("registry, 100 models with 100,000 versions: a page of summaries", "registry.summary", "ms"),
   Figure("replacing under load: replacements", "replace.count", ""),
   Figure("replacing under load: change to alone in place", "replace.takes", "ms"),
   Figure("replacing under load: p99", "replace.p99", "µs", "replace.undisturbed_p99", "ratio"),

@@ -27,6 +27,7 @@ from loadgen import LoadgenGroups
 from observe import ObserveGroups
 from processes import ProcessGroups
 from programs import OUTPUT, ROOT, build, program
+from registry import RegistryGroups
 from runners import copy_manifests
 from tenants import TenantGroups
 
@@ -40,7 +41,7 @@ CASES = {  # name → how load sends it
 }
 
 
-class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, TenantGroups):
+class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, RegistryGroups, TenantGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):
@@ -193,7 +194,7 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, TenantGro
 
 
 GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
-          "engines", "observe", "loadgen", "tenants"]
+          "engines", "observe", "loadgen", "registry", "tenants"]
 
 
 def parse_options():

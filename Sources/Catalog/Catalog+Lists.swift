@@ -22,21 +22,9 @@ extension Catalog {
   /// A page of versions, the last registered first, and where the next page starts.
   package func versions(tenant: TenantID, _ filter: Filter) async throws(HostError) -> JSONValue {
     try await database.read { (db) throws(HostError) in
-      var conditions = ["versions.id < ?1", "models.tenant = ?2", "(?3 IS NULL OR models.name = ?3)"]
-      if filter.model != nil {
-        conditions.append("versions.model = (SELECT id FROM models WHERE tenant = ?2 AND name = ?3)")
-      }
-      conditions.append("(?4 IS NULL OR stage = ?4) AND (?5 IS NULL OR format = ?5)")
-      let byTag = "versions.id IN (SELECT version FROM tags WHERE key = ?6 AND value = ?7)"
-      conditions.append(filter.tag == nil ? "?6 IS NULL AND ?7 IS NULL" : byTag)
       let rows = try db.all(
-        """
-        SELECT versions.id, models.name, label, stage, versions.createdMs, createdBy, format, byteCount, signature,
-          metadata
-        FROM versions JOIN models ON models.id = versions.model
-        WHERE \(conditions.joined(separator: " AND ")) ORDER BY versions.id DESC LIMIT ?8
-        """, filter.cursor ?? Int.max, tenant, filter.model, filter.stage?.rawValue, filter.format, filter.tag?.key,
-        filter.tag?.value, filter.limit + 1
+        Self.query(filter), filter.cursor ?? Int.max, tenant, filter.model, filter.stage?.rawValue, filter.format,
+        filter.tag?.key, filter.tag?.value, filter.limit + 1
       ) { (row) throws(HostError) -> (id: Int, JSONValue) in
         (try row.value(0), try Self.version(row))
       }
@@ -47,16 +35,56 @@ extension Catalog {
     }
   }
 
-  /// One version with its files and tags.
+  private static let versionColumns = """
+    versions.id, models.name, label, stage, versions.createdMs, createdBy, format, byteCount, signature, metadata,
+    \(Deprecation.columns)
+    """
+
+  /// Goes along the index of the narrowest filter from the cursor on, and looks at the others as it passes: the order of
+  /// tables and the index are ours to say, as nothing is known to the planner of how much there is of what.
+  static func query(_ filter: Filter) -> String {
+    func condition(_ isGiven: Bool, _ text: String, _ parameters: String...) -> String {
+      isGiven ? text : parameters.map { "\($0) IS NULL" }.joined(separator: " AND ")
+    }
+    let index =
+      switch filter {
+      case _ where filter.model != nil && filter.stage != nil: "versionsOfModelStage"
+      case _ where filter.model != nil: "versionsOfModel"
+      case _ where filter.stage != nil: "versionsOfStage"
+      case _ where filter.format != nil: "versionsOfFormat"
+      default: "versionsOfTenant"
+      }
+    let isByTag = filter.tag != nil && filter.model == nil
+    let versions =
+      isByTag
+      ? "tags INDEXED BY versionsOfTag CROSS JOIN versions ON versions.id = tags.version"
+      : "versions INDEXED BY \(index)"
+    let model = "versions.model = (SELECT id FROM models WHERE tenant = ?2 AND name = ?3)"
+    let tag = "tags.key = ?6 AND tags.value = ?7"
+    let isTagged = "EXISTS (SELECT 1 FROM tags WHERE tags.version = versions.id AND \(tag))"
+    let conditions = [
+      isByTag ? "tags.version < ?1" : "versions.id < ?1", "versions.tenant = ?2",
+      condition(filter.model != nil, model, "?3"), condition(filter.stage != nil, "stage = ?4", "?4"),
+      condition(filter.format != nil, "format = ?5", "?5"),
+      condition(filter.tag != nil, isByTag ? "tags.tenant = ?2 AND \(tag)" : isTagged, "?6", "?7"),
+    ]
+    return """
+      SELECT \(versionColumns) FROM \(versions) CROSS JOIN models ON models.id = versions.model
+        LEFT JOIN deprecations ON deprecations.version = versions.id
+      WHERE \(conditions.joined(separator: " AND ")) ORDER BY \(isByTag ? "tags.version" : "versions.id") DESC LIMIT ?8
+      """
+  }
+
+  /// One version with its files, tags, aliases and lineage.
   package func version(_ label: String, of model: String, tenant: TenantID) async throws(HostError) -> JSONValue {
     try await database.read { (db) throws(HostError) in
       let id = try db.modelID(model, tenant)
       let version = try db.version(label, of: model, id)
       let facts = try db.first(
         """
-        SELECT versions.id, models.name, label, stage, versions.createdMs, createdBy, format, byteCount, signature,
-          metadata
-        FROM versions JOIN models ON models.id = versions.model WHERE versions.id = ?
+        SELECT \(Self.versionColumns) FROM versions JOIN models ON models.id = versions.model
+          LEFT JOIN deprecations ON deprecations.version = versions.id
+        WHERE versions.id = ?
         """, version.id
       ) { (row) throws(HostError) -> JSONValue in try Self.version(row) }
       let files = try db.all("SELECT path, sha256, byteCount FROM files WHERE version = ?", version.id) {
@@ -76,6 +104,8 @@ extension Catalog {
       return .object(
         (facts?.members ?? []) + [
           .init("aliases", .array(aliases)), .init("tags", .object(tags)), .init("files", .array(files)),
+          .init("parents", .array(try db.parents(of: version.id))),
+          .init("children", .array(try db.children(of: version, model, tenant))),
         ])
     }
   }
@@ -85,11 +115,14 @@ extension Catalog {
     func parsed(_ index: Int) throws(HostError) -> JSONValue {
       (try? JSONValue(parsing: try row.value(index, as: String.self))) ?? .null
     }
-    return [
-      "model": try text(1), "version": try text(2), "stage": try text(3),
-      "createdMs": .integer(try row.value(4, as: Int.self)), "createdBy": try text(5), "format": try text(6),
-      "bytes": .integer(try row.value(7, as: Int.self)), "signature": try parsed(8), "metadata": try parsed(9),
+    var members: [JSONValue.Member] = [
+      .init("model", try text(1)), .init("version", try text(2)), .init("stage", try text(3)),
+      .init("createdMs", .integer(try row.value(4, as: Int.self))), .init("createdBy", try text(5)),
+      .init("format", try text(6)), .init("bytes", .integer(try row.value(7, as: Int.self))),
+      .init("signature", try parsed(8)), .init("metadata", try parsed(9)),
     ]
+    if let deprecation = try Deprecation.read(row, at: 10) { members.append(.init("deprecation", deprecation.json)) }
+    return .object(members)
   }
 
   /// What has happened to a model, the newest first; of models that are gone, too.
@@ -103,7 +136,7 @@ extension Catalog {
     let events = try await database.read { (db) throws(HostError) in
       try db.all(
         """
-        SELECT timeMs, action, place, version, replaced, caller FROM history
+        SELECT timeMs, action, place, version, replaced, caller, note FROM history
         WHERE tenant = ?1 AND model = ?2 AND (?3 IS NULL OR place = ?3) AND (?4 IS NULL OR timeMs <= ?4)
         ORDER BY number DESC LIMIT ?5
         """, tenant, model, place, atMs, atMs == nil ? limit : 1
@@ -116,6 +149,7 @@ extension Catalog {
           if let text = try row.value(index, as: String?.self) { members.append(.init(key, .string(text))) }
         }
         members.append(.init("caller", .string(try row.value(5, as: String.self))))
+        if let note = try row.value(6, as: String?.self) { members.append(.init("note", .string(note))) }
         return .object(members)
       }
     }

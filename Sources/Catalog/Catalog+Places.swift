@@ -7,11 +7,13 @@ import Telemetry
 package struct Subject: Sendable {
   package let tenant: TenantID
   package let caller: Author
+  package let role: Role
   package let model: String
 
-  package init(tenant: TenantID, caller: Author, model: String) {
+  package init(tenant: TenantID, caller: Author, role: Role, model: String) {
     self.tenant = tenant
     self.caller = caller
+    self.role = role
     self.model = model
   }
 }
@@ -20,17 +22,20 @@ package struct Subject: Sendable {
 extension Catalog {
   /// Puts a version where another one stands, which stays registered and is what `rollback` brings back.
   ///
-  /// The version is loaded first: one that can't be served changes nothing, and no request misses it.
+  /// It passes the model's gates first, and is loaded: one that can't be served changes nothing, and no request misses
+  /// it.
   /// - Returns: The label of what it has replaced.
   @discardableResult
   package func promote(_ subject: Subject, _ label: String, to stage: Stage) async throws(HostError) -> String? {
     guard stage != .archived else {
       throw HostError(.invalidRequest, "nothing is promoted to archived; archive the version")
     }
-    return try await place(subject, label, "promote", at: stage) { (_, _) throws(HostError) in label }
+    let passed = try await pass(subject, label, to: stage)
+    return try await place(subject, label, "promote", at: stage, passed) { (_, _) throws(HostError) in label }
   }
 
-  /// Brings back what stood at a stage before the version that stands there now was promoted.
+  /// Brings back what stood at a stage before the version that stands there now was promoted. It has passed the gates
+  /// once and isn't held up by them now.
   ///
   /// - Returns: The labels of what stands there now, and before.
   package func rollback(_ subject: Subject, at stage: Stage) async throws(HostError) -> (now: String, before: String) {
@@ -70,7 +75,7 @@ extension Catalog {
 
   /// - Parameter choice: The label that must still be the one to be placed when the transaction runs.
   private func place(
-    _ subject: Subject, _ label: String, _ action: String, at stage: Stage,
+    _ subject: Subject, _ label: String, _ action: String, at stage: Stage, _ passed: Passed? = nil,
     choice: @Sendable (Connection, Int) throws(HostError) -> String
   ) async throws(HostError) -> String? {
     try await warmUp(subject, label)
@@ -83,11 +88,14 @@ extension Catalog {
       try Self.checkLive(version, subject)
       let former = stage.isPlace ? try db.version(at: stage, model) : nil
       guard former?.id != version.id else { return label }
+      try passed?.check(try db.gates(model), former?.label)
       if let former { try db.setStage(.development, of: former) }
       try db.setStage(stage, of: version)
       try db.addHistory(
         subject.tenant, subject.model,
-        Event(action, place: stage.rawValue, version: label, replaced: former?.label, by: subject.caller))
+        Event(
+          action, place: stage.rawValue, version: label, replaced: former?.label, by: subject.caller,
+          note: passed?.note))
       return former?.label
     }
     Log.info(

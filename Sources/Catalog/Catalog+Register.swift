@@ -31,10 +31,12 @@ package struct Registration: Sendable {
   package let settings: JSONValue?
   package let tags: [String: String]
   package let metadata: JSONValue?
+  /// What it was made from.
+  package let parents: [Parent]
 
   package init(
     tenant: TenantID, caller: Author, model: String, label: String?, files: [File], settings: JSONValue? = nil,
-    tags: [String: String] = [:], metadata: JSONValue? = nil
+    tags: [String: String] = [:], metadata: JSONValue? = nil, parents: [Parent] = []
   ) {
     self.tenant = tenant
     self.caller = caller
@@ -44,12 +46,17 @@ package struct Registration: Sendable {
     self.settings = settings
     self.tags = tags
     self.metadata = metadata
+    self.parents = parents
   }
 }
 
 extension Catalog {
   private static let maxFiles = 1000
   private static let maxTags = 100
+  /// Of a tag's key and value together.
+  private static let maxTagBytes = 1024
+  /// A page of a thousand versions brings as many.
+  private static let maxMetadataBytes = 16 * 1024
 
   private struct Stored: Sendable {
     let path: String
@@ -64,6 +71,7 @@ extension Catalog {
     try check(wanted)
     // Here, so that a large upload isn't read for nothing; the transaction decides.
     try await checkFree(wanted)
+    try await database.read { (db) throws(HostError) in try db.check(wanted.parents, wanted.tenant) }
     guard await !router.hasOwnModel(ModelKey.text(wanted.tenant, wanted.model)) else {
       throw HostError(
         .conflict, "model '\(wanted.model)' is in the host's own model folder; choose another name or remove it there")
@@ -97,8 +105,8 @@ extension Catalog {
       return found
     } catch {
       await folder.removeCandidate(candidate)
-      // Busy runners may take it later; everything else is the model's own.
-      guard error.code != .overloaded || error.isProcessEnd else { throw error }
+      // Runners that are away may take it later; everything else is the model's own.
+      guard error.code != .overloaded else { throw error }
       throw HostError(.unsupported, "model '\(wanted.model)' is not registered: \(error.description)")
     }
   }
@@ -129,9 +137,10 @@ extension Catalog {
       try db.run(
         """
         INSERT INTO versions
-          (model, label, number, stage, createdMs, createdBy, format, byteCount, signature, metadata)
-        VALUES (?, ?, ?, 'development', ?, ?, ?, ?, ?, ?)
-        """, model, label, number, now, wanted.caller.name, found.format, stored.reduce(0) { $0 + $1.byteCount },
+          (tenant, model, label, number, stage, createdMs, createdBy, format, byteCount, signature, metadata)
+        VALUES (?, ?, ?, ?, 'development', ?, ?, ?, ?, ?, ?)
+        """, wanted.tenant, model, label, number, now, wanted.caller.name, found.format,
+        stored.reduce(0) { $0 + $1.byteCount },
         signature.text, wanted.metadata?.text ?? "{}", doing: "registering version \(label) of '\(wanted.model)'")
       let version = db.lastRowID
       for file in stored {
@@ -139,7 +148,12 @@ extension Catalog {
           "INSERT INTO files VALUES (?, ?, ?, ?)", version, file.path, file.digest.text, file.byteCount,
           doing: "registering files")
       }
-      for (key, value) in wanted.tags { try db.run("INSERT INTO tags VALUES (?, ?, ?)", version, key, value) }
+      for (key, value) in wanted.tags {
+        try db.run(
+          "INSERT INTO tags (version, key, value, tenant) VALUES (?, ?, ?, ?)", version, key, value, wanted.tenant)
+      }
+      try db.check(wanted.parents, wanted.tenant)
+      try db.add(wanted.parents, of: version, wanted.tenant)
       for file in wanted.files { try db.run("DELETE FROM uploads WHERE id = ?", file.upload) }
       try db.addHistory(wanted.tenant, wanted.model, .init("register", version: label, by: wanted.caller))
       return label
@@ -206,6 +220,20 @@ extension Catalog {
     guard wanted.tags.count <= Self.maxTags else {
       throw HostError(.invalidRequest, "a version has at most \(Self.maxTags) tags, not \(wanted.tags.count)")
     }
+    for (key, value) in wanted.tags where key.isEmpty || key.utf8.count + value.utf8.count > Self.maxTagBytes {
+      throw HostError(
+        .invalidRequest,
+        "tag '\(key.excerpt)' has \(key.utf8.count) + \(value.utf8.count) bytes; a tag has a key, and at most "
+          + "\(Self.maxTagBytes)")
+    }
+    let metadataBytes = wanted.metadata?.text.utf8.count ?? 0
+    guard metadataBytes <= Self.maxMetadataBytes else {
+      throw HostError(
+        .invalidRequest,
+        "'metadata' has \(metadataBytes) bytes, more than \(Self.maxMetadataBytes); keep it in a file and its address here"
+      )
+    }
+    try Parent.check(wanted.parents)
     guard let settings = wanted.settings else { return }
     do throws(ModelSettings.Problem) {
       _ = try ModelSettings(parsing: Array(settings.text.utf8))

@@ -5,6 +5,7 @@ import Storage
 package import Store
 import Synchronization
 import Telemetry
+import Threads
 
 /// The registry: which models there are, in which versions, where these stand, and how that came about.
 ///
@@ -31,9 +32,13 @@ package final class Catalog: Sendable {
   let router: Router
   let root: String
   let folder: ServedFolder
+  /// Where promotions are looked into; each costs up to two models in memory, one after the other.
+  let gateThreads = RunThreads(name: "gates", limit: 2)
   /// Content that a registration under way relies on, by how many.
   private let held = Mutex<[SHA256Digest: Int]>([:])
   private let started = Atomic<Bool>(false)
+
+  deinit { gateThreads.end() }
 
   /// Where the router finds registered models.
   package static func modelRoot(data: String) -> String { "\(data)/models" }
@@ -58,6 +63,19 @@ package final class Catalog: Sendable {
     try await uploads.expire(keepMs: options.uploadKeepMs)
     try await sweepContent()
     started.store(true, ordering: .releasing)
+  }
+
+  /// Forgets uploads as they expire, until its task is cancelled. After `start`.
+  package func keepTidy() async {
+    // Late by a quarter of their time, and by a minute at most.
+    let pauseMs = min(max(options.uploadKeepMs / 4, 100), 60_000)
+    while (try? await Task.sleep(for: .milliseconds(pauseMs))) != nil {
+      do throws(HostError) {
+        try await uploads.expire(keepMs: options.uploadKeepMs)
+      } catch {
+        Log.warning("can't forget uploads that have expired", ("reason", error.description))
+      }
+    }
   }
 
   /// Whether `start` has returned: nothing else may be called before.

@@ -9,13 +9,19 @@ struct Event: Sendable {
   let version: String?
   let replaced: String?
   let caller: Author
+  /// What else people should know.
+  let note: String?
 
-  init(_ action: String, place: String? = nil, version: String? = nil, replaced: String? = nil, by caller: Author) {
+  init(
+    _ action: String, place: String? = nil, version: String? = nil, replaced: String? = nil, by caller: Author,
+    note: String? = nil
+  ) {
     self.action = action
     self.place = place
     self.version = version
     self.replaced = replaced
     self.caller = caller
+    self.note = note
   }
 
   /// As the audit has it: `NAME:VERSION PLACE`.
@@ -84,10 +90,10 @@ extension Connection {
   func addHistory(_ tenant: TenantID, _ model: String, _ event: Event) throws(HostError) {
     try run(
       """
-      INSERT INTO history (timeMs, tenant, model, action, place, version, replaced, caller)
-      VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+      INSERT INTO history (timeMs, tenant, model, action, place, version, replaced, caller, note)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
       """, WallClock.nowMs, tenant, model, event.action, event.place, event.version, event.replaced, event.caller.name,
-      doing: "writing history")
+      event.note, doing: "writing history")
     try addAudit(event.caller, "model.\(event.action)", of: tenant.text, event.subject(model))
   }
 }

@@ -25,6 +25,7 @@ struct ServingPlan: Sendable {
     let label: String
     let number: Int
     let stage: String
+    let deprecation: Deprecation?
   }
 
   /// - Parameter also: The label of a version that is to be served although nothing names it yet.
@@ -38,20 +39,24 @@ struct ServingPlan: Sendable {
     guard let head else { return nil }
     let all = try db.all(
       """
-      SELECT id, label, number, stage FROM versions
-      WHERE model = ? AND (stage IN ('staging', 'production') OR label = ?
+      SELECT id, label, number, stage, \(Deprecation.columns) FROM versions
+      LEFT JOIN deprecations ON deprecations.version = versions.id
+      WHERE versions.model = ? AND (stage IN ('staging', 'production') OR label = ?
         OR id IN (SELECT version FROM aliases WHERE model = ?) OR id = (\(latestID)))
       """, head.id, also, head.id, head.id
     ) { (row) throws(HostError) -> Version in
-      Version(id: try row.value(0), label: try row.value(1), number: try row.value(2), stage: try row.value(3))
+      Version(
+        id: try row.value(0), label: try row.value(1), number: try row.value(2), stage: try row.value(3),
+        deprecation: try Deprecation.read(row, at: 4))
     }
     guard !all.isEmpty else { return nil }
-    let latest = try db.first(latestID, head.id) { (row) throws(HostError) -> Int in try row.value(0) }
+    let latest = try db.first(latestID, head.id) { (row) throws(HostError) -> Int? in try row.value(0) } ?? nil
     let aliases = try db.all("SELECT alias, version FROM aliases WHERE model = ?", head.id) {
       (row) throws(HostError) -> (alias: String, id: Int) in (try row.value(0), try row.value(1))
     }
     var words: [RegisteredModel.Word] = []
     var labels: [Int: String] = [:]
+    var notices: [Int: [UInt8]] = [:]
     var versions: [Int: [File]] = [:]
     var production: Int?
     var newest: Int?
@@ -60,6 +65,7 @@ struct ServingPlan: Sendable {
         words.append(.init(version.label, version.number))
         labels[version.number] = version.label
       }
+      notices[version.number] = version.deprecation?.headerLines(of: model)
       if Stage(rawValue: version.stage)?.isPlace == true { words.append(.init(version.stage, version.number)) }
       if version.stage == Stage.production.rawValue { production = version.number }
       if version.id == latest {
@@ -67,16 +73,33 @@ struct ServingPlan: Sendable {
         words.append(.init(VersionWords.latest, version.number))
       }
       for alias in aliases where alias.id == version.id { words.append(.init(alias.alias, version.number)) }
-      versions[version.number] = try db.all("SELECT path, sha256 FROM files WHERE version = ?", version.id) {
-        (row) throws(HostError) -> File in File(path: try row.value(0), sha256: try row.value(1))
-      }
+      versions[version.number] = try files(of: version.id, db)
     }
     let revision = try db.first("SELECT max(number) FROM history WHERE tenant = ? AND model = ?", tenant, model) {
       (row) throws(HostError) -> Int in try row.value(0)
     }
     return ServingPlan(
       tenant: tenant, name: model, revision: revision ?? 0, settings: head.settings,
-      registered: RegisteredModel(preferred: production ?? newest, words: words, labels: labels), versions: versions)
+      registered: RegisteredModel(preferred: production ?? newest, words: words, labels: labels, notices: notices),
+      versions: versions)
+  }
+
+  /// A version's files, and its model's settings, whether it is to be served or not.
+  static func files(
+    _ label: String, of model: String, tenant: TenantID, _ db: Connection
+  ) throws(HostError) -> (settings: String, files: [File]) {
+    let id = try db.modelID(model, tenant)
+    let version = try db.version(label, of: model, id)
+    let settings = try db.first("SELECT settings FROM models WHERE id = ?", id) {
+      (row) throws(HostError) -> String in try row.value(0)
+    }
+    return (settings ?? "{}", try files(of: version.id, db))
+  }
+
+  private static func files(of version: Int, _ db: Connection) throws(HostError) -> [File] {
+    try db.all("SELECT path, sha256 FROM files WHERE version = ?", version) {
+      (row) throws(HostError) -> File in File(path: try row.value(0), sha256: try row.value(1))
+    }
   }
 
   static func all(_ db: Connection) throws(HostError) -> [ServingPlan] {
@@ -91,7 +114,10 @@ struct ServingPlan: Sendable {
 
   /// The highest number; among labels that aren't numbers, and only if there is no number, the last that came.
   static let latestID = """
-    SELECT id FROM versions WHERE model = ? AND stage <> 'archived'
-    ORDER BY number >= \(VersionWords.firstOther), number DESC LIMIT 1
+    SELECT coalesce(
+      (SELECT id FROM versions WHERE model = models.id AND stage <> 'archived' AND number < \(VersionWords.firstOther)
+        ORDER BY number DESC LIMIT 1),
+      (SELECT id FROM versions WHERE model = models.id AND stage <> 'archived' ORDER BY number DESC LIMIT 1))
+    FROM models WHERE models.id = ?
     """
 }

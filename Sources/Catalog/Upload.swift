@@ -65,6 +65,13 @@ package actor Upload {
 
   package func end() { isBusy = false }
 
+  /// Takes no bytes any more; false while a request is sending.
+  func close() -> Bool {
+    if isBusy { return false }
+    isBusy = true
+    return true
+  }
+
   /// Its content, in `folder` under the name of its digest; on the disk when this returns.
   ///
   /// - Throws: `.conflict` where bytes are missing; `.invalidRequest` where they aren't those that were announced.

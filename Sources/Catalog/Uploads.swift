@@ -4,6 +4,7 @@ package import Storage
 import Store
 import Synchronization
 import Telemetry
+package import Wire
 
 /// Files on their way here: known to the database from the first answer, so that they go on after a restart.
 package final class Uploads: Sendable {
@@ -51,6 +52,34 @@ package final class Uploads: Sendable {
     unlink(path)
   }
 
+  /// A tenant's, the last begun first.
+  ///
+  /// - Parameter sha256: Only those of this digest; nil for all.
+  package func list(tenant: TenantID, sha256: SHA256Digest?, keepMs: Int, limit: Int) async throws(HostError) -> JSONValue
+  {
+    let rows = try await database.read { (db) throws(HostError) in
+      try db.all(
+        """
+        SELECT id, createdMs, byteCount, sha256 FROM uploads WHERE tenant = ?1 AND (?2 IS NULL OR sha256 = ?2)
+        ORDER BY createdMs DESC, id LIMIT ?3
+        """, tenant, sha256?.text, limit
+      ) { (row) throws(HostError) -> (id: String, createdMs: Int, byteCount: Int?, sha256: String?) in
+        (try row.value(0), try row.value(1), try row.value(2), try row.value(3))
+      }
+    }
+    return .array(
+      rows.map { row in
+        var status = stat()
+        let offset = stat("\(folder)/\(row.id)", &status) == 0 ? Int(status.st_size) : 0
+        var members: [JSONValue.Member] = [.init("id", .string(row.id)), .init("offset", .integer(offset))]
+        if let count = row.byteCount { members.append(.init("bytes", .integer(count))) }
+        if let digest = row.sha256 { members.append(.init("sha256", .string(digest))) }
+        let lastMs = max(row.createdMs, modifiedMs(row.id))
+        members += [.init("createdMs", .integer(row.createdMs)), .init("expiresMs", .integer(lastMs + keepMs))]
+        return .object(members)
+      })
+  }
+
   /// Forgets those that nobody has sent to for `keepMs`, and files that no upload has.
   package func expire(keepMs: Int) async throws(HostError) {
     let all = try await database.read { (db) throws(HostError) in
@@ -59,10 +88,21 @@ package final class Uploads: Sendable {
       }
     }
     let oldest = WallClock.nowMs - keepMs
-    let expired = all.filter { max($0.createdMs, modifiedMs($0.id)) < oldest }.map(\.id)
+    var expired: [String] = []
+    for row in all where max(row.createdMs, modifiedMs(row.id)) < oldest {
+      // Somebody may be about to go on with it: then it stays.
+      if let upload = open.withLock({ $0[row.id] }), await !upload.close() { continue }
+      expired.append(row.id)
+    }
     if !expired.isEmpty {
-      try await database.transaction { (db) throws(HostError) in
-        for id in expired { try db.run("DELETE FROM uploads WHERE id = ?", id, doing: "expiring uploads") }
+      do throws(HostError) {
+        try await database.transaction { [expired] (db) throws(HostError) in
+          for id in expired { try db.run("DELETE FROM uploads WHERE id = ?", id, doing: "expiring uploads") }
+        }
+      } catch {
+        // They are as they were.
+        for id in expired { await open.withLock({ $0[id] })?.end() }
+        throw error
       }
       Log.info("forgot uploads that nobody went on with", ("count", String(expired.count)))
     }

@@ -89,6 +89,7 @@ struct InferEndpoint: Sendable {
         served.statistics.addFailedRun(linux_now_ns() - began)
         throw error
       }
+      if !served.notice.isEmpty { exchange.addHeaderLines(served.notice) }
       let ended = linux_now_ns()
       observer.answered(
         exchange, by: model, served,

@@ -33,6 +33,7 @@ extension Routes {
       Self.answer(exchange, model(try await router.report(path[1], of: try exchange.tenant)))
     case ("tenants", _), ("keys", _), ("audit", _): try await respondTenants(exchange, method, path)
     case ("uploads", 1...2): try await respondUploads(exchange, method, Array(path.dropFirst()))
+    case ("registry", 1): try await registrySummaries(exchange, method)
     case ("versions", 1), ("models", 3...5): try await respondRegistry(exchange, method, path)
     default: Self.refuseUnknown(exchange)
     }

@@ -8,12 +8,16 @@ import Wire
 ///
 ///     GET    /v1/versions?model=&stage=&format=&tag=KEY=VALUE&limit=&cursor=
 ///     GET    /v1/models/NAME/versions, the same of one model
-///     POST   /v1/models/NAME/versions  {"version": …, "files": [{"path": …, "upload": ID}], "settings", "tags", "metadata"}
+///     POST   /v1/models/NAME/versions  {"version": …, "files": [{"path": …, "upload": ID}], "settings", "tags", "metadata",
+///                                    "parents": [{"model": …, "version": …} or {"sha256": …}]}
 ///     GET    /v1/models/NAME/versions/LABEL
+///     GET    /v1/registry?limit=&cursor=  a summary per model;  /v1/models/NAME/summary  of one, with its statistics
 ///     POST   /v1/models/NAME/versions/LABEL/archive, restore, purge
+///     PUT    /v1/models/NAME/versions/LABEL/deprecation  {"sinceMs", "sunsetMs", "successor", "reason"};  DELETE
 ///     POST   /v1/models/NAME/promote   {"version": …, "stage": "production"}
 ///     POST   /v1/models/NAME/rollback  {"stage": "production"}
 ///     PUT    /v1/models/NAME/aliases/ALIAS  {"version": …};  DELETE removes it
+///     GET, PUT, DELETE /v1/models/NAME/gates  {"stages", "warmUp", "parity", "approver", "shapes"}
 ///     GET    /v1/models/NAME/history?place=production&atMs=
 extension Routes {
   func respondRegistry(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
@@ -24,7 +28,7 @@ extension Routes {
       guard Self.allow(.get, method, exchange) else { return }
       return Self.answer(exchange, try await list(exchange, catalog, model: nil))
     }
-    let subject = Subject(tenant: tenant, caller: exchange.author, model: path[1])
+    let subject = Subject(tenant: tenant, caller: exchange.author, role: exchange.caller.role, model: path[1])
     switch (path[2], path.count) {
     case ("versions", 3) where method == .get:
       Self.answer(exchange, try await list(exchange, catalog, model: path[1]))
@@ -34,13 +38,19 @@ extension Routes {
       Self.answer(exchange, try await catalog.version(label, of: path[1], tenant: tenant))
     case ("versions", 4):
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, try await catalog.version(path[3], of: path[1], tenant: tenant))
+      Self.answer(exchange, try await version(path[3], subject, catalog))
+    case ("summary", 3):
+      guard Self.allow(.get, method, exchange) else { return }
+      Self.answer(exchange, try await summary(subject, catalog))
+    case ("versions", 5) where path[4] == "deprecation":
+      try await deprecation(exchange, method, catalog, subject, path[3])
     case ("versions", 5):
       guard Self.allow(.post, method, exchange) else { return }
       try await change(exchange, catalog, subject, path[3], path[4])
     case ("promote", 3), ("rollback", 3):
       guard Self.allow(.post, method, exchange) else { return }
       try await place(exchange, catalog, subject, rollsBack: path[2] == "rollback")
+    case ("gates", 3): try await gates(exchange, method, catalog, subject)
     case ("aliases", 4): try await alias(exchange, method, catalog, subject, path[3])
     case ("history", 3):
       guard Self.allow(.get, method, exchange) else { return }
@@ -97,11 +107,29 @@ extension Routes {
     let metadata = fields.value("metadata")
     if let metadata { _ = try BodyFields.members(of: metadata, "metadata") }
     let settings = fields.value("settings")
+    let parents = try Self.parents(&fields)
     try fields.end()
     return Registration(
       tenant: subject.tenant, caller: subject.caller, model: subject.model, label: label, files: files,
-      settings: settings,
-      tags: tags, metadata: metadata)
+      settings: settings, tags: tags, metadata: metadata, parents: parents)
+  }
+
+  private static func parents(_ fields: inout BodyFields) throws(HostError) -> [Parent] {
+    guard let value = fields.value("parents") else { return [] }
+    guard let list = value.array else {
+      throw HostError(.invalidRequest, "'parents' must be an array, not \(value.kindName)")
+    }
+    var parents: [Parent] = []
+    for element in list {
+      var parent = try BodyFields(element)
+      if let digest = try parent.text("sha256") {
+        parents.append(.content(digest))
+      } else {
+        parents.append(.version(model: try parent.need("model"), label: try parent.need("version")))
+      }
+      try parent.end()
+    }
+    return parents
   }
 
   private func change(
@@ -164,7 +192,7 @@ extension Routes {
     return stage
   }
 
-  private static func limit(_ query: inout BodyFields) throws(HostError) -> Int {
+  static func limit(_ query: inout BodyFields) throws(HostError) -> Int {
     let limit = try query.number("limit") ?? 100
     guard (1...Catalog.maxPage).contains(limit) else {
       throw HostError(.invalidRequest, "'limit' must be 1 to \(Catalog.maxPage), not \(limit)")

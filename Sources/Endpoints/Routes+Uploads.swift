@@ -8,6 +8,7 @@ import Wire
 /// `/v1/uploads`: files that come in as many requests as their sender likes.
 ///
 ///     POST   /v1/uploads              {"bytes": N, "sha256": "…"}, both optional; answers {"id": …, "offset": 0}
+///     GET    /v1/uploads?sha256=&limit=  {"uploads": […]}, the last begun first
 ///     PUT    /v1/uploads/ID?offset=N  the bytes from N on, or some of them
 ///     HEAD   /v1/uploads/ID           Upload-Offset tells where to go on
 ///     DELETE /v1/uploads/ID
@@ -39,6 +40,7 @@ extension Routes {
     let tenant = try exchange.tenant
     try exchange.caller.require(.publish)
     guard let id = path.first else {
+      if method == .get { return Self.answer(exchange, ["uploads": try await list(exchange)]) }
       guard Self.allow(.post, method, exchange) else { return }
       return Self.answer(exchange, try await Self.facts(try await begin(exchange, uploads, tenant)))
     }
@@ -68,14 +70,28 @@ extension Routes {
     let byteCount = try fields.number("bytes")
     var digest: SHA256Digest?
     if let text = try fields.text("sha256") {
-      guard let known = SHA256Digest(text) else {
-        throw HostError(.invalidRequest, "'sha256' must be 64 lower-case hexadecimal digits, not '\(text.excerpt)'")
-      }
+      digest = try Self.digest(text)
       guard byteCount != nil else { throw HostError(.invalidRequest, "'sha256' needs 'bytes': how many it is of") }
-      digest = known
     }
     try fields.end()
     return try await uploads.create(tenant: tenant, byteCount: byteCount, sha256: digest)
+  }
+
+  private func list(_ exchange: Exchange) async throws(HostError) -> JSONValue {
+    var query = try Self.query(exchange)
+    let digest = try query.text("sha256").map { (text) throws(HostError) in try Self.digest(text) }
+    let limit = try Self.limit(&query)
+    try query.end()
+    let catalog = try registry()
+    return try await catalog.uploads.list(
+      tenant: try exchange.tenant, sha256: digest, keepMs: catalog.options.uploadKeepMs, limit: limit)
+  }
+
+  private static func digest(_ text: String) throws(HostError) -> SHA256Digest {
+    guard let digest = SHA256Digest(text) else {
+      throw HostError(.invalidRequest, "'sha256' must be 64 lower-case hexadecimal digits, not '\(text.excerpt)'")
+    }
+    return digest
   }
 
   private static func facts(_ upload: Upload) async throws(HostError) -> JSONValue {

@@ -88,7 +88,9 @@ struct Routes: Sendable {
     switch verb.first {
     case nil:
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, modelMetadata(try served(name, version, of: tenant), version))
+      let served = try served(name, version, of: tenant)
+      exchange.addHeaderLines(served.notice)
+      Self.answer(exchange, modelMetadata(served, version))
     case "ready":
       guard Self.allow(.get, method, exchange) else { return }
       _ = try served(name, version, of: tenant)

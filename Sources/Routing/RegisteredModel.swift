@@ -19,11 +19,14 @@ package struct RegisteredModel: Sendable, Equatable {
   package let words: [Word]
   /// Labels that aren't the number itself.
   package let labels: [Int: String]
+  /// Header lines of answers, each with its CRLF, for versions that have something to say.
+  package let notices: [Int: [UInt8]]
 
-  package init(preferred: Int?, words: [Word], labels: [Int: String]) {
+  package init(preferred: Int?, words: [Word], labels: [Int: String], notices: [Int: [UInt8]] = [:]) {
     self.preferred = preferred
     self.words = words
     self.labels = labels
+    self.notices = notices
   }
 }
 

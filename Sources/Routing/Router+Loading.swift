@@ -178,6 +178,11 @@ extension Router {
     }
     // Only now: what the words stood for before has been served until here.
     models[name]?.registered = registered
+    for (number, version) in models[name]?.versions ?? [:] {
+      let notice = registered?.notices[number] ?? []
+      guard let served = version.served, served.notice != notice else { continue }
+      models[name]?.versions[number]?.phase = .ready(served.saying(notice))
+    }
     publish(name)
     await retire(retired)
   }

@@ -1,4 +1,4 @@
-package import Inference
+import Inference
 import Manifests
 import Registry
 import Running
@@ -87,7 +87,7 @@ extension Router {
   }
 
   /// Engines name the file they read; where it lies is for the log, not for clients.
-  private static func withoutFolder(_ reason: String, _ entry: ModelEntry) -> String {
+  static func withoutFolder(_ reason: String, _ entry: ModelEntry) -> String {
     reason.replacing("\(entry.path)/", with: "")
   }
 
@@ -231,7 +231,7 @@ extension Router {
         version: registered[ModelKey.text(entry.tenant, entry.name)]?.labels[version.number] ?? String(version.number),
         instances: instances, labels: labels,
         timeoutMs: entry.settings.timeoutMs, remarks: remarks.map { Self.withoutFolder($0, entry) },
-        statistics: statistics)
+        statistics: statistics, notice: registered[entry.name]?.notices[version.number] ?? [])
     } catch {
       for instance in instances { await instance.runner.unload(instance) }
       throw error
@@ -259,29 +259,6 @@ extension Router {
       await runner.unload(model)
       throw error
     }
-  }
-
-  /// Loads the only version of a model that isn't served, and lets it go again: what it takes and gives.
-  ///
-  /// - Parameter root: The folder with the model's, where runners may read.
-  /// - Throws: Why no runner takes it.
-  package func introspect(_ name: String, in root: String) async throws(HostError) -> Introspection {
-    var problems: [String] = []
-    guard let entry = ModelFolder.model(name, root: root, problems: &problems), let version = entry.versions.first
-    else {
-      throw HostError(.invalidRequest, "the version has no model that could be loaded")
-    }
-    if let problem = entry.settingsProblem ?? version.problem { throw HostError(.invalidRequest, problem) }
-    var inquiry = Inquiry()
-    let served: ServedVersion
-    do throws(HostError) {
-      served = try await load(version, of: entry, after: nil, statistics: nil, &inquiry)
-    } catch {
-      throw HostError(error.code, Self.withoutFolder(error.description, entry), isProcessEnd: error.isProcessEnd)
-    }
-    await retire([served])
-    return Introspection(
-      format: served.format, runner: served.instances[0].runnerID, inputs: served.inputs, outputs: served.outputs)
   }
 
   /// The model's real signature against what the runner's manifest claims.

@@ -113,6 +113,7 @@ package actor Router {
   /// What has become of runners, by id, also of those that were replaced.
   var histories: [String: RunnerHistory] = [:]
 
+  nonisolated let trialPlaces = TrialPlaces(max(2, Int(linux_cpu_count())))
   nonisolated let found: Mutex<ManifestSearch.Result>
   private nonisolated let published = Mutex(RoutingTable())
   private nonisolated let isStarted = Mutex(false)

@@ -21,13 +21,16 @@ package final class ServedVersion: Sendable {
   /// Deadline of requests that bring none; 0 = none.
   package let timeoutMs: Int
   package let statistics: ModelStatistics
+  /// Header lines of its answers, each with its CRLF; mostly none.
+  package let notice: [UInt8]
 
   init(
     tenant: TenantID = .standard, model: String, number: Int, version: String, instances: [LoadedModel],
-    labels: [[String]], timeoutMs: Int,
-    remarks: [String] = [], statistics: ModelStatistics = ModelStatistics()
+    labels: [[String]], timeoutMs: Int, remarks: [String] = [], statistics: ModelStatistics = ModelStatistics(),
+    notice: [UInt8] = []
   ) {
     self.statistics = statistics
+    self.notice = notice
     self.tenant = tenant
     self.model = model
     key = ModelKey.text(tenant, model)
@@ -49,7 +52,14 @@ package final class ServedVersion: Sendable {
   func with(_ instances: [LoadedModel]) -> ServedVersion {
     ServedVersion(
       tenant: tenant, model: model, number: number, version: version, instances: instances, labels: labels,
-      timeoutMs: timeoutMs, remarks: remarks, statistics: statistics)
+      timeoutMs: timeoutMs, remarks: remarks, statistics: statistics, notice: notice)
+  }
+
+  /// The same, in the same places, whose answers say something else.
+  func saying(_ notice: [UInt8]) -> ServedVersion {
+    ServedVersion(
+      tenant: tenant, model: model, number: number, version: version, instances: instances, labels: labels,
+      timeoutMs: timeoutMs, remarks: remarks, statistics: statistics, notice: notice)
   }
 
   /// Of the file that the best instance was loaded from.

@@ -133,6 +133,9 @@ package final class Exchange: @unchecked Sendable {
     headerLines.append("\r\n")
   }
 
+  /// - Parameter lines: The host's own, each with its CRLF.
+  package func addHeaderLines(_ lines: [UInt8]) { lines.withUnsafeBytes { headerLines.append($0) } }
+
   /// Appends memory that stays as it is until the answer is written; the handler keeps it alive till its next request.
   package func appendUncopied(_ start: UnsafeRawPointer, _ byteCount: Int) {
     segments.append(Segment(start: start, byteCount: byteCount))

@@ -12,6 +12,17 @@ extension StadionClient {
     return id
   }
 
+  /// Uploads of these bytes that were begun before.
+  package func uploads(byteCount: Int, sha256: String) throws(HostError) -> [(id: String, offset: Int)] {
+    let answer = try ask("GET", "/v1/uploads?sha256=\(sha256)", nil)
+    return (answer["uploads"]?.array ?? []).compactMap { upload in
+      guard upload["bytes"]?.int == byteCount, let id = upload["id"]?.string, let offset = upload["offset"]?.int else {
+        return nil
+      }
+      return (id, offset)
+    }
+  }
+
   /// Sends the next bytes of an upload.
   package func upload(_ bytes: [UInt8], to id: String, at offset: Int) throws(HostError) {
     try Self.check(try connection.send("PUT", "/v1/uploads/\(Self.escaped(id))?offset=\(offset)", body: bytes))
@@ -24,6 +35,13 @@ extension StadionClient {
     _ method: String, _ model: String, _ path: String, _ body: JSONValue? = nil
   ) throws(HostError) -> JSONValue {
     try ask(method, "/v1/models/\(Self.escaped(model))/\(path)", body)
+  }
+
+  /// A page of registered versions.
+  ///
+  /// - Parameter query: As `stage=production&limit=10`; percent-encoded.
+  package func registeredVersions(_ query: String) throws(HostError) -> JSONValue {
+    try ask("GET", "/v1/versions?\(query)", nil)
   }
 
   /// Asks something of the control plane.

@@ -1,14 +1,14 @@
 import Glibc
 
 /// A second of universal time, in the notations that providers use. Years 1970...9999.
-struct CivilTime: Sendable, Comparable {
+package struct CivilTime: Sendable, Comparable {
   /// Since 1970, without leap seconds.
-  let seconds: Int
+  package let seconds: Int
 
-  init(seconds: Int) { self.seconds = min(max(seconds, 0), 253_402_300_799) }
+  package init(seconds: Int) { self.seconds = min(max(seconds, 0), 253_402_300_799) }
 
   static var now: CivilTime { CivilTime(seconds: time(nil)) }
-  static func < (one: Self, other: Self) -> Bool { one.seconds < other.seconds }
+  package static func < (one: Self, other: Self) -> Bool { one.seconds < other.seconds }
   static func + (time: Self, seconds: Int) -> Self { CivilTime(seconds: time.seconds + seconds) }
 
   /// As `Sun, 06 Nov 1994 08:49:37 GMT` (RFC 9110, IMF-fixdate).
@@ -21,7 +21,7 @@ struct CivilTime: Sendable, Comparable {
   }
 
   /// As `1994-11-06T08:49:37Z`; fractions of a second are dropped.
-  init?(iso8601 text: String) {
+  package init?(iso8601 text: String) {
     let parts = text.split(separator: "T")
     guard parts.count == 2, parts[1].hasSuffix("Z") else { return nil }
     let day = parts[0].split(separator: "-").map { Int($0) }
@@ -72,7 +72,7 @@ struct CivilTime: Sendable, Comparable {
   }
 
   /// `Sun, 06 Nov 1994 08:49:37 GMT`
-  var http: String {
+  package var http: String {
     let parts = parts
     let clock = [parts.tm_hour, parts.tm_min, parts.tm_sec].map { Self.padded($0) }.joined(separator: ":")
     let month = Self.months[Int(parts.tm_mon)]

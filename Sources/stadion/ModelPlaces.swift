@@ -5,8 +5,8 @@ import Wire
 /// Verbs that say where a registered version stands.
 struct ModelPlaces {
   let spec: CommandSpec
-  private let act: @Sendable (StadionClient, Arguments) throws -> JSONValue
-  private let line: @Sendable (JSONValue) -> String
+  let act: @Sendable (StadionClient, Arguments) throws -> JSONValue
+  let line: @Sendable (JSONValue) -> String
 
   static let promote = ModelPlaces(
     spec: CommandSpec(
@@ -38,11 +38,19 @@ struct ModelPlaces {
         "PUT", name, "aliases/\(StadionClient.escaped(arguments.operands[1]))", ["version": .string(version)])
     }, line: { "\($0.text("model")):\($0.text("alias")) is version \($0.text("version"))" })
 
+  static let unalias = ModelPlaces(
+    spec: CommandSpec(
+      "stadion model unalias", "Take a further name away.", operands: ["NAME:ALIAS"], options: ClientOptions.facts),
+    act: { client, arguments in
+      let (name, alias) = try whole(arguments)
+      return try client.registry("DELETE", name, "aliases/\(StadionClient.escaped(alias))")
+    }, line: { "\($0.text("model")):\($0.text("alias")) is removed" })
+
   static let archive = change("archive", "Take a version out of use; it can be restored.", "is archived")
   static let restore = change("restore", "Bring an archived version back.", "is restored")
   static let purge = change("purge", "Delete an archived version for good.", "is gone")
 
-  static let all = [promote, rollback, alias, archive, restore, purge]
+  static let all = [promote, rollback, alias, unalias, deprecate, undeprecate, archive, restore, purge]
 
   private static let stage = CommandSpec.Option(
     "--stage", value: "STAGE", help: "staging, or development; else production.")
@@ -68,7 +76,7 @@ struct ModelPlaces {
     return (String(word[..<colon]), String(word[word.index(after: colon)...]))
   }
 
-  private static func whole(_ arguments: Arguments) throws -> (String, String) {
+  static func whole(_ arguments: Arguments) throws -> (String, String) {
     guard case (let name, let version?) = parts(arguments.operands[0]) else {
       throw UsageError("\"\(arguments.operands[0])\" names no version; NAME:VERSION is wanted")
     }
@@ -97,12 +105,11 @@ enum ModelHistory {
     let query = arguments.value("--place").map { "?place=\(StadionClient.escaped($0))" } ?? ""
     let answer = try ClientOptions.client(arguments).registry("GET", arguments.operands[0], "history\(query)")
     if arguments.has("--json") { return print(answer.text) }
-    var table = Table(["TIME", "ACTION", "PLACE", "VERSION", "REPLACED", "CALLER"])
+    var table = Table(["TIME", "ACTION", "PLACE", "VERSION", "REPLACED", "CALLER", "NOTE"])
     for event in answer["history"]?.array ?? [] {
       table.add(
         WallClock.text(ms: event["timeMs"]?.int ?? 0), event.text("action"), event.text("place"), event.text("version"),
-        event.text("replaced"),
-        event.text("caller"))
+        event.text("replaced"), event.text("caller"), event.text("note"))
     }
     print(table.text)
   }

@@ -10,12 +10,16 @@ enum ModelPush {
     "stadion model push", "Send a model to the host and register it.", operands: ["PATH", "NAME[:VERSION]"],
     options: ClientOptions.facts + [
       CommandSpec.Option("--tag", value: "KEY=VALUE", isRepeated: true, help: "Of the version."),
+      CommandSpec.Option("--metadata", value: "FILE", help: "JSON that says more of the version."),
+      CommandSpec.Option(
+        "--parent", value: "NAME:VERSION", isRepeated: true, help: "What it was made from; or sha256:DIGEST of a file."),
       CommandSpec.Option(
         "--settings", value: "FILE", help: "What a model.json would say; with the model's first version."),
     ],
     details: """
       PATH is a model's file, or a folder with what a version's folder would hold: model.xml and model.bin, saved_model
-      and the like. Without VERSION it gets the next number.
+      and the like. Without VERSION it gets the next number. A push that was interrupted goes on where it was when it is
+      run again, as long as the host keeps what has come (registry.uploadKeepMs).
       """)
 
   /// Bytes of one request: what a broken connection costs.
@@ -35,21 +39,34 @@ enum ModelPush {
       tags.append(.init(String(parts[0]), .string(String(parts[1]))))
     }
     if !tags.isEmpty { body.append(.init("tags", .object(tags))) }
-    if let file = arguments.value("--settings") {
-      do { body.append(.init("settings", try JSONValue(parsing: try SmallFile.read(file, limit: 64 * 1024)))) } catch {
-        throw UsageError("--settings \(file): \(error)")
+    for key in ["settings", "metadata"] {
+      guard let file = arguments.value("--\(key)") else { continue }
+      do { body.append(.init(key, try JSONValue(parsing: try SmallFile.read(file, limit: 64 * 1024)))) } catch {
+        throw UsageError("--\(key) \(file): \(error)")
       }
     }
+    let parents = try arguments.values("--parent").map { try parent($0) }
+    if !parents.isEmpty { body.append(.init("parents", .array(parents))) }
     // Compiling a large model for a device takes minutes.
     let client = try ClientOptions.client(arguments, timeout: .seconds(600))
     var files: [JSONValue] = []
+    var uploads: Set<String> = []
     for (file, inner) in try self.files(path) {
-      files.append(["path": .string(inner), "upload": .string(try send(file, client))])
+      let id = try send(file, client, besides: uploads)
+      uploads.insert(id)
+      files.append(["path": .string(inner), "upload": .string(id)])
     }
     body.append(.init("files", .array(files)))
     let answer = try client.registry("POST", name, "versions", .object(body))
     if arguments.has("--json") { return print(answer.text) }
     print("\(name):\(answer.text("version")) is registered; \(answer.text("format")), \(answer.text("bytes")) bytes")
+  }
+
+  private static func parent(_ word: String) throws -> JSONValue {
+    guard case (let name, let label?) = ModelPlaces.parts(word) else {
+      throw UsageError("--parent wants NAME:VERSION or sha256:DIGEST, not \"\(word)\"")
+    }
+    return name == "sha256" ? ["sha256": .string(label)] : ["model": .string(name), "version": .string(label)]
   }
 
   /// Files below `path`, and their paths in the version's folder.
@@ -84,14 +101,31 @@ enum ModelPush {
     return found.sorted { $0.1 < $1.1 }
   }
 
+  /// - Parameter others: Uploads of the version's other files, which may have the same bytes.
   /// - Returns: The upload's id.
-  private static func send(_ path: String, _ client: StadionClient) throws -> String {
+  private static func send(_ path: String, _ client: StadionClient, besides others: Set<String>) throws -> String {
     let file = open(path, O_RDONLY | O_CLOEXEC)
     guard file >= 0 else { throw UsageError("\(path): \(String(cString: strerror(errno)))") }
     defer { close(file) }
     let slice = try FileSlice(descriptor: file)
-    let id = try client.beginUpload(byteCount: slice.byteCount, sha256: try slice.sha256(StorageCall()).text)
-    var offset = 0
+    let digest = try slice.sha256(StorageCall()).text
+    let known = try client.uploads(byteCount: slice.byteCount, sha256: digest).first { !others.contains($0.id) }
+    if let known {
+      do {
+        StandardError.print("goes on at byte \(known.offset) of \(slice.byteCount): \(Table.printable(path))")
+        try send(slice, from: known.offset, to: known.id, client)
+        return known.id
+      } catch let error as HostError where error.code == .conflict || error.code == .notFound {
+        // Another push sends the same at this moment, or it has just expired.
+      }
+    }
+    let id = try client.beginUpload(byteCount: slice.byteCount, sha256: digest)
+    try send(slice, from: 0, to: id, client)
+    return id
+  }
+
+  private static func send(_ slice: FileSlice, from start: Int, to id: String, _ client: StadionClient) throws {
+    var offset = start
     while offset < slice.byteCount {
       let count = min(pieceBytes, slice.byteCount - offset)
       let bytes = try [UInt8](unsafeUninitializedCapacity: count) { out, initialized in
@@ -100,6 +134,5 @@ enum ModelPush {
       try client.upload(bytes, to: id, at: offset)
       offset += bytes.count
     }
-    return id
   }
 }

@@ -44,7 +44,8 @@ enum ModelList {
 /// `stadion model show`: one model's versions, inputs and outputs.
 enum ModelShow {
   static let spec = CommandSpec(
-    "stadion model show", "Show a model's versions, inputs and outputs.", operands: ["NAME"],
+    "stadion model show", "Show a model's versions, inputs and outputs; or one registered version.",
+    operands: ["NAME[:VERSION]"],
     options: ClientOptions.facts)
 
   @Sendable static func run(_ words: [String]) throws {
@@ -52,7 +53,12 @@ enum ModelShow {
     if arguments.has("--help") { return print(spec.help) }
     let client = try ClientOptions.client(arguments)
     let name = arguments.operands[0]
-    let model = try client.model(name)
+    guard let model = try find(name, client) else {
+      // No model has the whole word for its name.
+      let (name, label) = ModelPlaces.parts(name)
+      let version = try client.registry("GET", name, "versions/\(StadionClient.escaped(label ?? ""))")
+      return arguments.has("--json") ? print(version.text) : ModelRegistered.show(version)
+    }
     if arguments.has("--json") { return print(model.text) }
     print(ModelList.table([model]).text)
     ModelList.problem(of: model).map { print($0) }
@@ -66,6 +72,16 @@ enum ModelShow {
     print("\n\(table.text)")
     if let settings = model["settings"]?.members, !settings.isEmpty {
       print("\nmodel.json sets \(settings.map(\.key).joined(separator: ", "))")
+    }
+  }
+
+  /// Nil for a word that is no model's name but may name a version.
+  private static func find(_ name: String, _ client: StadionClient) throws -> JSONValue? {
+    do throws(HostError) {
+      return try client.model(name)
+    } catch {
+      guard error.code == .notFound, ModelPlaces.parts(name).version != nil else { throw error }
+      return nil
     }
   }
 }

@@ -87,6 +87,7 @@ enum Serve {
       }
       await router.start()
       Log.info("ready", ("models", String(router.table.count)))
+      if let catalog, catalog.isStarted { await catalog.keepTidy() }
     }
     while signals.waitForNext() == .reload { live.reload() }
     Log.info("draining", ("connections", String(server.connectionCount)))

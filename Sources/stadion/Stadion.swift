@@ -36,6 +36,8 @@ struct Stadion {
       Verb(spec: ModelLoad.unload.spec, run: ModelLoad.unload.run),
       Verb(spec: ModelPush.spec, run: ModelPush.run),
       Verb(spec: ModelHistory.spec, run: ModelHistory.run),
+      Verb(spec: ModelRegistered.spec, run: ModelRegistered.run),
+      Verb(spec: ModelGates.spec, run: ModelGates.run),
     ] + ModelPlaces.all.map { Verb(spec: $0.spec, run: $0.run) } + tenants
 
   private static let tenants =

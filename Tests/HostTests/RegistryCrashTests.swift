@@ -27,6 +27,11 @@ struct `A registry under stress` {
     let digest = Setup.sha256(model)
     let known = Mutex(Known())
     var slowest = Duration.zero
+    do {
+      // So that a start loads the engine before the host is ready: each round's time is for registrations.
+      let (host, _) = try Self.started(folder)
+      try Self.push(host.client, "0", model, digest, known)
+    }
     for round in 1...Self.rounds {
       let (host, start) = try Self.started(folder)
       slowest = max(slowest, start)
@@ -58,7 +63,7 @@ struct `A registry under stress` {
     try check(host, known.withLock { $0 }, digest, "the end, seed \(seed)")
     let all = known.withLock { $0.versions.count }
     print("\(Self.rounds) kills, \(all) versions acknowledged, slowest start until ready \(slowest)")
-    #expect(all > 0)
+    #expect(all > 1)
   }
 
   /// - Returns: The host, and how long it took to be ready.

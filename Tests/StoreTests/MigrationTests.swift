@@ -14,6 +14,38 @@ import Testing
     #expect(try copies() == [])
   }
 
+  @Test func `tells versions and tags whose they are`() async throws {
+    do {
+      let database = try Database(path: folder.database, migrations: Array(Schema.migrations.prefix(2)))
+      try await database.transaction { (db) throws(HostError) in
+        for tenant in ["a", "b"] {
+          try db.run("INSERT INTO tenants (id, createdMs) VALUES (?, 0)", tenant)
+          try db.run("INSERT INTO models (tenant, name, createdMs, settings) VALUES (?, 'm', 0, '{}')", tenant)
+          try db.run(
+            """
+            INSERT INTO versions
+              (model, label, number, stage, createdMs, createdBy, format, byteCount, signature, metadata)
+            VALUES (?, '1', 1, 'production', 0, 'x', 'onnx', 1, '{}', '{}')
+            """, db.lastRowID)
+          try db.run("INSERT INTO tags VALUES (?, 'key', 'value')", db.lastRowID)
+          try db.run("INSERT INTO history VALUES (NULL, 0, ?, 'm', 'register', NULL, '1', NULL, 'x')", tenant)
+        }
+      }
+    }
+    let rows = try await Database(path: folder.database).read { (db) throws(HostError) in
+      try db.all(
+        """
+        SELECT versions.tenant, tags.tenant, history.note, models.gates FROM versions
+        JOIN tags ON tags.version = versions.id JOIN models ON models.id = versions.model
+        JOIN history ON history.tenant = versions.tenant ORDER BY versions.id
+        """
+      ) { (row) throws(HostError) -> [String?] in
+        [try row.value(0), try row.value(1), try row.value(2), try row.value(3)]
+      }
+    }
+    #expect(rows == [["a", "a", nil, "{}"], ["b", "b", nil, "{}"]])
+  }
+
   @Test func `keeps what was there`() async throws {
     let first = Migration("one", sql: "CREATE TABLE one (a INTEGER); INSERT INTO one VALUES (7)")
     do { _ = try Database(path: folder.database, migrations: [first]) }
