@@ -166,7 +166,11 @@ extension Catalog {
       await router.serve(model, as: nil)
       return try await folder.remove(model)
     }
-    if try await folder.show(plan) { await router.serve(model, as: plan.registered) }
+    let isShown = try await withContent(of: plan, tenant: tenant) { () async throws(HostError) in
+      try await folder.show(plan)
+    }
+    if isShown { await router.serve(model, as: plan.registered) }
+    await trimCache()
   }
 
   /// Has a version served that nothing names yet.

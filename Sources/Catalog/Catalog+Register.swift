@@ -11,12 +11,20 @@ package struct Registration: Sendable {
   package struct File: Sendable {
     /// In the version's folder, as `model.onnx` or `saved_model/variables/variables.index`.
     package let path: String
-    /// The upload that has its bytes.
-    package let upload: String
+    /// The upload that has its bytes; nil where they have been fetched.
+    let upload: String?
+    let fetched: FetchedContent?
 
     package init(path: String, upload: String) {
       self.path = path
       self.upload = upload
+      fetched = nil
+    }
+
+    init(path: String, fetched: FetchedContent) {
+      self.path = path
+      upload = nil
+      self.fetched = fetched
     }
   }
 
@@ -31,10 +39,19 @@ package struct Registration: Sendable {
   package let settings: JSONValue?
   package let tags: [String: String]
   package let metadata: JSONValue?
+  /// The job that registers it; it is done in the same transaction.
+  let job: String?
 
   package init(
     tenant: String, caller: String, model: String, label: String?, files: [File], settings: JSONValue? = nil,
     tags: [String: String] = [:], metadata: JSONValue? = nil
+  ) {
+    self.init(tenant, caller, model, label, files, settings, tags, metadata, job: nil)
+  }
+
+  init(
+    _ tenant: String, _ caller: String, _ model: String, _ label: String?, _ files: [File], _ settings: JSONValue?,
+    _ tags: [String: String], _ metadata: JSONValue?, job: String?
   ) {
     self.tenant = tenant
     self.caller = caller
@@ -44,11 +61,12 @@ package struct Registration: Sendable {
     self.settings = settings
     self.tags = tags
     self.metadata = metadata
+    self.job = job
   }
 }
 
 extension Catalog {
-  private static let maxFiles = 1000
+  static let maxFiles = 1000
   private static let maxTags = 100
 
   private struct Stored: Sendable {
@@ -62,22 +80,25 @@ extension Catalog {
   /// - Returns: Its label. It is registered for good then, though its model may have another version that serves.
   package func register(_ wanted: Registration) async throws(HostError) -> String {
     try check(wanted)
+    try checkFiles(wanted)
     // Here, so that a large upload isn't read for nothing; the transaction decides.
     try await checkFree(wanted)
-    guard await !router.hasOwnModel(wanted.model) else {
-      throw HostError(
-        .conflict, "model '\(wanted.model)' is in the host's own model folder; choose another name or remove it there")
-    }
+    guard await !router.hasOwnModel(wanted.model) else { throw Self.nameIsTaken(wanted.model) }
     var stored: [Stored] = []
     do throws(HostError) {
       for file in wanted.files {
-        let upload = try await uploads.find(file.upload, tenant: wanted.tenant)
+        if let fetched = file.fetched {
+          hold(fetched.digest)
+          stored.append(Stored(path: file.path, digest: fetched.digest, byteCount: fetched.byteCount))
+        }
+        guard let id = file.upload else { continue }
+        let upload = try await uploads.find(id, tenant: wanted.tenant)
         let (digest, byteCount) = try await upload.adopt(into: content, holding: hold)
         stored.append(Stored(path: file.path, digest: digest, byteCount: byteCount))
       }
       let found = try await introspect(wanted, stored)
       let label = try await insert(wanted, stored, found)
-      uploads.forget(wanted.files.map(\.upload))
+      uploads.forget(wanted.files.compactMap(\.upload))
       await release(stored.map(\.digest))
       Log.info("registered a model", ("model", wanted.model), ("version", label), ("runner", found.runner))
       try await serve(wanted.model, tenant: wanted.tenant)
@@ -140,7 +161,9 @@ extension Catalog {
           doing: "registering files")
       }
       for (key, value) in wanted.tags { try db.run("INSERT INTO tags VALUES (?, ?, ?)", version, key, value) }
-      for file in wanted.files { try db.run("DELETE FROM uploads WHERE id = ?", file.upload) }
+      for upload in wanted.files.compactMap(\.upload) { try db.run("DELETE FROM uploads WHERE id = ?", upload) }
+      try db.addOrigins(wanted, version: version)
+      if let job = wanted.job { try db.end(job, label: label, byteCount: stored.reduce(0) { $0 + $1.byteCount }) }
       try db.addHistory(wanted.tenant, wanted.model, .init("register", version: label, by: wanted.caller))
       return label
     }
@@ -180,7 +203,13 @@ extension Catalog {
 
   // MARK: Checks
 
-  private func check(_ wanted: Registration) throws(HostError) {
+  static func nameIsTaken(_ model: String) -> HostError {
+    HostError(
+      .conflict, "model '\(model)' is in the host's own model folder; choose another name or remove it there")
+  }
+
+  /// All but its files.
+  func check(_ wanted: Registration) throws(HostError) {
     guard ModelFolder.isModelName(wanted.model) else {
       throw HostError(
         .invalidRequest,
@@ -196,13 +225,6 @@ extension Catalog {
         throw HostError(.invalidRequest, "'\(label)' can't be a version: the word means a stage or the newest version")
       }
     }
-    guard (1...Self.maxFiles).contains(wanted.files.count) else {
-      throw HostError(.invalidRequest, "a version has 1 to \(Self.maxFiles) files, not \(wanted.files.count)")
-    }
-    guard Set(wanted.files.map(\.path)).count == wanted.files.count else {
-      throw HostError(.invalidRequest, "two files of the version have the same path")
-    }
-    for file in wanted.files { try Self.check(path: file.path) }
     guard wanted.tags.count <= Self.maxTags else {
       throw HostError(.invalidRequest, "a version has at most \(Self.maxTags) tags, not \(wanted.tags.count)")
     }
@@ -212,6 +234,16 @@ extension Catalog {
     } catch {
       throw HostError(.invalidRequest, "settings: \(error)")
     }
+  }
+
+  private func checkFiles(_ wanted: Registration) throws(HostError) {
+    guard (1...Self.maxFiles).contains(wanted.files.count) else {
+      throw HostError(.invalidRequest, "a version has 1 to \(Self.maxFiles) files, not \(wanted.files.count)")
+    }
+    guard Set(wanted.files.map(\.path)).count == wanted.files.count else {
+      throw HostError(.invalidRequest, "two files of the version have the same path")
+    }
+    for file in wanted.files { try Self.check(path: file.path) }
   }
 
   private static func check(path: String) throws(HostError) {
@@ -224,7 +256,7 @@ extension Catalog {
     }
   }
 
-  private func checkFree(_ wanted: Registration) async throws(HostError) {
+  func checkFree(_ wanted: Registration) async throws(HostError) {
     guard let label = wanted.label else { return }
     let isThere = try await database.read { (db) throws(HostError) in
       guard let model = try db.modelIfThere(wanted.model, wanted.tenant) else { return false }

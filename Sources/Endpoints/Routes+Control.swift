@@ -28,6 +28,7 @@ extension Routes {
       guard Self.allow(.get, method, exchange) else { return }
       Self.answer(exchange, model(try await router.report(path[1])))
     case ("uploads", 1...2): try await respondUploads(exchange, method, Array(path.dropFirst()))
+    case ("jobs", 1...2): try await respondJobs(exchange, method, Array(path.dropFirst()))
     case ("versions", 1), ("models", 3...5): try await respondRegistry(exchange, method, path)
     default: Self.refuseUnknown(exchange)
     }

@@ -8,6 +8,7 @@ import Wire
 ///     GET    /v1/versions?model=&stage=&format=&tag=KEY=VALUE&limit=&cursor=
 ///     GET    /v1/models/NAME/versions, the same of one model
 ///     POST   /v1/models/NAME/versions  {"version": …, "files": [{"path": …, "upload": ID}], "settings", "tags", "metadata"}
+///     POST   /v1/models/NAME/versions  {"uri": "s3://…", "sha256": …, …}; answers 202 and a job
 ///     GET    /v1/models/NAME/versions/LABEL
 ///     POST   /v1/models/NAME/versions/LABEL/archive, restore, purge
 ///     POST   /v1/models/NAME/promote   {"version": …, "stage": "production"}
@@ -31,7 +32,9 @@ extension Routes {
       Self.answer(exchange, try await list(exchange, catalog, model: path[1]))
     case ("versions", 3):
       guard Self.allow(.post, method, exchange) else { return }
-      let label = try await catalog.register(try registration(exchange, path[1]))
+      let (wanted, remote) = try registration(exchange, path[1])
+      if let remote { return accept(exchange, try await catalog.begin(remote)) }
+      let label = try await catalog.register(wanted)
       Self.answer(exchange, try await catalog.version(label, of: path[1], tenant: Self.tenant))
     case ("versions", 4):
       guard Self.allow(.get, method, exchange) else { return }
@@ -74,11 +77,16 @@ extension Routes {
     return try await catalog.versions(tenant: Self.tenant, filter)
   }
 
-  private func registration(_ exchange: Exchange, _ model: String) throws(HostError) -> Registration {
+  /// - Returns: What is to be registered; and what is to be fetched for it, where its files are in storage.
+  private func registration(
+    _ exchange: Exchange, _ model: String
+  ) throws(HostError) -> (Registration, RemoteRegistration?) {
     var fields = try BodyFields(try Self.json(exchange) ?? .object([]))
     let label = try fields.text("version")
-    guard let list = fields.value("files")?.array else {
-      throw HostError(.invalidRequest, "'files' must be an array of {\"path\": …, \"upload\": …}")
+    let place = try Self.place(&fields)
+    let list = place == nil ? fields.value("files")?.array : []
+    guard let list else {
+      throw HostError(.invalidRequest, "'files' must be an array of {\"path\": …, \"upload\": …}, or 'uri' be given")
     }
     var files: [Registration.File] = []
     for element in list {
@@ -99,9 +107,10 @@ extension Routes {
     if let metadata { _ = try BodyFields.members(of: metadata, "metadata") }
     let settings = fields.value("settings")
     try fields.end()
-    return Registration(
+    let wanted = Registration(
       tenant: Self.tenant, caller: Self.caller, model: model, label: label, files: files, settings: settings,
       tags: tags, metadata: metadata)
+    return (wanted, place.map { RemoteRegistration(wanted, uri: $0.uri, digests: $0.digests) })
   }
 
   private func change(
@@ -164,7 +173,7 @@ extension Routes {
     return stage
   }
 
-  private static func limit(_ query: inout BodyFields) throws(HostError) -> Int {
+  static func limit(_ query: inout BodyFields) throws(HostError) -> Int {
     let limit = try query.number("limit") ?? 100
     guard (1...Catalog.maxPage).contains(limit) else {
       throw HostError(.invalidRequest, "'limit' must be 1 to \(Catalog.maxPage), not \(limit)")

@@ -48,8 +48,10 @@ enum Serve {
     let data = try dataFolder(settings)
     options.registryRoot = data.map { Catalog.modelRoot(data: $0) }
     let router = Router(manifests: manifests, options: options)
-    let catalog = try data.map { data in
-      try Catalog(data: data, Database(path: "\(data)/stadion.db"), router, options: settings.catalog)
+    var registry = settings.catalog
+    if !ProcessPrivileges.areRaised { registry.fetching.environment = ConfigurationOptions.environment() }
+    let catalog = try data.map { [registry] data in
+      try Catalog(data: data, Database(path: "\(data)/stadion.db"), router, options: registry)
     }
     let state = ServerState()
     let observer = try Observing.observer(settings)
@@ -83,6 +85,11 @@ enum Serve {
       }
       await router.start()
       Log.info("ready", ("models", String(router.table.count)))
+      if let catalog, catalog.isStarted {
+        do throws(HostError) { try await catalog.resume() } catch {
+          Log.warning("can't go on with registrations", ("reason", error.description))
+        }
+      }
     }
     while signals.waitForNext() == .reload { live.reload() }
     Log.info("draining", ("connections", String(server.connectionCount)))
