@@ -26,6 +26,9 @@ extension StadionClient {
     try ask(method, "/v1/models/\(Self.escaped(model))/\(path)", body)
   }
 
+  /// A job as the host tells it.
+  package func job(_ id: String) throws(HostError) -> JSONValue { try ask("GET", "/v1/jobs/\(Self.escaped(id))", nil) }
+
   private func ask(_ method: String, _ path: String, _ body: JSONValue?) throws(HostError) -> JSONValue {
     let response = try connection.send(
       method, path, headers: body == nil ? [] : [("Content-Type", "application/json")],

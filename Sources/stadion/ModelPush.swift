@@ -26,6 +26,21 @@ enum ModelPush {
     if arguments.has("--help") { return print(spec.help) }
     let path = arguments.operands[0]
     let (name, version) = ModelPlaces.parts(arguments.operands[1])
+    var body = try fields(arguments, version)
+    // Compiling a large model for a device takes minutes.
+    let client = try ClientOptions.client(arguments, timeout: .seconds(600))
+    var files: [JSONValue] = []
+    for (file, inner) in try self.files(path) {
+      files.append(["path": .string(inner), "upload": .string(try send(file, client))])
+    }
+    body.append(.init("files", .array(files)))
+    let answer = try client.registry("POST", name, "versions", .object(body))
+    if arguments.has("--json") { return print(answer.text) }
+    print("\(name):\(answer.text("version")) is registered; \(answer.text("format")), \(answer.text("bytes")) bytes")
+  }
+
+  /// What is said of the version, beside its files.
+  static func fields(_ arguments: Arguments, _ version: String?) throws -> [JSONValue.Member] {
     var body: [JSONValue.Member] = []
     if let version { body.append(.init("version", .string(version))) }
     var tags: [JSONValue.Member] = []
@@ -40,16 +55,7 @@ enum ModelPush {
         throw UsageError("--settings \(file): \(error)")
       }
     }
-    // Compiling a large model for a device takes minutes.
-    let client = try ClientOptions.client(arguments, timeout: .seconds(600))
-    var files: [JSONValue] = []
-    for (file, inner) in try self.files(path) {
-      files.append(["path": .string(inner), "upload": .string(try send(file, client))])
-    }
-    body.append(.init("files", .array(files)))
-    let answer = try client.registry("POST", name, "versions", .object(body))
-    if arguments.has("--json") { return print(answer.text) }
-    print("\(name):\(answer.text("version")) is registered; \(answer.text("format")), \(answer.text("bytes")) bytes")
+    return body
   }
 
   /// Files below `path`, and their paths in the version's folder.
