@@ -65,18 +65,24 @@ extension Catalog {
   /// Deletes content that isn't served and could be fetched again, until the rest fits the limit.
   func trimCache() async {
     let limit = options.fetching.cacheBytes
-    guard limit > 0 else { return }
+    guard limit > 0, fetchedBytes.load(ordering: .relaxed) > limit else { return }
     do throws(HostError) {
       // One transaction: no version can come to need it between the look and the deletion.
       let evicted = try await database.transaction { (db) throws(HostError) in
-        var cached = try db.all(
+        let former = fetchedBytes.load(ordering: .relaxed)
+        let fetched = try db.all(
           """
-          SELECT sha256, max(byteCount) FROM files LEFT JOIN origins USING (version, path)
-          GROUP BY sha256 HAVING count(*) = count(uri)
+          SELECT sha256, max(byteCount), count(*) = count(uri) FROM files LEFT JOIN origins USING (version, path)
+          GROUP BY sha256 HAVING count(uri) > 0
           """
-        ) { (row) throws(HostError) -> (digest: String, byteCount: Int) in (try row.value(0), try row.value(1)) }
-        .compactMap { row in SHA256Digest(row.digest).map { Cached(digest: $0, byteCount: row.byteCount) } }
-        .filter { isHere($0.digest) }
+        ) { (row) throws(HostError) -> Fetched? in
+          guard let digest = SHA256Digest(try row.value(0, as: String.self)) else { return nil }
+          return Fetched(
+            digest: digest, byteCount: try row.value(1), isOnlyFetched: try row.value(2, as: Int.self) == 1)
+        }.compactMap { $0 }.filter { isHere($0.digest) }
+        // What is fetched meanwhile counts twice, rather than not at all.
+        fetchedBytes.add(fetched.reduce(0) { $0 + $1.byteCount } - former, ordering: .relaxed)
+        var cached = fetched.filter(\.isOnlyFetched)
         var byteCount = cached.reduce(0) { $0 + $1.byteCount }
         guard byteCount > limit else { return 0 }
         let served = Set(try ServingPlan.all(db).flatMap { $0.versions.values.joined().map(\.sha256) })
@@ -87,6 +93,7 @@ extension Catalog {
         for each in cached where byteCount > limit {
           guard try deleteUnlessHeld(each.digest) else { continue }
           byteCount -= each.byteCount
+          fetchedBytes.add(-each.byteCount, ordering: .relaxed)
           count += 1
         }
         return count
@@ -97,9 +104,11 @@ extension Catalog {
     }
   }
 
-  private struct Cached {
+  private struct Fetched {
     let digest: SHA256Digest
     let byteCount: Int
+    /// No version has it by upload.
+    let isOnlyFetched: Bool
   }
 
   /// In nanoseconds. Of access, which is set when a version isn't served any more; models' formats go by modification.

@@ -3,6 +3,7 @@ import Inference
 import Routing
 import Storage
 import Store
+import Synchronization
 import Telemetry
 import Wire
 
@@ -147,6 +148,7 @@ extension Catalog {
       }
       hold(digest)
       note(digest)
+      fetchedBytes.add(growing.byteCount, ordering: .relaxed)
       return FetchedContent(digest: try content.adopt(growing), byteCount: growing.byteCount, uri: file.uri)
     }
     preconditionFailure("the last read returns or throws")

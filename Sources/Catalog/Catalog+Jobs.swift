@@ -61,6 +61,7 @@ extension Catalog {
       return jobs.filter { $0.startCount < Self.maxStarts }
     }
     for job in left { await enqueue(job) }
+    await queue.open()
     await serveIncomplete()
     if !left.isEmpty { Log.info("goes on with registrations", ("jobs", String(left.count))) }
   }

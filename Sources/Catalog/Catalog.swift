@@ -41,6 +41,8 @@ package final class Catalog: Sendable {
   private let held = Mutex<[SHA256Digest: Int]>([:])
   /// Models some of whose content has to be fetched before they are served whole.
   let incomplete = Mutex<[String]>([])
+  /// Of all content that could be fetched again, or more; not known before somebody has looked.
+  let fetchedBytes = Atomic<Int>(1 << 60)
   private let started = Atomic<Bool>(false)
 
   /// Where the router finds registered models.

@@ -11,6 +11,7 @@ actor FetchQueue {
   nonisolated let threads: RunThreads
   private var waiting: [(id: String, work: Work)] = []
   private var running: [String: (fetch: Fetch, task: Task<Void, Never>)] = [:]
+  private var isOpen = false
 
   init(limit: Int) {
     self.limit = limit
@@ -19,13 +20,21 @@ actor FetchQueue {
 
   deinit { threads.end() }
 
+  /// Has the first jobs begin: there are runners now to look at what they fetch.
+  func open() {
+    isOpen = true
+    startNext()
+  }
+
+  /// Does nothing for a job that waits or runs.
   func add(_ id: String, _ work: @escaping Work) {
+    guard running[id] == nil, !waiting.contains(where: { $0.id == id }) else { return }
     waiting.append((id, work))
     startNext()
   }
 
   private func startNext() {
-    while running.count < limit, !waiting.isEmpty {
+    while isOpen, running.count < limit, !waiting.isEmpty {
       let (id, work) = waiting.removeFirst()
       let fetch = Fetch()
       let task = Task(executorPreference: threads) {
