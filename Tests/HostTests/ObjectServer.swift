@@ -35,16 +35,22 @@ final class ObjectServer: Sendable {
     "AWS_ACCESS_KEY_ID": keyID, "AWS_SECRET_ACCESS_KEY": secret, "AWS_EC2_METADATA_DISABLED": "true",
   ]
 
-  private func bucket() throws -> any ObjectStore { try StorageLocation(source()).open(environment: Self.credentials) }
-
-  func put(_ file: String, at key: String) throws {
+  /// - Parameters:
+  ///   - location: As `StorageLocation` reads it.
+  ///   - environment: For credentials.
+  static func put(_ file: String, at key: String, _ location: String, _ environment: [String: String]) throws {
     let descriptor = open(file, O_RDONLY)
     defer { close(descriptor) }
     let slice = try FileSlice(descriptor: descriptor)
-    try bucket().put(slice, at: ObjectKey(key), digest: slice.sha256(StorageCall()), StorageCall())
+    try StorageLocation(location).open(environment: environment)
+      .put(slice, at: ObjectKey(key), digest: slice.sha256(StorageCall()), StorageCall())
   }
 
-  func delete(_ key: String) throws { try bucket().delete(ObjectKey(key), StorageCall()) }
+  func put(_ file: String, at key: String) throws { try Self.put(file, at: key, source(), Self.credentials) }
+
+  func delete(_ key: String) throws {
+    try StorageLocation(source()).open(environment: Self.credentials).delete(ObjectKey(key), StorageCall())
+  }
 
   /// The next GETs of `path`, a regular expression, meet a fault: `{"kind": …}` and what Servers/front.py takes beside.
   func meet(_ kind: String, _ path: String = "", count: Int = 1, method: String = "GET", _ more: JSONValue.Member...)

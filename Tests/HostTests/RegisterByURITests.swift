@@ -139,6 +139,45 @@ struct `Registering by URI` {
       ])
   }
 
+  @Test func `a bucket of Google is a source`() throws {
+    let folder = TemporaryFolder()
+    let google = try ObjectServer("gcs.py", ["GOOGTEST", "hmac-secret", "models", folder.path])
+    let variables = ["GOOGLE_HMAC_KEY_ID": "GOOGTEST", "GOOGLE_HMAC_SECRET": "hmac-secret"]
+    let source = "gs://models?endpoint=\(google.address)"
+    try ObjectServer.put(Setup.onnx("identity"), at: "a/model.onnx", source, variables)
+    let host = try host([source + "&credentials-file=\(folder.path)/account.json"], folder: folder, environment: [:])
+    let job = try job(host, "m", #"{"uri":"gs://models/a"}"#)
+    #expect(job["state"] == "done", "\(job.text)")
+    #expect(try serves(host, "m"))
+  }
+
+  @Test(arguments: ["key-file", "sas-file"]) func `a container of Azure is a source`(credentials: String) throws {
+    let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    let folder = TemporaryFolder()
+    let azure = try ObjectServer("azure_blobs.py", ["testaccount", key, "models", folder.path])
+    let source = "azure://testaccount/models?endpoint=\(azure.address)/testaccount"
+    try ObjectServer.put(Setup.onnx("identity"), at: "a/model.onnx", source, ["AZURE_STORAGE_KEY": key])
+    let file = credentials == "sas-file" ? "\(folder.path)/sas" : try folder.write("key", key + "\n")
+    let host = try host(
+      [source + "&\(credentials)=\(file)"], folder: folder, environment: ["AZURE_STORAGE_KEY": "AAAA"])
+    for (model, uri) in [
+      ("a", "az://testaccount/models/a"), ("b", "https://testaccount.blob.core.windows.net/models/a/model.onnx"),
+    ] {
+      let job = try job(host, model, "{\"uri\":\"\(uri)\"}")
+      #expect(job["state"] == "done", "\(job.text)")
+      #expect(try serves(host, model))
+    }
+  }
+
+  @Test func `the machine's credentials do where no others are set`() throws {
+    let metadata = try ObjectServer("metadata.py", [ObjectServer.keyID, ObjectServer.secret, "expired"])
+    let host = try host(environment: ["AWS_EC2_METADATA_SERVICE_ENDPOINT": metadata.address])
+    // The first that it gives out are refused as expired.
+    let job = try job(host, "m", #"{"uri":"s3://models/team/identity.onnx"}"#)
+    #expect(job["state"] == "done", "\(job.text)")
+    #expect(try metadata.requests().count == 6)
+  }
+
   // MARK: What may not be
 
   @Test(arguments: [
