@@ -167,7 +167,7 @@ let package = Package(
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),
     .target(
       name: "BlockingTests", dependencies: ["Threads"], path: "Tests/BlockingTests", swiftSettings: swiftSettings),
-    tests("HostTests", ["Wire", "Inference", "StadionClient", "BlockingTests"], exclude: ["Fixtures"]),
+    tests("HostTests", ["Wire", "Inference", "StadionClient", "Storage", "BlockingTests"], exclude: ["Fixtures"]),
     tests("ConformanceTests", ["Wire", "Conformance", "BlockingTests"], exclude: ["Fixtures"]),
     tests("BenchmarkingTests", ["Benchmarking", "StadionClient", "Wire", "Inference", "CLinux"]),
     tests("CatalogTests", ["Admission", "Catalog", "Store", "Routing", "Manifests", "Inference", "Wire"]),

@@ -87,12 +87,18 @@ extension Catalog {
         WHERE versions.id = ?
         """, version.id
       ) { (row) throws(HostError) -> JSONValue in try Self.version(row) }
-      let files = try db.all("SELECT path, sha256, byteCount FROM files WHERE version = ?", version.id) {
-        (row) throws(HostError) -> JSONValue in
-        [
-          "path": .string(try row.value(0, as: String.self)), "sha256": .string(try row.value(1, as: String.self)),
-          "bytes": .integer(try row.value(2, as: Int.self)),
-        ]
+      let files = try db.all(
+        """
+        SELECT path, sha256, byteCount, uri FROM files LEFT JOIN origins USING (version, path) WHERE version = ?
+        """, version.id
+      ) { (row) throws(HostError) -> JSONValue in
+        let uri = try row.value(3, as: String?.self)
+        return .object(
+          [
+            .init("path", .string(try row.value(0, as: String.self))),
+            .init("sha256", .string(try row.value(1, as: String.self))),
+            .init("bytes", .integer(try row.value(2, as: Int.self))),
+          ] + (uri.map { [.init("uri", .string($0))] } ?? []))
       }
       let tags = try db.all("SELECT key, value FROM tags WHERE version = ?", version.id) {
         (row) throws(HostError) -> JSONValue.Member in

@@ -175,7 +175,9 @@ extension Catalog {
       await router.serve(key, as: nil)
       return try await folder.remove(model, of: tenant)
     }
-    if try await folder.show(plan) { await router.serve(key, as: plan.registered) }
+    let isShown = try await withContent(of: plan) { () async throws(HostError) in try await folder.show(plan) }
+    if isShown { await router.serve(key, as: plan.registered) }
+    await trimCache()
   }
 
   /// Has a version served that nothing names yet.

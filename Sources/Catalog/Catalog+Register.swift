@@ -11,12 +11,20 @@ package struct Registration: Sendable {
   package struct File: Sendable {
     /// In the version's folder, as `model.onnx` or `saved_model/variables/variables.index`.
     package let path: String
-    /// The upload that has its bytes.
-    package let upload: String
+    /// The upload that has its bytes; nil where they have been fetched.
+    let upload: String?
+    let fetched: FetchedContent?
 
     package init(path: String, upload: String) {
       self.path = path
       self.upload = upload
+      fetched = nil
+    }
+
+    init(path: String, fetched: FetchedContent) {
+      self.path = path
+      upload = nil
+      self.fetched = fetched
     }
   }
 
@@ -33,10 +41,12 @@ package struct Registration: Sendable {
   package let metadata: JSONValue?
   /// What it was made from.
   package let parents: [Parent]
+  /// The job that registers it; it is done in the same transaction.
+  let job: String?
 
   package init(
     tenant: TenantID, caller: Author, model: String, label: String?, files: [File], settings: JSONValue? = nil,
-    tags: [String: String] = [:], metadata: JSONValue? = nil, parents: [Parent] = []
+    tags: [String: String] = [:], metadata: JSONValue? = nil, parents: [Parent] = [], job: String? = nil
   ) {
     self.tenant = tenant
     self.caller = caller
@@ -47,11 +57,12 @@ package struct Registration: Sendable {
     self.tags = tags
     self.metadata = metadata
     self.parents = parents
+    self.job = job
   }
 }
 
 extension Catalog {
-  private static let maxFiles = 1000
+  static let maxFiles = 1000
   private static let maxTags = 100
   /// Of a tag's key and value together.
   private static let maxTagBytes = 1024
@@ -69,23 +80,28 @@ extension Catalog {
   /// - Returns: Its label. It is registered for good then, though its model may have another version that serves.
   package func register(_ wanted: Registration) async throws(HostError) -> String {
     try check(wanted)
+    try checkFiles(wanted)
     // Here, so that a large upload isn't read for nothing; the transaction decides.
     try await checkFree(wanted)
     try await database.read { (db) throws(HostError) in try db.check(wanted.parents, wanted.tenant) }
     guard await !router.hasOwnModel(ModelKey.text(wanted.tenant, wanted.model)) else {
-      throw HostError(
-        .conflict, "model '\(wanted.model)' is in the host's own model folder; choose another name or remove it there")
+      throw Self.nameIsTaken(wanted.model)
     }
     var stored: [Stored] = []
     do throws(HostError) {
       for file in wanted.files {
-        let upload = try await uploads.find(file.upload, tenant: wanted.tenant)
+        if let fetched = file.fetched {
+          hold(fetched.digest)
+          stored.append(Stored(path: file.path, digest: fetched.digest, byteCount: fetched.byteCount))
+        }
+        guard let id = file.upload else { continue }
+        let upload = try await uploads.find(id, tenant: wanted.tenant)
         let (digest, byteCount) = try await upload.adopt(into: content, holding: hold)
         stored.append(Stored(path: file.path, digest: digest, byteCount: byteCount))
       }
       let found = try await introspect(wanted, stored)
       let label = try await insert(wanted, stored, found)
-      uploads.forget(wanted.files.map(\.upload))
+      uploads.forget(wanted.files.compactMap(\.upload))
       await release(stored.map(\.digest))
       Log.info("registered a model", ("model", wanted.model), ("version", label), ("runner", found.runner))
       try await serve(wanted.model, tenant: wanted.tenant)
@@ -154,7 +170,9 @@ extension Catalog {
       }
       try db.check(wanted.parents, wanted.tenant)
       try db.add(wanted.parents, of: version, wanted.tenant)
-      for file in wanted.files { try db.run("DELETE FROM uploads WHERE id = ?", file.upload) }
+      for upload in wanted.files.compactMap(\.upload) { try db.run("DELETE FROM uploads WHERE id = ?", upload) }
+      try db.addOrigins(wanted, version: version)
+      if let job = wanted.job { try db.end(job, label: label, byteCount: stored.reduce(0) { $0 + $1.byteCount }) }
       try db.addHistory(wanted.tenant, wanted.model, .init("register", version: label, by: wanted.caller))
       return label
     }
@@ -194,7 +212,13 @@ extension Catalog {
 
   // MARK: Checks
 
-  private func check(_ wanted: Registration) throws(HostError) {
+  static func nameIsTaken(_ model: String) -> HostError {
+    HostError(
+      .conflict, "model '\(model)' is in the host's own model folder; choose another name or remove it there")
+  }
+
+  /// All but its files.
+  func check(_ wanted: Registration) throws(HostError) {
     guard ModelFolder.isModelName(wanted.model) else {
       throw HostError(
         .invalidRequest,
@@ -210,13 +234,6 @@ extension Catalog {
         throw HostError(.invalidRequest, "'\(label)' can't be a version: the word means a stage or the newest version")
       }
     }
-    guard (1...Self.maxFiles).contains(wanted.files.count) else {
-      throw HostError(.invalidRequest, "a version has 1 to \(Self.maxFiles) files, not \(wanted.files.count)")
-    }
-    guard Set(wanted.files.map(\.path)).count == wanted.files.count else {
-      throw HostError(.invalidRequest, "two files of the version have the same path")
-    }
-    for file in wanted.files { try Self.check(path: file.path) }
     guard wanted.tags.count <= Self.maxTags else {
       throw HostError(.invalidRequest, "a version has at most \(Self.maxTags) tags, not \(wanted.tags.count)")
     }
@@ -242,6 +259,16 @@ extension Catalog {
     }
   }
 
+  private func checkFiles(_ wanted: Registration) throws(HostError) {
+    guard (1...Self.maxFiles).contains(wanted.files.count) else {
+      throw HostError(.invalidRequest, "a version has 1 to \(Self.maxFiles) files, not \(wanted.files.count)")
+    }
+    guard Set(wanted.files.map(\.path)).count == wanted.files.count else {
+      throw HostError(.invalidRequest, "two files of the version have the same path")
+    }
+    for file in wanted.files { try Self.check(path: file.path) }
+  }
+
   private static func check(path: String) throws(HostError) {
     let parts = path.split(separator: "/", omittingEmptySubsequences: false)
     let isClean = parts.allSatisfy { ModelFolder.isModelName(String($0)) }
@@ -252,7 +279,7 @@ extension Catalog {
     }
   }
 
-  private func checkFree(_ wanted: Registration) async throws(HostError) {
+  func checkFree(_ wanted: Registration) async throws(HostError) {
     guard let label = wanted.label else { return }
     let isThere = try await database.read { (db) throws(HostError) in
       guard let model = try db.modelIfThere(wanted.model, wanted.tenant) else { return false }

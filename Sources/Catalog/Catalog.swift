@@ -14,6 +14,7 @@ import Threads
 ///
 ///     DATA/content/sha256/…           what was uploaded, under its digest
 ///     DATA/uploads/ID                 what is being uploaded
+///     DATA/fetches/ID                 what is being fetched
 ///     DATA/models/TENANT/NAME/NUMBER  what is served: links to content
 package final class Catalog: Sendable {
   package struct Options: Sendable {
@@ -21,6 +22,7 @@ package final class Catalog: Sendable {
     package var fileBytes = 256 << 30
     /// Uploads that nobody sends to are forgotten after this.
     package var uploadKeepMs = 86_400_000
+    package var fetching = FetchOptions()
 
     package init() {}
   }
@@ -31,11 +33,19 @@ package final class Catalog: Sendable {
   let content: LocalFolder
   let router: Router
   let root: String
+  /// What is being fetched; nothing in it outlives the host.
+  let fetches: String
   let folder: ServedFolder
   /// Where promotions are looked into; each costs up to two models in memory, one after the other.
   let gateThreads = RunThreads(name: "gates", limit: 2)
+  let sources: StorageSources
+  let queue: FetchQueue
   /// Content that a registration under way relies on, by how many.
   private let held = Mutex<[SHA256Digest: Int]>([:])
+  /// Models some of whose content has to be fetched before they are served whole.
+  let incomplete = Mutex<[ServingPlan]>([])
+  /// Of all content that could be fetched again, or more; not known before somebody has looked.
+  let fetchedBytes = Atomic<Int>(1 << 60)
   private let started = Atomic<Bool>(false)
 
   deinit { gateThreads.end() }
@@ -53,12 +63,20 @@ package final class Catalog: Sendable {
     try Files.makeFolder("\(data)/uploads")
     uploads = Uploads(database, folder: "\(data)/uploads")
     folder = ServedFolder(root: root, content: content)
+    sources = try StorageSources(options.fetching.sources ?? [], environment: options.fetching.environment)
+    queue = FetchQueue(limit: options.fetching.maxJobs)
+    fetches = "\(data)/fetches"
   }
 
   /// Makes the folders of what is to be served, and clears away what a crash has left. Before the router starts.
   package func start() async throws(HostError) {
+    Files.remove(fetches)
+    try Files.makeFolder(fetches)
     let plans = try await database.read { (db) throws(HostError) in try ServingPlan.all(db) }
-    try await folder.start(plans)
+    let ready = try await queue.blocking { () throws(HostError) -> [ServingPlan] in self.ready(plans) }
+    let incomplete = zip(plans, ready).filter { $0.versions.count != $1.versions.count }.map(\.0)
+    self.incomplete.withLock { $0 = incomplete }
+    try await folder.start(ready)
     await router.register(Dictionary(uniqueKeysWithValues: plans.map { ($0.key, $0.registered) }))
     try await uploads.expire(keepMs: options.uploadKeepMs)
     try await sweepContent()
@@ -87,24 +105,38 @@ package final class Catalog: Sendable {
 
   /// Lets go of content; what nothing needs any more is deleted.
   func release(_ digests: [SHA256Digest]) async {
-    held.withLock { held in
-      for digest in digests {
-        held[digest, default: 1] -= 1
-        if held[digest] == 0 { held[digest] = nil }
-      }
-    }
+    for digest in digests { letGo(digest) }
     await delete(digests)
+  }
+
+  /// Lets go of content that others need or hold.
+  func letGo(_ digest: SHA256Digest) {
+    held.withLock { held in
+      held[digest, default: 1] -= 1
+      if held[digest] == 0 { held[digest] = nil }
+    }
+  }
+
+  /// In one step: whoever holds it afterwards knows that it isn't there.
+  ///
+  /// - Returns: Whether it is gone.
+  func deleteUnlessHeld(_ digest: SHA256Digest) throws(HostError) -> Bool {
+    try held.withLock { (held) throws(HostError) in
+      guard held[digest] == nil else { return false }
+      try content.delete(ObjectKey(content: digest), StorageCall())
+      return true
+    }
   }
 
   func delete(_ digests: [SHA256Digest]) async {
     do throws(HostError) {
       // One transaction: no other can name it between the look and the deletion.
-      try await database.transaction { [content, self] (db) throws(HostError) in
-        for digest in digests where held.withLock({ $0[digest] == nil }) {
+      try await database.transaction { (db) throws(HostError) in
+        for digest in digests {
           let isUsed = try db.first("SELECT 1 FROM files WHERE sha256 = ? LIMIT 1", digest.text) {
             (row) throws(HostError) -> Int in try row.value(0)
           }
-          if isUsed == nil { try content.delete(ObjectKey(content: digest), StorageCall()) }
+          if isUsed == nil { _ = try deleteUnlessHeld(digest) }
         }
       }
     } catch {

@@ -31,6 +31,15 @@ enum Files {
     rmdir(path)
   }
 
+  /// Sets when the files below a folder were used last, and nothing else of them.
+  static func noteUse(_ path: String) {
+    // What Swift can't import of utimensat(2).
+    let (now, omit) = ((1 << 30) - 1, (1 << 30) - 2)
+    let times = [timespec(tv_sec: 0, tv_nsec: now), timespec(tv_sec: 0, tv_nsec: omit)]
+    utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW)
+    for name in names(in: path) { noteUse("\(path)/\(name)") }
+  }
+
   static func write(_ text: String, to path: String) throws(HostError) {
     let file = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0o644)
     guard file >= 0 else { throw failure("\(path) can't be written") }

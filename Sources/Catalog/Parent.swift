@@ -12,6 +12,22 @@ package enum Parent: Sendable, Equatable {
 
   private static let limit = 32
 
+  /// As requests and jobs say it.
+  var json: JSONValue {
+    switch self {
+    case .version(let model, let label): ["model": .string(model), "version": .string(label)]
+    case .content(let digest): ["sha256": .string(digest)]
+    }
+  }
+
+  /// Those of a job, which were checked when it began.
+  static func all(_ list: JSONValue?) -> [Parent] {
+    (list?.array ?? []).map { parent in
+      if let digest = parent["sha256"]?.string { return .content(digest) }
+      return .version(model: parent["model"]?.string ?? "", label: parent["version"]?.string ?? "")
+    }
+  }
+
   static func check(_ parents: [Parent]) throws(HostError) {
     guard parents.count <= limit else {
       throw HostError(.invalidRequest, "a version has at most \(limit) parents, not \(parents.count)")

@@ -94,6 +94,7 @@ actor ServedFolder {
     guard access(path, F_OK) == 0 else { return }
     let old = newName()
     try rename(path, to: old)
+    Files.noteUse(old)
     Files.remove(old)
   }
 }

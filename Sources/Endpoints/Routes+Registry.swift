@@ -10,6 +10,7 @@ import Wire
 ///     GET    /v1/models/NAME/versions, the same of one model
 ///     POST   /v1/models/NAME/versions  {"version": …, "files": [{"path": …, "upload": ID}], "settings", "tags", "metadata",
 ///                                    "parents": [{"model": …, "version": …} or {"sha256": …}]}
+///     POST   /v1/models/NAME/versions  {"uri": "s3://…", "sha256": …, …}; answers 202 and a job
 ///     GET    /v1/models/NAME/versions/LABEL
 ///     GET    /v1/registry?limit=&cursor=  a summary per model;  /v1/models/NAME/summary  of one, with its statistics
 ///     POST   /v1/models/NAME/versions/LABEL/archive, restore, purge
@@ -34,7 +35,9 @@ extension Routes {
       Self.answer(exchange, try await list(exchange, catalog, model: path[1]))
     case ("versions", 3):
       guard Self.allow(.post, method, exchange) else { return }
-      let label = try await catalog.register(try registration(exchange, subject))
+      let (wanted, remote) = try registration(exchange, subject)
+      if let remote { return accept(exchange, try await catalog.begin(remote)) }
+      let label = try await catalog.register(wanted)
       Self.answer(exchange, try await catalog.version(label, of: path[1], tenant: tenant))
     case ("versions", 4):
       guard Self.allow(.get, method, exchange) else { return }
@@ -83,11 +86,16 @@ extension Routes {
     return try await catalog.versions(tenant: try exchange.tenant, filter)
   }
 
-  private func registration(_ exchange: Exchange, _ subject: Subject) throws(HostError) -> Registration {
+  /// - Returns: What is to be registered; and what is to be fetched for it, where its files are in storage.
+  private func registration(
+    _ exchange: Exchange, _ subject: Subject
+  ) throws(HostError) -> (Registration, RemoteRegistration?) {
     var fields = try BodyFields(try Self.json(exchange) ?? .object([]))
     let label = try fields.text("version")
-    guard let list = fields.value("files")?.array else {
-      throw HostError(.invalidRequest, "'files' must be an array of {\"path\": …, \"upload\": …}")
+    let place = try Self.place(&fields)
+    let list = place == nil ? fields.value("files")?.array : []
+    guard let list else {
+      throw HostError(.invalidRequest, "'files' must be an array of {\"path\": …, \"upload\": …}, or 'uri' be given")
     }
     var files: [Registration.File] = []
     for element in list {
@@ -109,9 +117,10 @@ extension Routes {
     let settings = fields.value("settings")
     let parents = try Self.parents(&fields)
     try fields.end()
-    return Registration(
+    let wanted = Registration(
       tenant: subject.tenant, caller: subject.caller, model: subject.model, label: label, files: files,
       settings: settings, tags: tags, metadata: metadata, parents: parents)
+    return (wanted, place.map { RemoteRegistration(wanted, uri: $0.uri, digests: $0.digests) })
   }
 
   private static func parents(_ fields: inout BodyFields) throws(HostError) -> [Parent] {

@@ -7,8 +7,8 @@ extension HostError {
     case invalidRequest, unauthenticated, forbidden, notFound, methodNotAllowed, requestTimeout, conflict, gone
     case lengthRequired, preconditionFailed, payloadTooLarge, targetTooLong, unsupportedMediaType, expectationFailed
     case unsupported, quotaExceeded, headersTooLarge, cancelled
-    case internalError, incompatibleRunner, storageCorrupt, notOffered, runnerFailed, overloaded, storageUnavailable
-    case deadlineExceeded, httpVersionNotSupported
+    case internalError, incompatibleRunner, storageCorrupt, notOffered, runnerFailed, storageRefused, overloaded
+    case storageUnavailable, deadlineExceeded, httpVersionNotSupported
 
     /// What docs/errors.md says of a code.
     package struct Facts: Sendable {
@@ -51,6 +51,8 @@ extension HostError {
       case .storageCorrupt: Facts(500, "Stored bytes aren't what was stored.", "Restore or upload them again.")
       case .notOffered: Facts(501, "The protocol has it, this host doesn't.", "Do without it.")
       case .runnerFailed: Facts(502, "The runner failed in this run.", "See the host's log by the request id.")
+      case .storageRefused:
+        Facts(502, "The storage doesn't accept the host's credentials.", "Have the operator check what it names.")
       case .overloaded: Facts(503, "The host can't take it at the moment.", "Wait for `Retry-After`.", retry: 1)
       case .storageUnavailable: Facts(503, "The storage doesn't answer.", "Wait for `Retry-After`.", retry: 1)
       case .deadlineExceeded: Facts(504, "It took longer than its deadline.", "Give it more time, or ask for less.")

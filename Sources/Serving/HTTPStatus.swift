@@ -5,6 +5,7 @@ enum HTTPStatus {
     switch status {
     case 200: "200 OK\r\n"
     case 201: "201 Created\r\n"
+    case 202: "202 Accepted\r\n"
     case 204: "204 No Content\r\n"
     case 400: "400 Bad Request\r\n"
     case 401: "401 Unauthorized\r\n"

@@ -37,6 +37,9 @@ extension StadionClient {
     try ask(method, "/v1/models/\(Self.escaped(model))/\(path)", body)
   }
 
+  /// A job as the host tells it.
+  package func job(_ id: String) throws(HostError) -> JSONValue { try ask("GET", "/v1/jobs/\(Self.escaped(id))", nil) }
+
   /// A page of registered versions.
   ///
   /// - Parameter query: As `stage=production&limit=10`; percent-encoded.

@@ -101,7 +101,7 @@ package final class StadionClient {
 
   /// Turns a refusal into the error that the server meant.
   static func check(_ response: HTTPResponse) throws(HostError) {
-    guard response.status != 200 else { return }
+    guard !(200..<300).contains(response.status) else { return }
     let body = try? JSONValue(parsing: response.body)
     throw HostError(
       // Other servers of the protocol send the text alone.

@@ -1,21 +1,17 @@
 package import Inference
 
-/// Bytes under names, in a folder or at a provider of object storage.
+/// Bytes under names, to be read: in a folder or at a provider of object storage.
 ///
 /// Every call blocks its thread until it is done, cancelled or too late: call off event loops and off Swift's
-/// cooperative pool. Stores are safe to use from many threads. No object is ever whole in memory.
+/// cooperative pool. Sources are safe to use from many threads. No object is ever whole in memory.
 ///
-/// Errors name the store, the key and the provider's status, never a secret: `.notFound`; `.conflict` where the object
-/// or the source changed meanwhile; `.overloaded` for what may work later, after the store has tried again by itself;
-/// `.cancelled` and `.deadlineExceeded` from `call`; `.internalError` for refused credentials and damaged content.
-package protocol ObjectStore: Sendable {
+/// Errors name the source, the key and the provider's status, never a secret: `.notFound`; `.conflict` where the object
+/// or what is stored changed meanwhile; `.overloaded` for what may work later, after it has been tried again;
+/// `.cancelled` and `.deadlineExceeded` from `call`; `.storageRefused` for credentials that are missing or don't do;
+/// `.internalError` for damaged content.
+package protocol ObjectSource: Sendable {
   /// For messages, as `s3 bucket models at minio.local:9000`.
   var description: String { get }
-
-  /// Stores the source's bytes under `key`, in place of what was there. Others see the old bytes or all of the new.
-  ///
-  /// - Parameter digest: Of `source`; bytes that differ from it are not stored.
-  func put(_ source: FileSlice, at key: ObjectKey, digest: SHA256Digest, _ call: StorageCall) throws(HostError)
 
   /// Hands the object's bytes to `sink` in order, in pieces of at most 1 MB. Whether they are the right ones is up to
   /// the caller: `ContentStore` checks.
@@ -35,6 +31,14 @@ package protocol ObjectStore: Sendable {
   func list(
     prefix: String, _ call: StorageCall, _ visit: (ObjectFacts) throws(HostError) -> Void
   ) throws(HostError)
+}
+
+/// Objects that can be stored and deleted, too.
+package protocol ObjectStore: ObjectSource {
+  /// Stores the source's bytes under `key`, in place of what was there. Others see the old bytes or all of the new.
+  ///
+  /// - Parameter digest: Of `source`; bytes that differ from it are not stored.
+  func put(_ source: FileSlice, at key: ObjectKey, digest: SHA256Digest, _ call: StorageCall) throws(HostError)
 
   /// Does nothing where there is no such object.
   func delete(_ key: ObjectKey, _ call: StorageCall) throws(HostError)
@@ -45,7 +49,9 @@ package protocol ObjectStore: Sendable {
 
 extension ObjectStore {
   package func localPath(of key: ObjectKey) -> String? { nil }
+}
 
+extension ObjectSource {
   func noSuch(_ key: ObjectKey) -> HostError { HostError(.notFound, "\(description) has no object \(key)") }
 
   func beyondEnd(of key: ObjectKey, from start: Int) -> HostError {

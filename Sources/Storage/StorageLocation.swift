@@ -1,22 +1,29 @@
 package import Inference
+import Wire
 
 /// Where objects are, as operators write it:
 ///
 /// - a path, or `file:///path`
 /// - `s3://bucket/prefix?region=…&endpoint=https://…&path-style=true|false&ca-file=…`
 /// - `gs://bucket/prefix?endpoint=…&ca-file=…`
-/// - `azure://account/container/prefix?endpoint=…&ca-file=…`
+/// - `azure://account/container/prefix?endpoint=…&ca-file=…`; also `az://…`, and
+///   `https://account.blob.core.windows.net/container/prefix`
 ///
-/// Secrets don't stand in it; they come from the environment, under the names that the providers' own tools use.
+/// Secrets don't stand in it; they come from the environment, under the names that the providers' own tools use, or from
+/// files that options name instead: `profile` and `credentials-file` of S3, `credentials-file` of Google, `key-file`,
+/// `sas-file` and `client-id` of Azure.
 package struct StorageLocation: Sendable {
-  private let scheme: String
-  private let path: [String]
-  private let options: [String: String]
+  let scheme: String
+  /// What stands between slashes; of a folder, its one path.
+  let path: [String]
+  let options: [String: String]
 
   private static let known = [
-    "file": [], "s3": ["region", "endpoint", "path-style", "ca-file"], "gs": ["endpoint", "ca-file"],
-    "azure": ["endpoint", "ca-file"],
+    "file": [], "s3": ["region", "endpoint", "path-style", "ca-file", "profile", "credentials-file"],
+    "gs": ["endpoint", "ca-file", "credentials-file"],
+    "azure": ["endpoint", "ca-file", "key-file", "sas-file", "client-id"],
   ]
+  private static let azureHost = ".blob.core.windows.net"
 
   package init(_ text: String) throws(HostError) {
     guard let colon = text.firstRange(of: "://") else {
@@ -25,14 +32,20 @@ package struct StorageLocation: Sendable {
       options = [:]
       return
     }
-    scheme = String(text[..<colon.lowerBound])
+    let word = String(text[..<colon.lowerBound])
+    let parts = text[colon.upperBound...].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
+    var path = word == "file" ? [String(parts[0])] : parts[0].split(separator: "/").map(String.init)
+    if word == "https", let host = path.first, host.hasSuffix(Self.azureHost) {
+      scheme = "azure"
+      path = [String(host.dropLast(Self.azureHost.count))] + path.dropFirst().map { HTTPAddress.decode($0[...]) }
+    } else {
+      scheme = word == "az" ? "azure" : word
+    }
+    self.path = path
     guard let known = Self.known[scheme] else {
       throw HostError(
-        .invalidRequest, "no storage has the scheme \"\(scheme.prefix(20))\"; file, s3, gs and azure are known")
+        .invalidRequest, "no storage has the scheme \"\(word.prefix(20))\"; file, s3, gs and azure are known")
     }
-    let parts = text[colon.upperBound...].split(separator: "?", maxSplits: 1, omittingEmptySubsequences: false)
-    path =
-      scheme == "file" ? [String(parts[0])] : parts[0].split(separator: "/").map(String.init)
     var options: [String: String] = [:]
     for (name, value) in parts.count == 2 ? HTTPAddress.decode(query: String(parts[1])) : [] {
       guard known.contains(name) else {
@@ -44,8 +57,18 @@ package struct StorageLocation: Sendable {
     self.options = options
   }
 
+  private init(_ scheme: String, _ path: [String], _ options: [String: String]) {
+    self.scheme = scheme
+    self.path = path
+    self.options = options
+  }
+
+  /// The same, without what is read from files.
+  var withoutFiles: StorageLocation { StorageLocation(scheme, path, options.filter { !$0.key.hasSuffix("-file") }) }
+
   /// - Parameter environment: For credentials; nothing is asked before the first call.
   package func open(environment: [String: String]) throws(HostError) -> any ObjectStore {
+    let environment = try credentials(over: environment)
     switch scheme {
     case "file":
       guard path[0].hasPrefix("/") else {
@@ -77,6 +100,37 @@ package struct StorageLocation: Sendable {
       settings.caFile = options["ca-file"]
       return try below(path.dropFirst(2), AzureStore(settings, AzureCredentials(environment: environment)))
     }
+  }
+
+  /// Variables with those in place of which an option stands.
+  private func credentials(over environment: [String: String]) throws(HostError) -> [String: String] {
+    var environment = environment
+    func choose(_ name: String, _ value: String, insteadOf others: String...) {
+      for other in others { environment[other] = nil }
+      environment[name] = value
+    }
+    func content(_ option: String, _ path: String) throws(HostError) -> String {
+      do throws(SmallFile.Failure) {
+        return String(decoding: try SmallFile.read(path, limit: 64 * 1024), as: UTF8.self).trimmed
+      } catch { throw HostError(.storageRefused, "the \(option) of storage \(scheme)://\(self.path[0]) \(error)") }
+    }
+    let keys = ["AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"]
+    if let profile = options["profile"] {
+      choose("AWS_PROFILE", profile, insteadOf: keys[0], keys[1], keys[2])
+    }
+    switch (scheme, options["credentials-file"]) {
+    case ("s3", let file?): choose("AWS_SHARED_CREDENTIALS_FILE", file, insteadOf: keys[0], keys[1], keys[2])
+    case ("gs", let file?): choose("GOOGLE_APPLICATION_CREDENTIALS", file, insteadOf: "GOOGLE_HMAC_KEY_ID")
+    default: break
+    }
+    if let id = options["client-id"] {
+      choose("AZURE_CLIENT_ID", id, insteadOf: "AZURE_STORAGE_KEY", "AZURE_STORAGE_SAS_TOKEN")
+    }
+    if let file = options["sas-file"] {
+      choose("AZURE_STORAGE_SAS_TOKEN", try content("sas-file", file), insteadOf: "AZURE_STORAGE_KEY")
+    }
+    if let file = options["key-file"] { choose("AZURE_STORAGE_KEY", try content("key-file", file)) }
+    return environment
   }
 
   private func bucket() throws(HostError) -> S3Settings {

@@ -48,7 +48,7 @@ enum ConfigurationOptions {
     return places
   }
 
-  private static func environment() -> [String: String] {
+  static func environment() -> [String: String] {
     var variables: [String: String] = [:]
     var next = linux_environment()
     while let text = next?.pointee {

@@ -44,7 +44,7 @@ struct HostSettings: Sendable {
 extension HostSettings {
   typealias HostKey = Key<HostSettings>
 
-  static let all: [HostKey] = host + tenants + models + runners + serving + quotas + observing
+  static let all: [HostKey] = host + tenants + models + storage + runners + serving + quotas + observing
 
   private static let day = 86_400_000
 

@@ -30,6 +30,24 @@ enum ModelPush {
     if arguments.has("--help") { return print(spec.help) }
     let path = arguments.operands[0]
     let (name, version) = ModelPlaces.parts(arguments.operands[1])
+    var body = try fields(arguments, version)
+    // Compiling a large model for a device takes minutes.
+    let client = try ClientOptions.client(arguments, timeout: .seconds(600))
+    var files: [JSONValue] = []
+    var uploads: Set<String> = []
+    for (file, inner) in try self.files(path) {
+      let id = try send(file, client, besides: uploads)
+      uploads.insert(id)
+      files.append(["path": .string(inner), "upload": .string(id)])
+    }
+    body.append(.init("files", .array(files)))
+    let answer = try client.registry("POST", name, "versions", .object(body))
+    if arguments.has("--json") { return print(answer.text) }
+    print("\(name):\(answer.text("version")) is registered; \(answer.text("format")), \(answer.text("bytes")) bytes")
+  }
+
+  /// What is said of the version, beside its files.
+  static func fields(_ arguments: Arguments, _ version: String?) throws -> [JSONValue.Member] {
     var body: [JSONValue.Member] = []
     if let version { body.append(.init("version", .string(version))) }
     var tags: [JSONValue.Member] = []
@@ -47,19 +65,7 @@ enum ModelPush {
     }
     let parents = try arguments.values("--parent").map { try parent($0) }
     if !parents.isEmpty { body.append(.init("parents", .array(parents))) }
-    // Compiling a large model for a device takes minutes.
-    let client = try ClientOptions.client(arguments, timeout: .seconds(600))
-    var files: [JSONValue] = []
-    var uploads: Set<String> = []
-    for (file, inner) in try self.files(path) {
-      let id = try send(file, client, besides: uploads)
-      uploads.insert(id)
-      files.append(["path": .string(inner), "upload": .string(id)])
-    }
-    body.append(.init("files", .array(files)))
-    let answer = try client.registry("POST", name, "versions", .object(body))
-    if arguments.has("--json") { return print(answer.text) }
-    print("\(name):\(answer.text("version")) is registered; \(answer.text("format")), \(answer.text("bytes")) bytes")
+    return body
   }
 
   private static func parent(_ word: String) throws -> JSONValue {

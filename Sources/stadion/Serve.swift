@@ -53,8 +53,10 @@ enum Serve {
       options.tenants = admission.table.tenants
     }
     let router = Router(manifests: manifests, options: options)
-    let catalog = try data.map { data in
-      try Catalog(data: data.path, data.database, router, options: settings.catalog)
+    var registry = settings.catalog
+    if !ProcessPrivileges.areRaised { registry.fetching.environment = ConfigurationOptions.environment() }
+    let catalog = try data.map { [registry] data in
+      try Catalog(data: data.path, data.database, router, options: registry)
     }
     let state = ServerState()
     let observer = try Observing.observer(settings)
@@ -87,7 +89,12 @@ enum Serve {
       }
       await router.start()
       Log.info("ready", ("models", String(router.table.count)))
-      if let catalog, catalog.isStarted { await catalog.keepTidy() }
+      if let catalog, catalog.isStarted {
+        do throws(HostError) { try await catalog.resume() } catch {
+          Log.warning("can't go on with registrations", ("reason", error.description))
+        }
+        await catalog.keepTidy()
+      }
     }
     while signals.waitForNext() == .reload { live.reload() }
     Log.info("draining", ("connections", String(server.connectionCount)))

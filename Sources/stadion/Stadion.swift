@@ -35,6 +35,7 @@ struct Stadion {
       Verb(spec: ModelLoad.load.spec, run: ModelLoad.load.run),
       Verb(spec: ModelLoad.unload.spec, run: ModelLoad.unload.run),
       Verb(spec: ModelPush.spec, run: ModelPush.run),
+      Verb(spec: ModelRegister.spec, run: ModelRegister.run),
       Verb(spec: ModelHistory.spec, run: ModelHistory.run),
       Verb(spec: ModelRegistered.spec, run: ModelRegistered.run),
       Verb(spec: ModelGates.spec, run: ModelGates.run),

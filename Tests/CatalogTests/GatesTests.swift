@@ -36,5 +36,4 @@ import Wire
     let error = #expect(throws: HostError.self) { try Gates(try JSONValue(parsing: text)) }
     #expect(error?.code == .invalidRequest && error?.message.contains(words) == true, "\(error?.message ?? "")")
   }
-
 }

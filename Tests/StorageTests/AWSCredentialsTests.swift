@@ -38,7 +38,7 @@ import Testing
     #expect(try credentials(["AWS_SHARED_CREDENTIALS_FILE": path]) == ["d", "x=y"])
     #expect(try credentials(["AWS_SHARED_CREDENTIALS_FILE": path, "AWS_PROFILE": "other"]) == ["o", "s", "t"])
     #expect(
-      code { _ = try credentials(["AWS_SHARED_CREDENTIALS_FILE": path, "AWS_PROFILE": "none"]) } == .internalError)
+      code { _ = try credentials(["AWS_SHARED_CREDENTIALS_FILE": path, "AWS_PROFILE": "none"]) } == .storageRefused)
   }
 
   @Test func `are looked for below the home folder`() throws {
@@ -49,7 +49,7 @@ import Testing
 
   @Test func `missing everywhere are an error that says where to put them`() throws {
     let environment = ["HOME": temporary.path, "AWS_EC2_METADATA_DISABLED": "true"]
-    #expect(code { _ = try credentials(environment) } == .internalError)
+    #expect(code { _ = try credentials(environment) } == .storageRefused)
   }
 
   @Test(.enabled(if: Server.isThere, Server.needs))
@@ -64,7 +64,7 @@ import Testing
     #expect(try server.requests().count == 6)
 
     let container = ["AWS_CONTAINER_CREDENTIALS_FULL_URI": "\(server.address)/container"]
-    #expect(code { _ = try credentials(container) } == .internalError)
+    #expect(code { _ = try credentials(container) } == .storageRefused)
     let authorized = container.merging(["AWS_CONTAINER_AUTHORIZATION_TOKEN": "container-token"]) { $1 }
     #expect(try credentials(authorized) == ["k", "s", "session-token"])
   }

@@ -88,7 +88,7 @@ private func checkFaults(_ store: some ObjectStore, _ server: Server, _ temporar
     try checkStore(store, temporary, partByteCount: 5 << 20)
     #expect(try server.requests().allSatisfy { $0.refusal == nil })
     let wrong = try self.store(.hmac(keyID: "GOOGTEST", secret: Secret("other")))
-    #expect(code { _ = try wrong.keys() } == .internalError)
+    #expect(code { _ = try wrong.keys() } == .storageRefused)
   }
 
   @Test func `is used with the machine's token`() throws {
@@ -100,9 +100,9 @@ private func checkFaults(_ store: some ObjectStore, _ server: Server, _ temporar
   }
 
   @Test func `says whose key isn't one`() throws {
-    #expect(code { _ = try store(.serviceAccount(json: Secret("{}"))) } == .internalError)
+    #expect(code { _ = try store(.serviceAccount(json: Secret("{}"))) } == .storageRefused)
     let json = #"{"client_email": "a@b", "private_key": "no key", "token_uri": "\#(server.address)/token"}"#
-    #expect(code { _ = try store(.serviceAccount(json: Secret(json))).keys() } == .internalError)
+    #expect(code { _ = try store(.serviceAccount(json: Secret(json))).keys() } == .storageRefused)
   }
 }
 
@@ -156,10 +156,10 @@ private func checkFaults(_ store: some ObjectStore, _ server: Server, _ temporar
       _ = try store(.sharedKey(Secret(wrong))).keys()
       Issue.record("nothing is thrown")
     } catch let error as HostError {
-      #expect(error.code == .internalError)
+      #expect(error.code == .storageRefused)
       #expect(error.message.contains("AuthenticationFailed") && !error.message.contains("AAAA"))
     }
-    #expect(code { _ = try store(.sharedKey(Secret("no base 64"))) } == .internalError)
-    #expect(code { _ = try store(.sas(Secret("sv=1&sig=x"))).keys() } == .internalError)
+    #expect(code { _ = try store(.sharedKey(Secret("no base 64"))) } == .storageRefused)
+    #expect(code { _ = try store(.sas(Secret("sv=1&sig=x"))).keys() } == .storageRefused)
   }
 }

@@ -111,7 +111,7 @@ import Wire
       _ = try store.bytes(of: ObjectKey("k"))
       Issue.record("nothing is thrown")
     } catch let error as HostError {
-      #expect(error.code == .internalError)
+      #expect(error.code == .storageRefused)
       #expect(error.message.contains("403 SignatureDoesNotMatch"))
       #expect(!error.message.contains("wrong"))
     }

@@ -28,7 +28,7 @@ package enum AzureCredentials: Sendable {
     switch self {
     case .sharedKey(let key):
       guard let key = Base64.decode(key.text), !key.isEmpty else {
-        throw HostError(.internalError, "the key of storage account \(account) is no base 64")
+        throw HostError(.storageRefused, "the key of storage account \(account) is no base 64")
       }
       return AzureSharedKey(account: account, key: key)
     case .sas(let query): return AzureSAS(query: query)
@@ -45,7 +45,7 @@ package enum AzureCredentials: Sendable {
           guard let token = json["access_token"]?.string,
             let seconds = json["expires_in"]?.int ?? json["expires_in"]?.string.flatMap({ Int($0) })
           else {
-            throw HostError(.internalError, "the service for tokens answers without a token or its time")
+            throw HostError(.storageRefused, "the service for tokens answers without a token or its time")
           }
           return .init(value: Secret(token), end: CivilTime.now + min(max(seconds, 0), 86_400))
         })

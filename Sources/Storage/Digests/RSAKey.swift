@@ -17,7 +17,7 @@ struct RSAKey: Sendable {
     defer { _ = library.freeMemory(memory) }
     // Without a function that gives a password OpenSSL would ask at the terminal.
     guard let key = library.readPrivateKey(memory, nil, { _, _, _, _ in -1 }, nil) else {
-      throw HostError(.internalError, "the private key of the service account is no PEM key without a password")
+      throw HostError(.storageRefused, "the private key of the service account is no PEM key without a password")
     }
     defer { library.freeKey(key) }
     guard let context = library.newContext() else { throw HostError(.overloaded, "no memory for a signature") }
@@ -26,10 +26,10 @@ struct RSAKey: Sendable {
     var count = 0
     guard library.startSignature(context, nil, library.sha256, nil, key) == 1,
       library.sign(context, nil, &count, text, text.count) == 1
-    else { throw HostError(.internalError, "the private key of the service account can't sign") }
+    else { throw HostError(.storageRefused, "the private key of the service account can't sign") }
     var signature = [UInt8](repeating: 0, count: count)
     guard library.sign(context, &signature, &count, text, text.count) == 1 else {
-      throw HostError(.internalError, "the private key of the service account can't sign")
+      throw HostError(.storageRefused, "the private key of the service account can't sign")
     }
     return Array(signature.prefix(count))
   }

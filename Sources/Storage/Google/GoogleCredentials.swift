@@ -23,7 +23,7 @@ package enum GoogleCredentials: Sendable {
     }
     do throws(SmallFile.Failure) {
       self = .serviceAccount(json: Secret(String(decoding: try SmallFile.read(path, limit: 1 << 20), as: UTF8.self)))
-    } catch { throw HostError(.internalError, "credentials file \(path) \(error)") }
+    } catch { throw HostError(.storageRefused, "the credentials file of GOOGLE_APPLICATION_CREDENTIALS \(error)") }
   }
 
   private static let scope = "https://www.googleapis.com/auth/devstorage.read_write"
@@ -55,7 +55,7 @@ package enum GoogleCredentials: Sendable {
 
   private static func read(_ json: JSONValue) throws(HostError) -> CachedCredentials<Secret>.Fetched {
     guard let token = json["access_token"]?.string, let seconds = json["expires_in"]?.int else {
-      throw HostError(.internalError, "the service for tokens answers without a token or its time")
+      throw HostError(.storageRefused, "the service for tokens answers without a token or its time")
     }
     return .init(value: Secret(token), end: CivilTime.now + min(max(seconds, 0), 86_400))
   }

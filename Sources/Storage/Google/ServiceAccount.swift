@@ -12,11 +12,11 @@ struct ServiceAccount: Sendable {
     let json: JSONValue
     // The reader's message might quote what is secret.
     do throws(JSONError) { json = try JSONValue(parsing: text.text) } catch {
-      throw HostError(.internalError, "the service account's key is no JSON")
+      throw HostError(.storageRefused, "the service account's key is no JSON")
     }
     guard let email = json["client_email"]?.string, let pem = json["private_key"]?.string else {
       throw HostError(
-        .internalError, "the service account's key has no client_email or no private_key; is it of another type?")
+        .storageRefused, "the service account's key has no client_email or no private_key; is it of another type?")
     }
     self.email = email
     keyID = json["private_key_id"]?.string

@@ -26,7 +26,7 @@ struct CredentialsClient: Sendable {
       case .success(let answer):
         if answer.status == 200 { return answer.body }
         // The body may repeat what was sent.
-        error = HostError(.internalError, "\(what): \(request.address.host) answers \(answer.status)")
+        error = HostError(.storageRefused, "\(what): \(request.address.host) answers \(answer.status)")
         isTransient = answer.status == 429 || answer.status >= 500
       case .failure(let failure): (error, isTransient) = (failure.error, failure.isTransient)
       }
@@ -38,7 +38,7 @@ struct CredentialsClient: Sendable {
   func json(_ request: HTTPRequest, _ what: String, _ call: StorageCall) throws(HostError) -> JSONValue {
     let body = try send(request, what, call)
     do throws(JSONError) { return try JSONValue(parsing: body) } catch {
-      throw HostError(.internalError, "\(what): \(request.address.host) answers no JSON")
+      throw HostError(.storageRefused, "\(what): \(request.address.host) answers no JSON")
     }
   }
 }

@@ -34,7 +34,7 @@ extension HTTPAddress {
     }
   }
 
-  private static func decode(_ text: Substring) -> String {
+  static func decode(_ text: Substring) -> String {
     var out: [UInt8] = []
     var rest = Array(text.utf8)[...]
     while let byte = rest.popFirst() {

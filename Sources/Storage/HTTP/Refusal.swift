@@ -48,7 +48,7 @@ struct Refusal {
     case 416: return HostError(.invalidRequest, text)
     case _ where isTransient: return HostError(.overloaded, text)
     case 401, 403:
-      return HostError(.internalError, "\(text); check the credentials and what they allow")
+      return HostError(.storageRefused, "\(text); check the credentials and what they allow")
     case 300...399:
       let region = headers["x-amz-bucket-region"].map { "; the bucket is in region \($0)" } ?? ""
       return HostError(.internalError, "\(text)\(region); check region and endpoint")

@@ -37,7 +37,7 @@ package struct AWSCredentialsChain: Sendable {
       return try ofContainer(address, environment, call)
     }
     guard environment["AWS_EC2_METADATA_DISABLED"]?.lowercased() != "true" else {
-      throw HostError(.internalError, "no credentials for S3 in the environment or in ~/.aws/credentials; set some")
+      throw HostError(.storageRefused, "no credentials for S3 in the environment or in ~/.aws/credentials; set some")
     }
     return try ofMachine(environment["AWS_EC2_METADATA_SERVICE_ENDPOINT"] ?? "http://169.254.169.254", call)
   }
@@ -46,15 +46,16 @@ package struct AWSCredentialsChain: Sendable {
     let named = environment["AWS_SHARED_CREDENTIALS_FILE"]
     guard let path = named ?? environment["HOME"].map({ "\($0)/.aws/credentials" }) else { return nil }
     let profile = environment["AWS_PROFILE"] ?? "default"
+    let file = named == nil ? "~/.aws/credentials" : "of AWS_SHARED_CREDENTIALS_FILE"
     let text: [UInt8]
     do throws(SmallFile.Failure) { text = try SmallFile.read(path, limit: 1 << 20) } catch {
       if named == nil && environment["AWS_PROFILE"] == nil { return nil }
-      throw HostError(.internalError, "credentials file \(path) \(error)")
+      throw HostError(.storageRefused, "the credentials file \(file) \(error)")
     }
     let values = section(profile, of: String(decoding: text, as: UTF8.self))
     guard let keyID = values["aws_access_key_id"], let secret = values["aws_secret_access_key"] else {
       if environment["AWS_PROFILE"] == nil { return nil }
-      throw HostError(.internalError, "credentials file \(path) has no keys for profile \(profile)")
+      throw HostError(.storageRefused, "the credentials file \(file) has no keys for profile \(profile)")
     }
     return AWSCredentials(keyID: keyID, secret: Secret(secret), sessionToken: values["aws_session_token"])
   }
@@ -80,7 +81,7 @@ package struct AWSCredentialsChain: Sendable {
       do throws(SmallFile.Failure) {
         let token = String(decoding: try SmallFile.read(path, limit: 64 * 1024), as: UTF8.self).trimmed
         request.headers.append(("authorization", token))
-      } catch { throw HostError(.internalError, "token file \(path) \(error)") }
+      } catch { throw HostError(.storageRefused, "the file of AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE \(error)") }
     } else if let token = environment["AWS_CONTAINER_AUTHORIZATION_TOKEN"] {
       request.headers.append(("authorization", token))
     }
@@ -98,14 +99,14 @@ package struct AWSCredentialsChain: Sendable {
     let path = "/latest/meta-data/iam/security-credentials/"
     let roles = try client.send(HTTPRequest("GET", address.at(path), headers: headers), what, call)
     let role = String(decoding: roles.prefix { $0 != UInt8(ascii: "\n") }, as: UTF8.self).trimmed
-    guard !role.isEmpty else { throw HostError(.internalError, "\(what): it has no role; give it one, or set keys") }
+    guard !role.isEmpty else { throw HostError(.storageRefused, "\(what): it has no role; give it one, or set keys") }
     return try read(client.json(HTTPRequest("GET", address.at(path + role), headers: headers), what, call))
   }
 
   private static func read(_ json: JSONValue) throws(HostError) -> Fetched {
     guard let keyID = json["AccessKeyId"]?.string, let secret = json["SecretAccessKey"]?.string,
       let token = json["Token"]?.string, let end = json["Expiration"]?.string.flatMap(CivilTime.init(iso8601:))
-    else { throw HostError(.internalError, "the service for credentials answers without a key, a token or its end") }
+    else { throw HostError(.storageRefused, "the service for credentials answers without a key, a token or its end") }
     return Fetched(value: AWSCredentials(keyID: keyID, secret: Secret(secret), sessionToken: token), end: end)
   }
 }
