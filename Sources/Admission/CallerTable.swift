@@ -60,7 +60,7 @@ package final class CallerTable: Sendable {
 }
 
 extension Row {
-  func tenant(_ index: Int) throws(HostError) -> TenantID {
+  package func tenant(_ index: Int) throws(HostError) -> TenantID {
     let text: String = try value(index)
     guard let tenant = TenantID(text) else {
       throw HostError(.storageCorrupt, "the database has a tenant '\(text.excerpt)', which no tenant can be called")

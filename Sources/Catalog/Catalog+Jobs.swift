@@ -1,6 +1,6 @@
 package import Inference
 import Storage
-import Store
+package import Store
 import Synchronization
 import Telemetry
 package import Wire

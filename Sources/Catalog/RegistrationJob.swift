@@ -1,3 +1,4 @@
+import Admission
 import Inference
 package import Storage
 import Store
