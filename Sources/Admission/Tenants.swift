@@ -32,6 +32,15 @@ package actor Tenants {
     return value
   }
 
+  /// Writes a change into the audit that isn't one of the database.
+  package func note(
+    _ author: Author, _ action: String, of tenant: TenantID, _ subject: String
+  ) async throws(HostError) {
+    try await database.transaction { (db) throws(HostError) in
+      try db.addAudit(author, action, of: tenant.text, subject)
+    }
+  }
+
   // MARK: Tenants
 
   package func all() async throws(HostError) -> [TenantFacts] {

@@ -20,6 +20,7 @@ extension Routes {
       guard Self.allow(.post, method, exchange) else { return }
       try exchange.caller.requireOperator()
       try await router.restartRunner(path[1])
+      try await note(exchange, "runner.restart", of: .standard, path[1])
       Self.answer(exchange, ["id": .string(path[1]), "state": "ready"])
     case ("statistics", 1):
       guard Self.allow(.get, method, exchange) else { return }

@@ -53,5 +53,6 @@ extension Routes {
     try exchange.caller.require(.publish)
     let tenant = try exchange.tenant
     if loads { try await router.load(name, of: tenant) } else { await router.unload(name, of: tenant) }
+    try await note(exchange, loads ? "model.load" : "model.unload", of: tenant, name)
   }
 }

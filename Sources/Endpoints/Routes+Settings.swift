@@ -10,7 +10,7 @@ import Wire
 extension Routes {
   // MARK: Logging
 
-  func logging(_ exchange: Exchange, _ method: HTTPMethod) throws(HostError) {
+  func logging(_ exchange: Exchange, _ method: HTTPMethod) async throws(HostError) {
     guard method == .get || Self.allow(.post, method, exchange) else { return }
     if method == .post {
       try exchange.caller.requireOperator()
@@ -38,6 +38,7 @@ extension Routes {
         }
       }
       for (level, isOn) in changes { Log.enable(level, isOn) }
+      try await note(exchange, "log.set", of: .standard, wishes.map(\.key).joined(separator: " "))
     }
     Self.answer(
       exchange,
@@ -66,11 +67,11 @@ extension Routes {
 
   // MARK: Traces
 
-  /// - Parameter model: Nil for all.
-  func traceSetting(_ exchange: Exchange, _ method: HTTPMethod, of model: String?) throws(HostError) {
+  /// - Parameter name: The model's; nil for all.
+  func traceSetting(_ exchange: Exchange, _ method: HTTPMethod, of name: String?) async throws(HostError) {
     guard method == .get || Self.allow(.post, method, exchange) else { return }
     let tenant = try exchange.tenant
-    let model = try model.map { (name) throws(HostError) in try served(name, nil, of: tenant).key }
+    let model = try name.map { (name) throws(HostError) in try served(name, nil, of: tenant).key }
     let settings = observer.tracer.settings
     if method == .post {
       try model == nil ? exchange.caller.requireOperator() : exchange.caller.require(.publish)
@@ -83,6 +84,7 @@ extension Routes {
         if let change = try traceChange(wish, ofAll: model == nil) { changes.append(change) }
       }
       settings.update(model) { values in for change in changes { change(&values) } }
+      try await note(exchange, "trace.set", of: model == nil ? .standard : tenant, name ?? "all models")
     }
     let values = settings.values(of: model)
     let rate = (values.share ?? 0) > 0 ? (1 / (values.share ?? 1)).rounded() : 0

@@ -71,13 +71,13 @@ extension Routes {
       let id = try tenantID(try body.need("id"))
       try body.end()
       try await tenants.add(id, by: exchange.author)
-      await router.serve(tenants.known)
+      await router.serve { tenants.known }
       Self.answer(exchange, ["id": .string(id.text)])
     case (0, _): Self.refuseMethod(exchange, allowed: "GET, HEAD, POST")
     case (1, .delete):
       let id = try tenantID(path[0])
       try await tenants.remove(id, by: exchange.author)
-      await router.serve(tenants.known)
+      await router.serve { tenants.known }
       Self.answer(exchange, ["id": .string(id.text)])
     case (1, _): Self.refuseMethod(exchange, allowed: "DELETE")
     case (2, .post) where path[1] == "users":

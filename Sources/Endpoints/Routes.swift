@@ -54,10 +54,10 @@ struct Routes: Sendable {
       if Self.allow(.get, method, exchange) {
         Self.answer(exchange, statistics(of: allServed(of: try exchange.tenant)))
       }
-    case ("logging", 1): try logging(exchange, method)
-    case ("trace", 2) where path[1] == "setting": try traceSetting(exchange, method, of: nil)
+    case ("logging", 1): try await logging(exchange, method)
+    case ("trace", 2) where path[1] == "setting": try await traceSetting(exchange, method, of: nil)
     case ("models", 4) where path[2] == "trace" && path[3] == "setting":
-      try traceSetting(exchange, method, of: path[1])
+      try await traceSetting(exchange, method, of: path[1])
     case ("models", 2...): try respondModel(exchange, method, Array(path.dropFirst()))
     case ("repository", 2) where path[1] == "index":
       if Self.allow(.post, method, exchange) { try await index(exchange) }
@@ -125,6 +125,13 @@ struct Routes: Sendable {
   }
 
   func allServed(of tenant: TenantID) -> [ServedVersion] { router.table.models(of: tenant).flatMap(\.versions) }
+
+  /// Writes into the audit what has been changed beside the database; where there is none, nothing.
+  func note(
+    _ exchange: Exchange, _ action: String, of tenant: TenantID, _ subject: String
+  ) async throws(HostError) {
+    try await tenants?.note(exchange.author, action, of: tenant, subject)
+  }
 
   // MARK: Paths and bodies
 

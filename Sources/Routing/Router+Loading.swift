@@ -28,7 +28,10 @@ extension Router {
   }
 
   /// Serves the models of these tenants and of no others.
-  package func serve(_ tenants: [TenantID]) async {
+  ///
+  /// - Parameter known: Asked here, so that of two changes at once the newer stays.
+  package func serve(_ known: @Sendable () -> [TenantID]) async {
+    let tenants = known()
     let changed = self.tenants.symmetricDifference(tenants)
     self.tenants = Set(tenants)
     var names = Set((Array(models.keys) + registered.keys).filter { changed.contains(ModelKey.tenant(of: $0)) })

@@ -2,7 +2,7 @@ import Admission
 import Configuration
 
 extension HostSettings {
-  /// Of the tenant that all callers belong to.
+  /// Of each tenant.
   static let quotas: [HostKey] = [
     .integer(
       "quota.requestsPerSecond", 0...1_000_000, \.quota.requestsPerSecond, flag: "--quota-requests-per-second",

@@ -131,17 +131,21 @@ struct `Tenants apart` {
     #expect(try acme.push("identity", to: "m:1", host.socket).status == 0)
     #expect(try acme.send("POST", "/v1/models/m/promote", #"{"version": "1"}"#).status == 200)
     #expect(try acme.send("PUT", "/v1/models/m/aliases/best", #"{"version": "1"}"#).status == 200)
+    #expect(try acme.send("POST", "/v2/repository/models/m/load", "{}").status == 200)
     let entries = try host.json("GET", "/v1/audit?tenant=acme")["entries"]?.array ?? []
     let lines = entries.map { "\($0["action"]?.string ?? "") \($0["subject"]?.string ?? "")" }
-    #expect(Array(lines.prefix(3)) == ["model.alias m:1 best", "model.promote m:1 production", "model.register m:1"])
+    let wanted = ["model.load m", "model.alias m:1 best", "model.promote m:1 production", "model.register m:1"]
+    #expect(Array(lines.prefix(4)) == wanted)
     #expect(lines.suffix(2).map { $0.prefix(7) } == ["key.add", "tenant."])
-    for entry in entries.prefix(3) {
+    for entry in entries.prefix(4) {
       #expect(entry["caller"]?.string?.hasPrefix("key:") == true)
       #expect(entry["origin"]?.string?.hasPrefix("unix uid=\(geteuid()) pid=") == true)
       #expect(entry["timeMs"]?.int ?? 0 > before && entry["requestId"]?.string?.isEmpty == false)
     }
     #expect(try host.json("GET", "/v1/models/m/history?tenant=acme").text.contains(#""caller":"key:"#))
     #expect(try acme.send("GET", "/v1/audit").status == 403)
+    #expect(try host.send("POST", "/v2/logging", #"{"log_info": true}"#).status == 200)
+    #expect(try host.json("GET", "/v1/audit?limit=1")["entries"]?.array?.first?["action"] == "log.set")
     #expect(try host.json("GET", "/v1/audit?limit=1")["entries"]?.array?.count == 1)
   }
 }
