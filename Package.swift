@@ -83,7 +83,7 @@ let package = Package(
     house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Threads", "Wire"]),
     house(
       "Catalog",
-      ["Storage", "Store", "Threads", "Registry", "Routing", "CLinux", "Inference", "Telemetry", "Wire"]),
+      ["Admission", "Storage", "Store", "Threads", "Registry", "Routing", "CLinux", "Inference", "Telemetry", "Wire"]),
     house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
     house(
       "Endpoints",
@@ -92,7 +92,7 @@ let package = Package(
         "Wire",
         "CLinux", "Telemetry", "Tracing", "Threads",
       ]),
-    house("Admission", ["Inference", "Wire"]),
+    house("Admission", ["Inference", "Store", "Telemetry", "Wire"]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Benchmarking", ["StadionClient", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
@@ -143,7 +143,7 @@ let package = Package(
         "Admission", "Routing", "Running", "Endpoints", "Serving", "Manifests", "Registry", "Inference", "Telemetry",
         "CLinux", "CStadionRunner", "Wire",
       ]),
-    tests("AdmissionTests", ["Admission", "Inference", "Wire"]),
+    tests("AdmissionTests", ["Admission", "Inference", "Store", "Wire"]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     .executableTarget(
       name: "StorageProbe", dependencies: ["Storage", "Inference", "Wire"], path: "Tests/Fixtures/StorageProbe",

@@ -64,6 +64,7 @@ extension Catalog {
     try check(wanted)
     // Here, so that a large upload isn't read for nothing; the transaction decides.
     try await checkFree(wanted)
+    try await checkRoom(wanted)
     guard await !router.hasOwnModel(wanted.model) else {
       throw HostError(
         .conflict, "model '\(wanted.model)' is in the host's own model folder; choose another name or remove it there")
@@ -98,7 +99,7 @@ extension Catalog {
     } catch {
       await folder.removeCandidate(candidate)
       // Busy runners may take it later; everything else is the model's own.
-      guard error.code != .overloaded || error.isProcessEnd else { throw error }
+      guard error.code != .overloaded || error.isProcessEnd, !error.isOverMemoryBudget else { throw error }
       throw HostError(.unsupported, "model '\(wanted.model)' is not registered: \(error.description)")
     }
   }
@@ -110,6 +111,7 @@ extension Catalog {
       "runner": .string(found.runner), "inputs": Self.specs(found.inputs), "outputs": Self.specs(found.outputs),
     ]
     let now = WallClock.nowMs
+    let byteCount = stored.reduce(0) { $0 + $1.byteCount }
     return try await database.transaction { (db) throws(HostError) in
       let settings = wanted.settings?.text ?? "{}"
       try db.run(
@@ -131,8 +133,8 @@ extension Catalog {
         INSERT INTO versions
           (model, label, number, stage, createdMs, createdBy, format, byteCount, signature, metadata)
         VALUES (?, ?, ?, 'development', ?, ?, ?, ?, ?, ?)
-        """, model, label, number, now, wanted.caller, found.format, stored.reduce(0) { $0 + $1.byteCount },
-        signature.text, wanted.metadata?.text ?? "{}", doing: "registering version \(label) of '\(wanted.model)'")
+        """, model, label, number, now, wanted.caller, found.format, byteCount, signature.text,
+        wanted.metadata?.text ?? "{}", doing: "registering version \(label) of '\(wanted.model)'")
       let version = db.lastRowID
       for file in stored {
         try db.run(
@@ -140,6 +142,7 @@ extension Catalog {
           doing: "registering files")
       }
       for (key, value) in wanted.tags { try db.run("INSERT INTO tags VALUES (?, ?, ?)", version, key, value) }
+      try self.checkStored(wanted.tenant, adding: byteCount, db)
       for file in wanted.files { try db.run("DELETE FROM uploads WHERE id = ?", file.upload) }
       try db.addHistory(wanted.tenant, wanted.model, .init("register", version: label, by: wanted.caller))
       return label

@@ -1,3 +1,4 @@
+package import Admission
 import Glibc
 package import Inference
 package import Routing
@@ -29,6 +30,7 @@ package final class Catalog: Sendable {
   let database: Database
   let content: LocalFolder
   let router: Router
+  let quotas: Quotas
   let root: String
   let folder: ServedFolder
   /// Content that a registration under way relies on, by how many.
@@ -39,14 +41,18 @@ package final class Catalog: Sendable {
   package static func modelRoot(data: String) -> String { "\(data)/models" }
 
   /// - Parameter data: The folder of everything that lasts, absolute; the database's, too.
-  package init(data: String, _ database: Database, _ router: Router, options: Options = Options()) throws(HostError) {
+  package init(
+    data: String, _ database: Database, _ router: Router, options: Options = Options(),
+    quotas: Quotas = Quotas()
+  ) throws(HostError) {
     self.database = database
     self.router = router
+    self.quotas = quotas
     self.options = options
     root = Self.modelRoot(data: data)
     content = try LocalFolder("\(data)/content")
     try Files.makeFolder("\(data)/uploads")
-    uploads = Uploads(database, folder: "\(data)/uploads")
+    uploads = Uploads(database, folder: "\(data)/uploads", StorageClaims(database, quotas))
     folder = ServedFolder(root: root, content: content)
   }
 

@@ -23,20 +23,21 @@ package final class HostHandler: HTTPHandler {
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
   ///   - observer: What is told of requests.
+  ///   - quotaBook: Where limits are kept; nil where the host keeps nothing.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
     router: Router, catalog: Catalog? = nil, name: String, version: String, outputByteLimit: Int = 1 << 30,
-    observer: Observer = Observer(), quota: Quota = Quota(QuotaLimits()),
+    observer: Observer = Observer(), quotas: Quotas = Quotas(), quotaBook: QuotaBook? = nil,
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
     self.observer = observer
-    self.quota = quota
+    quota = quotas.quota(of: .standard)
     outputLimit = OutputLimit(bytes: outputByteLimit)
     infer = InferEndpoint(router, outputLimit, observer)
     routes = Routes(
       router: router, catalog: catalog, server: ServerFacts(name: name, version: version), isDraining: isDraining,
-      observer: observer)
+      observer: observer, quotas: quotas, quotaBook: quotaBook)
   }
 
   /// Largest sum of one answer's outputs; from the next request on.

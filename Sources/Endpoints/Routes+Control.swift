@@ -27,6 +27,8 @@ extension Routes {
     case ("models", 2):
       guard Self.allow(.get, method, exchange) else { return }
       Self.answer(exchange, model(try await router.report(path[1])))
+    case ("quota", 1): try await respondQuota(exchange, method, path)
+    case ("tenants", 3) where path[2] == "quota": try await respondQuota(exchange, method, path)
     case ("uploads", 1...2): try await respondUploads(exchange, method, Array(path.dropFirst()))
     case ("versions", 1), ("models", 3...5): try await respondRegistry(exchange, method, path)
     default: Self.refuseUnknown(exchange)

@@ -1,3 +1,4 @@
+import Admission
 import Catalog
 import Inference
 import Routing
@@ -18,6 +19,8 @@ struct Routes: Sendable {
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool
   let observer: Observer
+  let quotas: Quotas
+  let quotaBook: QuotaBook?
 
   /// A control request's body beyond this is refused.
   static let controlBodyLimit = 1 << 20

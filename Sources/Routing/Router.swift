@@ -20,6 +20,8 @@ package actor Router {
     /// Longest run that stays on an event loop, in microseconds. design.md section 3: 200.
     package var inlineMicros = 200
     package var processes = ProcessOptions()
+    /// Where the memory of a tenant's models is counted; nil for nowhere.
+    package var memoryBudget: @Sendable (TenantID) -> MemoryBudget? = { _ in nil }
 
     package init() {}
   }
@@ -37,6 +39,8 @@ package actor Router {
     var phase: Phase
     /// Why `entry` isn't what is served, though an older form of it is.
     var problem: String?
+    /// Its tenant's limit of memory, if that stands in the way.
+    var overBudget: HostError?
     /// Counts go on where they were when a runner comes back.
     var statistics: ModelStatistics?
     /// The runner that would have it, had its process not ended.

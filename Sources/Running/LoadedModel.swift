@@ -14,6 +14,9 @@ package final class LoadedModel: Sendable {
   /// The runner that has it, which alone may unload it.
   package let runner: Runner
 
+  /// What it takes of its tenant's; nil where nobody counts.
+  package let memory: MemoryClaim?
+
   let home: any ModelHome
   private let threads: RunThreads
   /// Where its requests' times are counted, once there was one.
@@ -37,12 +40,13 @@ package final class LoadedModel: Sendable {
 
   init(
     _ home: any ModelHome, _ signature: ModelSignature, request: Runner.LoadRequest, runner: Runner,
-    placement: Placement
+    memory: MemoryClaim?, placement: Placement
   ) {
     self.home = home
     self.signature = signature
     self.request = request
     self.runner = runner
+    self.memory = memory
     threads = placement.threads
     gate = placement.gate
     place = placement.place
@@ -200,6 +204,7 @@ package final class LoadedModel: Sendable {
   /// [control]. After `drain`.
   func unload() {
     home.unload()
+    memory?.release()
     threads.end()
   }
 }

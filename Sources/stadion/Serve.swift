@@ -47,16 +47,21 @@ enum Serve {
     options.processes.controlGroup = controlGroup(manifests)
     let data = try dataFolder(settings)
     options.registryRoot = data.map { Catalog.modelRoot(data: $0) }
+    let quotas = Quotas(settings.quota)
+    options.memoryBudget = { quotas.quota(of: $0).memory }
     let router = Router(manifests: manifests, options: options)
-    let catalog = try data.map { data in
-      try Catalog(data: data, Database(path: "\(data)/stadion.db"), router, options: settings.catalog)
+    let database = try data.map { data in
+      try Database(path: "\(data)/stadion.db") { (db) throws(HostError) in try QuotaBook.load(db, into: quotas) }
+    }
+    let book = database.map { QuotaBook($0, quotas) }
+    let catalog = try database.map {
+      try Catalog(data: data ?? "", $0, router, options: settings.catalog, quotas: quotas)
     }
     let state = ServerState()
     let observer = try Observing.observer(settings)
-    let quota = Quota(settings.quota)
     let handler = HostHandler(
       router: router, catalog: catalog, name: "stadion", version: Stadion.version,
-      outputByteLimit: settings.outputBytes, observer: observer, quota: quota
+      outputByteLimit: settings.outputBytes, observer: observer, quotas: quotas, quotaBook: book
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: settings.limits, loops: loops)
     observer.attach(server)
@@ -64,7 +69,9 @@ enum Serve {
     live.whenChanged {
       server.limits = $0.limits
       handler.outputByteLimit = $0.outputBytes
-      quota.limits = $0.quota
+      let hadMemory = quotas.defaults.loadedModelBytes
+      quotas.defaults = $0.quota
+      if hadMemory != $0.quota.loadedModelBytes { Task { await router.rescan(retriesFailures: true) } }
     }
     for address in addresses {
       let bound = try server.listen(on: address)
@@ -84,11 +91,16 @@ enum Serve {
       await router.start()
       Log.info("ready", ("models", String(router.table.count)))
     }
+    let saving = book.map { book in Task(executorPreference: loops[0]) { await book.run() } }
     while signals.waitForNext() == .reload { live.reload() }
     Log.info("draining", ("connections", String(server.connectionCount)))
     watches?.stop()
     server.drain()
-    if !signals.waitForSecond(or: server.drainedDescriptor, timeoutMs: live.settings.limits.drainTimeoutMs) {
+    let isDrained = signals.waitForSecond(
+      or: server.drainedDescriptor, timeoutMs: live.settings.limits.drainTimeoutMs)
+    saving?.cancel()
+    book?.saveLast()
+    if !isDrained {
       Log.warning("ended before every request was answered", ("connections", String(server.connectionCount)))
       exit(1)
     }
