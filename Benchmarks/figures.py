@@ -75,6 +75,8 @@ FIGURES = [
 
   Figure("load of stadion bench, 1 connection: p50, to the load in C", "loadgen.bench_1", "µs", "loadgen.c_1",
          "difference", 3),
+  Figure("quota of 500 requests/s, 5,000/s offered for 20 s: admitted, off by", "quota.error", "%", limit=2),
+  Figure("two tenants of weight 1, one offers 10 × the load: its share of run time", "quota.flood_share", "%", limit=55),
   # 60,000 requests/s.
   Figure("load of stadion bench, 64 connections: time a request", "loadgen.per_request_64", "µs", limit=16.67),
 
@@ -135,6 +137,9 @@ FIGURES = [
          "loadgen.c_rate_64", "ratio"),
   Figure("load of stadion bench, 64 connections: p50, to the load in C", "loadgen.bench_64", "µs", "loadgen.c_64",
          "difference"),
+  Figure("quota of 500 requests/s: admitted", "quota.admitted", "/s"),
+  Figure("two tenants of weight 1: share of run time of the other", "quota.calm_share", "%"),
+  Figure("two tenants of weight 1: run time a second, of 2 runs at once", "quota.run_seconds", "s"),
   Figure("replacing under load: replacements", "replace.count", ""),
   Figure("replacing under load: change to alone in place", "replace.takes", "ms"),
   Figure("replacing under load: p99", "replace.p99", "µs", "replace.undisturbed_p99", "ratio"),

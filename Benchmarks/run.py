@@ -27,6 +27,7 @@ from loadgen import LoadgenGroups
 from observe import ObserveGroups
 from processes import ProcessGroups
 from programs import OUTPUT, ROOT, build, program
+from quota import QuotaGroups
 from runners import copy_manifests
 
 IMAGE = "1,3,224,224"
@@ -39,7 +40,7 @@ CASES = {  # name → how load sends it
 }
 
 
-class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups):
+class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, QuotaGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):
@@ -192,7 +193,7 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups):
 
 
 GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
-          "engines", "observe", "loadgen"]
+          "engines", "observe", "loadgen", "quota"]
 
 
 def parse_options():

@@ -11,14 +11,14 @@ extension Catalog {
   }
 
   /// What a tenant keeps.
-  package func kept(by tenant: String) async throws(HostError) -> Kept {
+  package func kept(by tenant: TenantID) async throws(HostError) -> Kept {
     let stored = try await database.read { (db) throws(HostError) in try db.stored(by: tenant) }
     return Kept(byteCount: stored.byteCount + uploads.claims.sum(of: tenant), modelCount: stored.modelCount)
   }
 
   /// Refuses a further model early, before its bytes are read; the transaction decides.
   func checkRoom(_ wanted: Registration) async throws(HostError) {
-    let limit = quotas.quota(of: TenantID(wanted.tenant) ?? .standard).limits.registeredModels
+    let limit = quotas.quota(of: wanted.tenant).limits.registeredModels
     guard limit > 0 else { return }
     try await database.read { (db) throws(HostError) in
       guard try db.modelIfThere(wanted.model, wanted.tenant) == nil else { return }
@@ -28,8 +28,8 @@ extension Catalog {
   }
 
   /// In the transaction that has registered a version of `byteCount` bytes: throws where that was too much.
-  func checkStored(_ tenant: String, adding byteCount: Int, _ db: Connection) throws(HostError) {
-    let limits = quotas.quota(of: TenantID(tenant) ?? .standard).limits
+  func checkStored(_ tenant: TenantID, adding byteCount: Int, _ db: Connection) throws(HostError) {
+    let limits = quotas.quota(of: tenant).limits
     let stored = try db.stored(by: tenant)
     if limits.registeredModels > 0, stored.modelCount > limits.registeredModels {
       throw QuotaLimit.registeredModels.refusal(limits.registeredModels, used: stored.modelCount - 1, wanted: 1)

@@ -9,10 +9,10 @@ import Synchronization
 final class StorageClaims: Sendable {
   private struct State: Sendable {
     /// By upload.
-    var claims: [String: (tenant: String, byteCount: Int)] = [:]
-    var sums: [String: Int] = [:]
+    var claims: [String: (tenant: TenantID, byteCount: Int)] = [:]
+    var sums: [TenantID: Int] = [:]
 
-    mutating func set(_ upload: String, _ tenant: String, _ byteCount: Int?) {
+    mutating func set(_ upload: String, _ tenant: TenantID, _ byteCount: Int?) {
       let former = claims[upload]?.byteCount ?? 0
       claims[upload] = byteCount.map { (tenant, $0) }
       let sum = (sums[tenant] ?? 0) - former + (byteCount ?? 0)
@@ -30,23 +30,23 @@ final class StorageClaims: Sendable {
   }
 
   /// Bytes that a tenant's uploads claim.
-  func sum(of tenant: String) -> Int { state.withLock { $0.sums[tenant] ?? 0 } }
+  func sum(of tenant: TenantID) -> Int { state.withLock { $0.sums[tenant] ?? 0 } }
 
   /// For what was there before the start, even where the limit is lower now.
-  func restore(_ upload: String, of tenant: String, byteCount: Int) {
+  func restore(_ upload: String, of tenant: TenantID, byteCount: Int) {
     state.withLock { state in if state.claims[upload] == nil { state.set(upload, tenant, byteCount) } }
   }
 
   /// Claims room for an upload, or more than it has.
   ///
   /// - Throws: `.quotaExceeded`; its claim is as it was then.
-  func claim(_ upload: String, of tenant: String, byteCount: Int) async throws(HostError) {
+  func claim(_ upload: String, of tenant: TenantID, byteCount: Int) async throws(HostError) {
     let former = state.withLock { state -> Int? in
       let former = state.claims[upload]?.byteCount
       if byteCount > former ?? -1 { state.set(upload, tenant, byteCount) }
       return former
     }
-    let limit = quotas.quota(of: TenantID(tenant) ?? .standard).limits.storedBytes
+    let limit = quotas.quota(of: tenant).limits.storedBytes
     let wanted = byteCount - (former ?? 0)
     guard limit > 0, wanted > 0 else { return }
     do throws(HostError) {
@@ -69,7 +69,7 @@ final class StorageClaims: Sendable {
 
 extension Connection {
   /// Of a tenant's versions and models, as triggers have counted them.
-  func stored(by tenant: String) throws(HostError) -> (byteCount: Int, modelCount: Int) {
+  func stored(by tenant: TenantID) throws(HostError) -> (byteCount: Int, modelCount: Int) {
     try first("SELECT byteCount, modelCount FROM stored WHERE tenant = ?", tenant) {
       (row) throws(HostError) -> (byteCount: Int, modelCount: Int) in (try row.value(0), try row.value(1))
     } ?? (0, 0)

@@ -21,7 +21,7 @@ package final class Uploads: Sendable {
   }
 
   /// - Throws: `.quotaExceeded` where `byteCount` bytes are more than the tenant may keep.
-  package func create(tenant: String, byteCount: Int?, sha256: SHA256Digest?) async throws(HostError) -> Upload {
+  package func create(tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?) async throws(HostError) -> Upload {
     let id = String((0..<32).map { _ in "0123456789abcdef".randomElement()! })
     let now = WallClock.nowMs
     try await claims.claim(id, of: tenant, byteCount: byteCount ?? 0)
@@ -39,7 +39,7 @@ package final class Uploads: Sendable {
   }
 
   /// - Throws: `.notFound` where the tenant has no such upload.
-  package func find(_ id: String, tenant: String) async throws(HostError) -> Upload {
+  package func find(_ id: String, tenant: TenantID) async throws(HostError) -> Upload {
     if let known = open.withLock({ $0[id] }), known.tenant == tenant { return known }
     let row = try await database.read { (db) throws(HostError) -> (Int?, String?)? in
       try db.first("SELECT byteCount, sha256 FROM uploads WHERE id = ? AND tenant = ?", id, tenant) {
@@ -77,7 +77,7 @@ package final class Uploads: Sendable {
   package func expire(keepMs: Int) async throws(HostError) {
     let all = try await database.read { (db) throws(HostError) in
       try db.all("SELECT id, createdMs, tenant, byteCount FROM uploads") {
-        (row) throws(HostError) -> (id: String, createdMs: Int, tenant: String, byteCount: Int?) in
+        (row) throws(HostError) -> (id: String, createdMs: Int, tenant: TenantID, byteCount: Int?) in
         (try row.value(0), try row.value(1), try row.value(2), try row.value(3))
       }
     }
@@ -119,7 +119,7 @@ package final class Uploads: Sendable {
     return stat("\(folder)/\(id)", &status) == 0 ? Int(status.st_size) : 0
   }
 
-  private func upload(_ id: String, _ tenant: String, _ byteCount: Int?, _ sha256: SHA256Digest?) -> Upload {
+  private func upload(_ id: String, _ tenant: TenantID, _ byteCount: Int?, _ sha256: SHA256Digest?) -> Upload {
     Upload(id: id, tenant: tenant, byteCount: byteCount, sha256: sha256, path: "\(folder)/\(id)")
   }
 

@@ -1,6 +1,7 @@
 import Admission
 import Catalog
 import Inference
+import Routing
 import Serving
 import Store
 import Telemetry
@@ -13,12 +14,18 @@ import Wire
 ///     PUT    /v1/tenants/ID/quota   {"requestsPerSecond": 100, …}: these, and the defaults for all others
 ///     PATCH  /v1/tenants/ID/quota   {"weight": 2, "burst": null}: changes these; null goes back to the default
 extension Routes {
-  func respondQuota(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
-    guard path.count == 3 else {
-      guard Self.allow(.get, method, exchange) else { return }
-      return Self.answer(exchange, try await quota(of: .standard))
+  func respondQuota(_ exchange: Exchange, _ method: HTTPMethod, of tenant: TenantID) async throws(HostError) {
+    guard Self.allow(.get, method, exchange) else { return }
+    Self.answer(exchange, try await quota(of: tenant))
+  }
+
+  func respondQuota(_ exchange: Exchange, _ method: HTTPMethod, ofTenant name: String) async throws(HostError) {
+    let caller = exchange.caller
+    try caller.require(.admin)
+    if method != .get || name != caller.tenant.text { try caller.requireOperator() }
+    guard let tenant = TenantID(name), (tenants?.known ?? [.standard]).contains(tenant) else {
+      throw HostError(.notFound, "no tenant '\(name.excerpt)'; `stadion tenant list` names them")
     }
-    guard let tenant = TenantID(path[1]) else { throw HostError(.notFound, "no tenant '\(path[1].excerpt)'") }
     switch method {
     case .get: break
     case .put, .patch:
@@ -27,8 +34,7 @@ extension Routes {
       }
       let isWhole = method == .put
       let wanted = try Self.limits(exchange, mayBeNull: !isWhole)
-      let author = Author("anonymous", origin: "", requestID: exchange.requestID)
-      try await quotaBook.setOwn(of: tenant, by: author) { own in
+      try await quotaBook.setOwn(of: tenant, by: exchange.author) { own in
         isWhole
           ? wanted.compactMapValues { $0 }
           : wanted.reduce(into: own) { own, each in own[each.key] = each.value }
@@ -65,7 +71,7 @@ extension Routes {
   private func quota(of tenant: TenantID) async throws(HostError) -> JSONValue {
     let quota = quotas.quota(of: tenant)
     let (limits, own, usage) = (quota.limits, quotas.own(tenant), quota.usageToday)
-    let kept = catalog?.isStarted == true ? try await catalog?.kept(by: tenant.text) : nil
+    let kept = catalog?.isStarted == true ? try await catalog?.kept(by: tenant) : nil
     let dayEndMs = Int(usage.day + 1) * 86_400_000
     return [
       "tenant": .string(tenant.text),

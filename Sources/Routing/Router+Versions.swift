@@ -13,7 +13,7 @@ extension Router {
   ///   - retries: Even if the same bytes have failed before.
   /// - Returns: Whether it is served, be it in an older form.
   func bring(_ version: VersionEntry, of entry: ModelEntry, reloads: Bool, retries: Bool) async -> Bool {
-    let name = entry.name
+    let name = ModelKey.text(entry.tenant, entry.name)
     guard models[name]?.isHeld == false else { return false }
     let known = models[name]?.versions[version.number]
     // One that was in the same form. What a new form takes and gives is its own affair, and its counts begin anew.
@@ -178,7 +178,7 @@ extension Router {
         let request = Runner.LoadRequest(
           path: file.path, format: file.format, device: pick.device, options: settings.options(forRunner: runner.id),
           maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
-          inlineMicros: options.inlineMicros, memory: options.memoryBudget(.standard),
+          inlineMicros: options.inlineMicros, memory: options.memoryBudget(entry.tenant),
           byteCount: Int(file.stamp.byteCount))
         let owed = runner.id == former?.displacedFrom ? nil : former?.contract
         let contract = instances.first.map(Contract.init) ?? owed
@@ -233,9 +233,9 @@ extension Router {
       var labels: [[String]] = []
       for output in instances[0].outputs { labels.append(try entry.labels(for: output.name)) }
       return ServedVersion(
-        model: entry.name, number: version.number,
-        version: registered[entry.name]?.labels[version.number] ?? String(version.number), instances: instances,
-        labels: labels,
+        tenant: entry.tenant, model: entry.name, number: version.number,
+        version: registered[ModelKey.text(entry.tenant, entry.name)]?.labels[version.number] ?? String(version.number),
+        instances: instances, labels: labels,
         timeoutMs: entry.settings.timeoutMs, remarks: remarks.map { Self.withoutFolder($0, entry) },
         statistics: statistics)
     } catch {
@@ -271,12 +271,13 @@ extension Router {
   ///
   /// - Parameter root: The folder with the model's, where runners may read.
   /// - Throws: Why no runner takes it.
-  package func introspect(_ name: String, in root: String) async throws(HostError) -> Introspection {
+  package func introspect(_ name: String, of tenant: TenantID, in root: String) async throws(HostError) -> Introspection {
     var problems: [String] = []
-    guard let entry = ModelFolder.model(name, root: root, problems: &problems), let version = entry.versions.first
+    guard var entry = ModelFolder.model(name, root: root, problems: &problems), let version = entry.versions.first
     else {
       throw HostError(.invalidRequest, "the version has no model that could be loaded")
     }
+    entry.tenant = tenant
     if let problem = entry.settingsProblem ?? version.problem { throw HostError(.invalidRequest, problem) }
     var inquiry = Inquiry()
     let served: ServedVersion

@@ -40,7 +40,7 @@ import Wire
     _ = try host?.command.wait()
     host = try self.host()
     let again = try #require(host)
-    let kept = try #require(requests(again))
+    let kept = try #require(try requests(again))
     let older = sent.count { $0 < killed - .seconds(1) }
     #expect(kept >= older && kept <= sent.count, "\(kept) of \(sent.count), \(older) of them older than a second")
     #expect(older > 0)
@@ -183,7 +183,7 @@ import Wire
     // A further version of the one that is there is no further model.
     #expect(try host.stadion("model", "push", Setup.onnx("identity"), "one").status == 0)
     #expect(try host.json("GET", "/v1/quota")["now"]?["registeredModels"] == 1)
-    let (before, after) = (try #require(size), try #require(stored(host)))
+    let (before, after) = (try #require(size), try #require(try stored(host)))
     #expect(before > 0 && after == 2 * before)
     // A higher limit, and it is taken.
     #expect(try set(host, "PATCH", #"{"registeredModels": 2}"#).status == 200)
