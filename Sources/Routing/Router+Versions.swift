@@ -179,7 +179,7 @@ extension Router {
           path: file.path, format: file.format, device: pick.device, options: settings.options(forRunner: runner.id),
           maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
           inlineMicros: options.inlineMicros, memory: options.memoryBudget(entry.tenant),
-          byteCount: Int(file.stamp.byteCount))
+          byteCount: Int(file.stamp.byteCount), sharedGate: sharedGate)
         let owed = runner.id == former?.displacedFrom ? nil : former?.contract
         let contract = instances.first.map(Contract.init) ?? owed
         instances.append(
@@ -271,7 +271,8 @@ extension Router {
   ///
   /// - Parameter root: The folder with the model's, where runners may read.
   /// - Throws: Why no runner takes it.
-  package func introspect(_ name: String, of tenant: TenantID, in root: String) async throws(HostError) -> Introspection {
+  package func introspect(_ name: String, of tenant: TenantID, in root: String) async throws(HostError) -> Introspection
+  {
     var problems: [String] = []
     guard var entry = ModelFolder.model(name, root: root, problems: &problems), let version = entry.versions.first
     else {

@@ -102,6 +102,22 @@ package final class LoadedModel: Sendable {
       entered = linux_now_ns()
     }
     defer { gate.leave(request.share, runNs: request.runNs) }
+    if let shared = self.request.sharedGate, !shared.tryEnter() {
+      if !isWatched {
+        prepareToWait()
+        watch(request.ticket)
+        isWatched = true
+      }
+      do throws(HostError) {
+        try await shared.enter(request.ticket, request.share)
+      } catch {
+        Deadlines.shared.remove(id: request.ticket.id)
+        statistics.fail.add(linux_now_ns() - began)
+        throw cancellationError(request.ticket) ?? error
+      }
+      entered = linux_now_ns()
+    }
+    defer { self.request.sharedGate?.leave(request.share, runNs: request.runNs) }
     if let error = cancellationError(request.ticket) {
       if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
       throw error
@@ -193,6 +209,7 @@ package final class LoadedModel: Sendable {
   package func cancel(_ ticket: Ticket, id: UInt64, _ reason: Ticket.Cancellation) {
     guard ticket.cancel(id: id, reason) else { return }
     gate.wake(ticketID: id)
+    request.sharedGate?.wake(ticketID: id)
     home.interrupt(ticketID: id)
   }
 

@@ -96,12 +96,15 @@ package actor Runner {
     package let memory: MemoryBudget?
     /// Of its files: it takes no less when it is loaded.
     package let byteCount: Int
+    /// Where runs of all models wait for their turn; nil for nowhere.
+    package let sharedGate: RunGate?
     /// It takes the place of what is loaded elsewhere, so its memory is counted but not refused.
     package var isMove = false
 
     package init(
       path: String, format: String = "", device: DeviceKind, options: [String: String], maxConcurrentRuns: Int? = nil,
-      queueLimit: Int = 0, inlineMicros: Int = 0, memory: MemoryBudget? = nil, byteCount: Int = 0
+      queueLimit: Int = 0, inlineMicros: Int = 0, memory: MemoryBudget? = nil, byteCount: Int = 0,
+      sharedGate: RunGate? = nil
     ) {
       self.path = path
       self.format = format
@@ -112,6 +115,7 @@ package actor Runner {
       self.inlineMicros = inlineMicros
       self.memory = memory
       self.byteCount = byteCount
+      self.sharedGate = sharedGate
     }
   }
 

@@ -36,6 +36,7 @@ struct Stadion {
       Verb(spec: ModelLoad.unload.spec, run: ModelLoad.unload.run),
       Verb(spec: ModelPush.spec, run: ModelPush.run),
       Verb(spec: ModelHistory.spec, run: ModelHistory.run),
+      Verb(spec: QuotaShow.spec, run: QuotaShow.run),
     ] + ModelPlaces.all.map { Verb(spec: $0.spec, run: $0.run) }
 
   static func main() {

@@ -184,7 +184,8 @@ import Wire
     #expect(try host.stadion("model", "push", Setup.onnx("identity"), "one").status == 0)
     #expect(try host.json("GET", "/v1/quota")["now"]?["registeredModels"] == 1)
     let (before, after) = (try #require(size), try #require(try stored(host)))
-    #expect(before > 0 && after == 2 * before)
+    // The refused one's upload is still there, for whoever makes room.
+    #expect(before > 0 && after >= 2 * before)
     // A higher limit, and it is taken.
     #expect(try set(host, "PATCH", #"{"registeredModels": 2}"#).status == 200)
     #expect(try host.stadion("model", "push", Setup.onnx("identity"), "two").status == 0)
