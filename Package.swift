@@ -148,7 +148,7 @@ let package = Package(
         "Admission", "Routing", "Running", "Endpoints", "Serving", "Manifests", "Registry", "Inference", "Telemetry",
         "CLinux", "CStadionRunner", "Wire",
       ]),
-    tests("AdmissionTests", ["Admission", "Inference", "Wire"]),
+    tests("AdmissionTests", ["Admission", "Inference", "Store", "Wire"]),
     tests("RegistryTests", ["Registry", "Inference", "Wire"]),
     .executableTarget(
       name: "StorageProbe", dependencies: ["Storage", "Inference", "Wire"], path: "Tests/Fixtures/StorageProbe",

@@ -77,6 +77,8 @@ FIGURES = [
 
   Figure("load of stadion bench, 1 connection: p50, to the load in C", "loadgen.bench_1", "µs", "loadgen.c_1",
          "difference", 3),
+  Figure("quota of 500 requests/s, 5,000/s offered for 20 s: admitted, off by", "quota.error", "%", limit=2),
+  Figure("two tenants of weight 1, one offers 10 × the load: its share of run time", "quota.flood_share", "%", limit=55),
   # 60,000 requests/s.
   Figure("load of stadion bench, 64 connections: time a request", "loadgen.per_request_64", "µs", limit=16.67),
 
@@ -144,6 +146,9 @@ FIGURES = [
   *(Figure(f"registry, 100 of 100,000 versions, {name}: p99", f"registry.{name}_p99", "ms")
     for name in ("page", "deep", "model", "stage", "format", "tag", "all_filters")),
   Figure("registry, 100 models with 100,000 versions: a page of summaries", "registry.summary", "ms"),
+  Figure("quota of 500 requests/s: admitted", "quota.admitted", "/s"),
+  Figure("two tenants of weight 1: share of run time of the other", "quota.calm_share", "%"),
+  Figure("two tenants of weight 1: run time a second, of 2 runs at once", "quota.run_seconds", "s"),
   Figure("replacing under load: replacements", "replace.count", ""),
   Figure("replacing under load: change to alone in place", "replace.takes", "ms"),
   Figure("replacing under load: p99", "replace.p99", "µs", "replace.undisturbed_p99", "ratio"),

@@ -53,7 +53,7 @@ class Host:
     self.log = pathlib.Path(log)
     self.ready_seconds = ready_seconds
     command = [str(stadion), "serve", "--socket", self.socket, "--models", str(models), "--manifests", str(manifests)]
-    command += arguments
+    command += map(str, arguments)
     pin = None if core is None else lambda: os.sched_setaffinity(0, {core})
     with self.log.open("ab") as output:
       output.write(f"$ {shlex.join(command)}\n".encode())

@@ -27,6 +27,7 @@ from loadgen import LoadgenGroups
 from observe import ObserveGroups
 from processes import ProcessGroups
 from programs import OUTPUT, ROOT, build, program
+from quota import QuotaGroups
 from registry import RegistryGroups
 from runners import copy_manifests
 from tenants import TenantGroups
@@ -41,7 +42,7 @@ CASES = {  # name → how load sends it
 }
 
 
-class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, RegistryGroups, TenantGroups):
+class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, RegistryGroups, QuotaGroups, TenantGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):
@@ -194,7 +195,7 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, RegistryG
 
 
 GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
-          "engines", "observe", "loadgen", "registry", "tenants"]
+          "engines", "observe", "loadgen", "registry", "quota", "tenants"]
 
 
 def parse_options():

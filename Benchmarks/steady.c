@@ -28,7 +28,7 @@ struct load {
 // What became of requests. All but `samples` hold the warm-up, too.
 struct fates {
   struct samples samples;  // of answers with status 200
-  uint64_t ok, bad_gateway, unavailable, other;
+  uint64_t ok, limited, bad_gateway, unavailable, other;
   uint64_t wrong;  // a 200 with another body, an error without a JSON message; already in the counts above
   uint64_t lost;   // no answer, half of one, or a connection that the host ended unasked
   uint64_t longest_ns;
@@ -93,11 +93,12 @@ static void book(struct load *load, struct fates *fates, struct caller *caller) 
     fates->wrong++;
     return;
   }
-  if (connection->status == 502) fates->bad_gateway++;
+  if (connection->status == 429) fates->limited++;
+  else if (connection->status == 502) fates->bad_gateway++;
   else if (connection->status == 503) fates->unavailable++;
   else {
     fates->other++;
-    complain("status is not 200, 502 or 503", connection);
+    complain("status is not 200, 429, 502 or 503", connection);
   }
   if (is_json_error(connection)) return;
   complain("an error without a JSON message", connection);
@@ -158,8 +159,10 @@ static void print_fates(struct fates *fates, const struct load *load) {
   print_samples(&fates->samples);
   printf(", \"longest_us\": %.3f, \"requests\": %llu", (double)fates->longest_ns / 1e3,
          (unsigned long long)load->total);
-  printf(", \"200\": %llu, \"502\": %llu, \"503\": %llu, \"other\": %llu, \"wrong\": %llu, \"lost\": %llu}\n",
-         (unsigned long long)fates->ok, (unsigned long long)fates->bad_gateway, (unsigned long long)fates->unavailable,
+  printf(", \"200\": %llu, \"429\": %llu, \"502\": %llu, \"503\": %llu", (unsigned long long)fates->ok,
+         (unsigned long long)fates->limited, (unsigned long long)fates->bad_gateway,
+         (unsigned long long)fates->unavailable);
+  printf(", \"other\": %llu, \"wrong\": %llu, \"lost\": %llu}\n",
          (unsigned long long)fates->other, (unsigned long long)fates->wrong, (unsigned long long)fates->lost);
 }
 

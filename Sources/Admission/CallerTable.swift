@@ -1,5 +1,5 @@
 package import Inference
-import Store
+package import Store
 
 /// Who is who, as it was at one moment. Immutable; requests read it without a call.
 package final class CallerTable: Sendable {

@@ -26,12 +26,15 @@ package final class Quota: Sendable {
   private let currentWeight: Atomic<Int>
   private let unixSeconds: @Sendable () -> Int64
   private let state: Mutex<State>
+  /// Of models that are loaded for this tenant.
+  package let memory: MemoryBudget
 
   /// - Parameter unixSeconds: The calendar, asked about once a day.
   package init(_ limits: QuotaLimits, unixSeconds: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }) {
     number = Self.lastNumber.wrappingAdd(1, ordering: .relaxed).newValue
     self.unixSeconds = unixSeconds
     currentWeight = Atomic(limits.weight)
+    memory = MemoryBudget(limit: limits.loadedModelBytes)
     state = Mutex(
       State(
         limits: limits, requests: limits.requestBucket, bytes: limits.byteBucket,
@@ -48,6 +51,7 @@ package final class Quota: Sendable {
     get { state.withLock { $0.limits } }
     set {
       currentWeight.store(newValue.weight, ordering: .relaxed)
+      memory.limitBytes = newValue.loadedModelBytes
       state.withLock { state in
         guard newValue != state.limits else { return }
         state.limits = newValue
@@ -132,10 +136,19 @@ package final class Quota: Sendable {
   /// Of the day of the last request.
   package var usage: QuotaUsage { state.withLock { $0.usage } }
 
-  /// Adds what was used before a restart; of another day, it is over.
+  /// Of today.
+  package var usageToday: QuotaUsage {
+    let (usage, day) = (usage, unixSeconds() / Self.secondsPerDay)
+    return day > usage.day ? QuotaUsage(day: day) : usage
+  }
+
+  /// Adds what was used before a restart; what was used on an earlier day is over.
   package func restore(_ former: QuotaUsage) {
     state.withLock { state in
-      if former.day == unixSeconds() / Self.secondsPerDay && former.day == state.usage.day { state.usage.add(former) }
+      guard former.day >= state.usage.day else { return }
+      // The clock was set back: that doesn't give a second day.
+      state.usage.day = former.day
+      state.usage.add(former)
     }
   }
 

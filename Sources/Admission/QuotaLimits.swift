@@ -7,6 +7,11 @@ package struct QuotaLimits: Sendable, Equatable {
   package var concurrentRequests = 0
   package var inputBytesPerSecond = 0
   package var computeSecondsPerDay = 0
+  /// Of registered versions and of uploads under way.
+  package var storedBytes = 0
+  package var registeredModels = 0
+  /// Memory that loaded models take together.
+  package var loadedModelBytes = 0
   /// Of run time under overload, in relation to other tenants'.
   package var weight = 1
 
@@ -30,4 +35,5 @@ package struct QuotaLimits: Sendable, Equatable {
 /// One of the limits, by the name it has in the configuration and in answers.
 package enum QuotaLimit: String, Sendable {
   case requestsPerSecond, concurrentRequests, inputBytesPerSecond, computeSecondsPerDay
+  case storedBytes, registeredModels, loadedModelBytes
 }

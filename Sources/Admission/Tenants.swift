@@ -72,6 +72,7 @@ package actor Tenants {
       }
       try db.run("DELETE FROM tenants WHERE id = ?", tenant.text, doing: "removing a tenant")
     }
+    admission.quotas.forget(tenant)
   }
 
   static func exists(_ tenant: TenantID, _ db: Connection) throws(HostError) -> Bool {

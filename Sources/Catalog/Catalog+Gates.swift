@@ -1,3 +1,4 @@
+import Admission
 import Benchmarking
 package import Inference
 import Routing

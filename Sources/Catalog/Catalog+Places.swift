@@ -1,3 +1,4 @@
+package import Admission
 package import Inference
 import Routing
 package import Store

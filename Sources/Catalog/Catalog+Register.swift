@@ -83,6 +83,7 @@ extension Catalog {
     try checkFiles(wanted)
     // Here, so that a large upload isn't read for nothing; the transaction decides.
     try await checkFree(wanted)
+    try await checkRoom(wanted)
     try await database.read { (db) throws(HostError) in try db.check(wanted.parents, wanted.tenant) }
     guard await !router.hasOwnModel(ModelKey.text(wanted.tenant, wanted.model)) else {
       throw Self.nameIsTaken(wanted.model)
@@ -134,6 +135,7 @@ extension Catalog {
       "runner": .string(found.runner), "inputs": Self.specs(found.inputs), "outputs": Self.specs(found.outputs),
     ]
     let now = WallClock.nowMs
+    let byteCount = stored.reduce(0) { $0 + $1.byteCount }
     return try await database.transaction { (db) throws(HostError) in
       let settings = wanted.settings?.text ?? "{}"
       try db.run(
@@ -156,8 +158,8 @@ extension Catalog {
           (tenant, model, label, number, stage, createdMs, createdBy, format, byteCount, signature, metadata)
         VALUES (?, ?, ?, ?, 'development', ?, ?, ?, ?, ?, ?)
         """, wanted.tenant, model, label, number, now, wanted.caller.name, found.format,
-        stored.reduce(0) { $0 + $1.byteCount },
-        signature.text, wanted.metadata?.text ?? "{}", doing: "registering version \(label) of '\(wanted.model)'")
+        byteCount, signature.text,
+        wanted.metadata?.text ?? "{}", doing: "registering version \(label) of '\(wanted.model)'")
       let version = db.lastRowID
       for file in stored {
         try db.run(
@@ -170,9 +172,10 @@ extension Catalog {
       }
       try db.check(wanted.parents, wanted.tenant)
       try db.add(wanted.parents, of: version, wanted.tenant)
+      try self.checkStored(wanted.tenant, adding: byteCount, db)
       for upload in wanted.files.compactMap(\.upload) { try db.run("DELETE FROM uploads WHERE id = ?", upload) }
       try db.addOrigins(wanted, version: version)
-      if let job = wanted.job { try db.end(job, label: label, byteCount: stored.reduce(0) { $0 + $1.byteCount }) }
+      if let job = wanted.job { try db.end(job, label: label, byteCount: byteCount) }
       try db.addHistory(wanted.tenant, wanted.model, .init("register", version: label, by: wanted.caller))
       return label
     }

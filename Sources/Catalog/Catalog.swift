@@ -1,3 +1,4 @@
+package import Admission
 import Glibc
 package import Inference
 package import Routing
@@ -32,6 +33,7 @@ package final class Catalog: Sendable {
   let database: Database
   let content: LocalFolder
   let router: Router
+  let quotas: Quotas
   let root: String
   /// What is being fetched; nothing in it outlives the host.
   let fetches: String
@@ -54,14 +56,18 @@ package final class Catalog: Sendable {
   package static func modelRoot(data: String) -> String { "\(data)/models" }
 
   /// - Parameter data: The folder of everything that lasts, absolute; the database's, too.
-  package init(data: String, _ database: Database, _ router: Router, options: Options = Options()) throws(HostError) {
+  package init(
+    data: String, _ database: Database, _ router: Router, options: Options = Options(),
+    quotas: Quotas = Quotas()
+  ) throws(HostError) {
     self.database = database
     self.router = router
+    self.quotas = quotas
     self.options = options
     root = Self.modelRoot(data: data)
     content = try LocalFolder("\(data)/content")
     try Files.makeFolder("\(data)/uploads")
-    uploads = Uploads(database, folder: "\(data)/uploads")
+    uploads = Uploads(database, folder: "\(data)/uploads", StorageClaims(database, quotas))
     folder = ServedFolder(root: root, content: content)
     sources = try StorageSources(options.fetching.sources ?? [], environment: options.fetching.environment)
     queue = FetchQueue(limit: options.fetching.maxJobs)

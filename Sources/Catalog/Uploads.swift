@@ -10,22 +10,31 @@ package import Wire
 package final class Uploads: Sendable {
   private let database: Database
   let folder: String
+  let claims: StorageClaims
   /// Those that were asked for since the start, by id.
   private let open = Mutex<[String: Upload]>([:])
 
   /// - Parameter folder: Is there, and on one file system with the content.
-  init(_ database: Database, folder: String) {
+  init(_ database: Database, folder: String, _ claims: StorageClaims) {
     self.database = database
     self.folder = folder
+    self.claims = claims
   }
 
+  /// - Throws: `.quotaExceeded` where `byteCount` bytes are more than the tenant may keep.
   package func create(tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?) async throws(HostError) -> Upload {
     let id = String((0..<32).map { _ in "0123456789abcdef".randomElement()! })
     let now = WallClock.nowMs
-    try await database.transaction { (db) throws(HostError) in
-      try db.run(
-        "INSERT INTO uploads (id, tenant, createdMs, byteCount, sha256) VALUES (?, ?, ?, ?, ?)", id, tenant, now,
-        byteCount, sha256?.text, doing: "beginning an upload")
+    try await claims.claim(id, of: tenant, byteCount: byteCount ?? 0)
+    do throws(HostError) {
+      try await database.transaction { (db) throws(HostError) in
+        try db.run(
+          "INSERT INTO uploads (id, tenant, createdMs, byteCount, sha256) VALUES (?, ?, ?, ?, ?)", id, tenant, now,
+          byteCount, sha256?.text, doing: "beginning an upload")
+      }
+    } catch {
+      claims.release(id)
+      throw error
     }
     return keep(upload(id, tenant, byteCount, sha256))
   }
@@ -40,6 +49,19 @@ package final class Uploads: Sendable {
     }
     guard let row else { throw HostError(.notFound, "there is no upload '\(id.excerpt)'; it may have expired") }
     return keep(upload(id, tenant, row.0, row.1.flatMap { SHA256Digest($0) }))
+  }
+
+  /// Lets an upload take bytes from one request; `Upload.begin` says how.
+  ///
+  /// - Throws: What `Upload.begin` does; `.quotaExceeded` where they are more than its tenant may keep.
+  package func begin(_ upload: Upload, at offset: Int, count: Int, limit: Int) async throws(HostError) {
+    try await upload.begin(at: offset, count: count, limit: limit)
+    do throws(HostError) {
+      try await claims.claim(upload.id, of: upload.tenant, byteCount: offset + count)
+    } catch {
+      await upload.end()
+      throw error
+    }
   }
 
   /// Forgets an upload and its bytes.
@@ -83,8 +105,9 @@ package final class Uploads: Sendable {
   /// Forgets those that nobody has sent to for `keepMs`, and files that no upload has.
   package func expire(keepMs: Int) async throws(HostError) {
     let all = try await database.read { (db) throws(HostError) in
-      try db.all("SELECT id, createdMs FROM uploads") { (row) throws(HostError) -> (id: String, createdMs: Int) in
-        (try row.value(0), try row.value(1))
+      try db.all("SELECT id, createdMs, tenant, byteCount FROM uploads") {
+        (row) throws(HostError) -> (id: String, createdMs: Int, tenant: TenantID, byteCount: Int?) in
+        (try row.value(0), try row.value(1), try row.value(2), try row.value(3))
       }
     }
     let oldest = WallClock.nowMs - keepMs
@@ -108,6 +131,9 @@ package final class Uploads: Sendable {
     }
     forget(expired)
     let kept = Set(all.map(\.id)).subtracting(expired)
+    for upload in all where kept.contains(upload.id) {
+      claims.restore(upload.id, of: upload.tenant, byteCount: max(upload.byteCount ?? 0, byteCount(upload.id)))
+    }
     for name in Files.names(in: folder) where !kept.contains(name) && open.withLock({ $0[name] == nil }) {
       unlink("\(folder)/\(name)")
     }
@@ -116,13 +142,21 @@ package final class Uploads: Sendable {
   /// Of those that a transaction has made content of.
   func forget(_ ids: [String]) {
     open.withLock { open in for id in ids { open[id] = nil } }
-    for id in ids { unlink("\(folder)/\(id)") }
+    for id in ids {
+      unlink("\(folder)/\(id)")
+      claims.release(id)
+    }
   }
 
   private func modifiedMs(_ id: String) -> Int {
     var status = stat()
     guard stat("\(folder)/\(id)", &status) == 0 else { return 0 }
     return status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1_000_000
+  }
+
+  private func byteCount(_ id: String) -> Int {
+    var status = stat()
+    return stat("\(folder)/\(id)", &status) == 0 ? Int(status.st_size) : 0
   }
 
   private func upload(_ id: String, _ tenant: TenantID, _ byteCount: Int?, _ sha256: SHA256Digest?) -> Upload {

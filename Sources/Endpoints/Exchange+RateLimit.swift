@@ -27,6 +27,9 @@ extension QuotaLimit {
     case .concurrentRequests: ";qu=\"concurrent-requests\""
     case .inputBytesPerSecond: ";w=1;qu=\"content-bytes\""
     case .computeSecondsPerDay: ";w=86400;qu=\"compute-seconds\""
+    case .storedBytes: ";qu=\"stored-bytes\""
+    case .registeredModels: ";qu=\"models\""
+    case .loadedModelBytes: ";qu=\"memory-bytes\""
     }
   }
 }

@@ -24,11 +24,12 @@ package final class HostHandler: HTTPHandler {
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
   ///   - observer: What is told of requests.
+  ///   - quotaBook: Where limits are kept; nil where the host keeps nothing.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
     router: Router, admission: Admission = Admission(.open), tenants: Tenants? = nil, catalog: Catalog? = nil,
     name: String,
-    version: String, outputByteLimit: Int = 1 << 30, observer: Observer = Observer(),
+    version: String, outputByteLimit: Int = 1 << 30, observer: Observer = Observer(), quotaBook: QuotaBook? = nil,
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
@@ -38,7 +39,7 @@ package final class HostHandler: HTTPHandler {
     infer = InferEndpoint(router, outputLimit, observer)
     routes = Routes(
       router: router, tenants: tenants, catalog: catalog, server: ServerFacts(name: name, version: version),
-      isDraining: isDraining, observer: observer)
+      isDraining: isDraining, observer: observer, quotas: admission.quotas, quotaBook: quotaBook)
   }
 
   /// Largest sum of one answer's outputs; from the next request on.

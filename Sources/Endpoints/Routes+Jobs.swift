@@ -1,3 +1,4 @@
+import Admission
 import Catalog
 import Inference
 import Serving

@@ -31,7 +31,8 @@ extension Routes {
     var query = try Self.query(exchange)
     let offset = try query.number("offset") ?? 0
     try query.end()
-    try await upload.begin(at: offset, count: exchange.head.contentLength ?? 0, limit: catalog.options.fileBytes)
+    try await catalog.uploads.begin(
+      upload, at: offset, count: exchange.head.contentLength ?? 0, limit: catalog.options.fileBytes)
     return UploadSink(upload)
   }
 

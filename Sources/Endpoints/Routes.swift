@@ -20,6 +20,8 @@ struct Routes: Sendable {
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool
   let observer: Observer
+  let quotas: Quotas
+  let quotaBook: QuotaBook?
 
   /// A control request's body beyond this is refused.
   static let controlBodyLimit = 1 << 20

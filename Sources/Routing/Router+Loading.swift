@@ -83,6 +83,7 @@ extension Router {
     let wanted = state.entry.settings.wantedVersions(of: state.entry.versions)
     for version in wanted.reversed() {
       guard let reason = state.versions[version.number]?.reason else { continue }
+      if let error = state.versions[version.number]?.overBudget { throw error }
       throw HostError(.invalidRequest, "failed to load '\(name)': \(reason)")
     }
     if wanted.isEmpty || state.entry.settingsProblem != nil {

@@ -32,6 +32,8 @@ extension Router {
     // Those who wait for a place look for another version, which they find by now, or find coming back.
     for instance in taken.instances {
       instance.gate.close()
+      // Gone with the process: others may load it at once.
+      instance.memory?.release()
       Task { await runner.unload(instance) }
     }
     await reconcileFirmly(taken.names)
@@ -171,7 +173,9 @@ extension Router {
         var instances: [LoadedModel] = []
         for instance in next.old.instances {
           if instance.runner === old {
-            instances.append(try await load(instance.request, on: fresh, under: contract))
+            var request = instance.request
+            request.isMove = true
+            instances.append(try await load(request, on: fresh, under: contract))
           } else {
             instances.append(instance)
           }

@@ -80,6 +80,7 @@ extension Router {
       models[name]?.versions[version.number] = VersionState(
         entry: version, phase: old.map { .ready($0) } ?? .unavailable(reason),
         problem: old == nil ? nil : "changed on disk, still served as it was: \(reason)",
+        overBudget: error.isOverMemoryBudget ? error : nil,
         displacedFrom: old == nil ? nil : known?.displacedFrom)
       publish(name)
       return old != nil
@@ -177,13 +178,18 @@ extension Router {
         let request = Runner.LoadRequest(
           path: file.path, format: file.format, device: pick.device, options: settings.options(forRunner: runner.id),
           maxConcurrentRuns: settings.maxConcurrentRuns, queueLimit: settings.queueLimit,
-          inlineMicros: options.inlineMicros)
+          inlineMicros: options.inlineMicros, memory: options.memoryBudget(entry.tenant),
+          byteCount: Int(file.stamp.byteCount), sharedGate: sharedGate)
         let owed = runner.id == former?.displacedFrom ? nil : former?.contract
         let contract = instances.first.map(Contract.init) ?? owed
         instances.append(
           try await load(request, on: runner, under: contract, labelling: settings.labels.keys.sorted()))
         devices.append(pick.device)
       } catch {
+        if error.isOverMemoryBudget {
+          for instance in instances { await instance.runner.unload(instance) }
+          throw error
+        }
         let reason = version.files.count > 1 ? "\(file.format): \(error.description)" : error.description
         reasons.append(reason)
         guard error.isProcessEnd else { continue }

@@ -22,6 +22,10 @@ package actor Router {
     /// Longest run that stays on an event loop, in microseconds. design.md section 3: 200.
     package var inlineMicros = 200
     package var processes = ProcessOptions()
+    /// Runs of all models at once; 0 = no limit.
+    package var concurrentRuns = 0
+    /// Where the memory of a tenant's models is counted; nil for nowhere.
+    package var memoryBudget: @Sendable (TenantID) -> MemoryBudget? = { _ in nil }
 
     package init() {}
   }
@@ -39,6 +43,8 @@ package actor Router {
     var phase: Phase
     /// Why `entry` isn't what is served, though an older form of it is.
     var problem: String?
+    /// Its tenant's limit of memory, if that stands in the way.
+    var overBudget: HostError?
     /// Counts go on where they were when a runner comes back.
     var statistics: ModelStatistics?
     /// The runner that would have it, had its process not ended.
@@ -93,6 +99,8 @@ package actor Router {
   }
 
   nonisolated let options: Options
+  /// Where runs of all models wait: as many as each model's own gate lets through.
+  nonisolated let sharedGate: RunGate?
   /// Folders that hold models, or will, and how many levels are between: the tenant, and its `models`.
   package nonisolated var modelFolders: [(root: String, levels: Int)] {
     [options.modelRoots.standard.map { ($0, 0) }, options.modelRoots.tenants.map { ($0, 2) }].compactMap(\.self)
@@ -127,6 +135,7 @@ package actor Router {
     options.processes.modelRoots += options.modelRoots.all + [options.registryRoot].compactMap(\.self)
     tenants = Set(options.tenants)
     self.options = options
+    sharedGate = options.concurrentRuns > 0 ? RunGate(limit: options.concurrentRuns, queueLimit: .max) : nil
   }
 
   deinit { thread.end() }

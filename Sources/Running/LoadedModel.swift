@@ -14,6 +14,9 @@ package final class LoadedModel: Sendable {
   /// The runner that has it, which alone may unload it.
   package let runner: Runner
 
+  /// What it takes of its tenant's; nil where nobody counts.
+  package let memory: MemoryClaim?
+
   let home: any ModelHome
   private let threads: RunThreads
   /// Where its requests' times are counted, once there was one.
@@ -40,12 +43,13 @@ package final class LoadedModel: Sendable {
 
   init(
     _ home: any ModelHome, _ signature: ModelSignature, request: Runner.LoadRequest, runner: Runner,
-    placement: Placement
+    memory: MemoryClaim?, placement: Placement
   ) {
     self.home = home
     self.signature = signature
     self.request = request
     self.runner = runner
+    self.memory = memory
     threads = placement.threads
     gate = placement.gate
     place = placement.place
@@ -101,6 +105,22 @@ package final class LoadedModel: Sendable {
       entered = linux_now_ns()
     }
     defer { gate.leave(request.share, runNs: request.runNs) }
+    if let shared = self.request.sharedGate, !shared.tryEnter() {
+      if !isWatched {
+        prepareToWait()
+        watch(request.ticket)
+        isWatched = true
+      }
+      do throws(HostError) {
+        try await shared.enter(request.ticket, request.share)
+      } catch {
+        Deadlines.shared.remove(id: request.ticket.id)
+        statistics.fail.add(linux_now_ns() - began)
+        throw cancellationError(request.ticket) ?? error
+      }
+      entered = linux_now_ns()
+    }
+    defer { self.request.sharedGate?.leave(request.share, runNs: request.runNs) }
     if let error = cancellationError(request.ticket) {
       if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
       throw error
@@ -192,6 +212,7 @@ package final class LoadedModel: Sendable {
   package func cancel(_ ticket: Ticket, id: UInt64, _ reason: Ticket.Cancellation) {
     guard ticket.cancel(id: id, reason) else { return }
     gate.wake(ticketID: id)
+    request.sharedGate?.wake(ticketID: id)
     home.interrupt(ticketID: id)
   }
 
@@ -203,6 +224,7 @@ package final class LoadedModel: Sendable {
   /// [control]. After `drain`.
   func unload() {
     home.unload()
+    memory?.release()
     threads.end()
   }
 }

@@ -36,7 +36,7 @@ package final class RunGate: Sendable {
   /// - Parameters:
   ///   - limit: Runs at once.
   ///   - queueLimit: Requests of one tenant that may wait; further ones are refused. Of each: a flood fills nobody else's.
-  init(limit: Int, queueLimit: Int) {
+  package init(limit: Int, queueLimit: Int) {
     self.limit = limit
     self.queueLimit = queueLimit
   }

@@ -92,10 +92,19 @@ package actor Runner {
     package let maxConcurrentRuns: Int?
     package let queueLimit: Int
     package let inlineMicros: Int
+    /// What its memory is counted in; nil for nothing.
+    package let memory: MemoryBudget?
+    /// Of its files: it takes no less when it is loaded.
+    package let byteCount: Int
+    /// Where runs of all models wait for their turn; nil for nowhere.
+    package let sharedGate: RunGate?
+    /// It takes the place of what is loaded elsewhere, so its memory is counted but not refused.
+    package var isMove = false
 
     package init(
       path: String, format: String = "", device: DeviceKind, options: [String: String], maxConcurrentRuns: Int? = nil,
-      queueLimit: Int = 0, inlineMicros: Int = 0
+      queueLimit: Int = 0, inlineMicros: Int = 0, memory: MemoryBudget? = nil, byteCount: Int = 0,
+      sharedGate: RunGate? = nil
     ) {
       self.path = path
       self.format = format
@@ -104,12 +113,16 @@ package actor Runner {
       self.maxConcurrentRuns = maxConcurrentRuns
       self.queueLimit = queueLimit
       self.inlineMicros = inlineMicros
+      self.memory = memory
+      self.byteCount = byteCount
+      self.sharedGate = sharedGate
     }
   }
 
   /// Loads a model into the runner, which must be open. Blocks the control thread, perhaps for seconds.
   ///
-  /// - Throws: What the runner says; `.overloaded` when it isn't open any more. Nothing is left behind then.
+  /// - Throws: What the runner says; `.overloaded` when it isn't open any more; `.quotaExceeded` for want of memory in the
+  ///   request's budget. Nothing is left behind then.
   package func load(_ request: LoadRequest) throws(HostError) -> LoadedModel {
     let home = try openHome()
     let devices = home.facts.devices
@@ -119,14 +132,30 @@ package actor Runner {
     if let limit = manifest.limits.models, models.count >= limit {
       throw HostError(.overloaded, "runner \(id) serves \(models.count) models, its manifest allows \(limit)")
     }
+    let claim = try request.memory?.claim(request.byteCount, isFirm: request.isMove)
+    let before = claim == nil ? 0 : unsharedBytes
     let (modelHome, signature) = try home.load(request, device: index)
+    do throws(HostError) {
+      // Beside runs of other models it is what the process has grown by, more or less.
+      try claim?.change(to: max(request.byteCount, unsharedBytes - before))
+    } catch {
+      modelHome.unload()
+      throw error
+    }
     let runs = min(devices[index].maxConcurrentRuns, request.maxConcurrentRuns ?? .max)
     let placement = LoadedModel.Placement(
       threads: RunThreads(name: "run-\(id.split(separator: ".").last ?? "")", limit: max(2, min(runs, 64))),
       gate: RunGate(limit: runs, queueLimit: request.queueLimit), place: RunPlace(inlineMicros: request.inlineMicros))
-    let model = LoadedModel(modelHome, signature, request: request, runner: self, placement: placement)
+    let model = LoadedModel(
+      modelHome, signature, request: request, runner: self, memory: claim,
+      placement: placement)
     models.append(model)
     return model
+  }
+
+  /// Of the process that it is in.
+  private nonisolated var unsharedBytes: Int {
+    HostProcess.unsharedBytes(pid: manifest.isolation == .process ? String(processID ?? 0) : "self")
   }
 
   /// Unloads after the last run has ended.

@@ -54,11 +54,21 @@ package struct HostProcess: Sendable {
     return count - min(count, 3)
   }
 
-  private static func read(_ path: String) -> String? {
+  /// Memory of a process in RAM but for what it shares with others, as tensors; 0 for what is no process.
+  package static func unsharedBytes(pid: String) -> Int {
+    // proc(5): "RssAnon:\t    1234 kB".
+    guard let text = read("/proc/\(pid)/status", atMost: 8192) else { return 0 }
+    let parts = text.split(separator: "\n").filter { $0.hasPrefix("RssAnon:") || $0.hasPrefix("RssFile:") }
+    return parts.reduce(0) { sum, line in
+      sum + 1024 * (line.split(whereSeparator: { $0 == " " || $0 == "\t" }).dropFirst().first.flatMap { Int($0) } ?? 0)
+    }
+  }
+
+  private static func read(_ path: String, atMost limit: Int = 1024) -> String? {
     let descriptor = linux_open(path, O_RDONLY, 0)
     guard descriptor >= 0 else { return nil }
     defer { close(descriptor) }
-    var bytes = [UInt8](repeating: 0, count: 1024)
+    var bytes = [UInt8](repeating: 0, count: limit)
     let count = Glibc.read(descriptor, &bytes, bytes.count)
     return count > 0 ? String(decoding: bytes[..<count], as: UTF8.self) : nil
   }

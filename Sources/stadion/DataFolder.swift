@@ -11,7 +11,7 @@ struct DataFolder {
   var tenantsPath: String { "\(path)/tenants" }
 
   /// Makes what is missing, for its owner alone: what is in it is served and trusted. Requests go from here on by what
-  /// the database knows of callers.
+  /// the database knows of callers and of what they have used.
   init(_ folder: String, for admission: Admission) throws {
     guard mkdir(folder, 0o700) == 0 || errno == EEXIST, let real = realpath(folder, nil) else {
       throw UsageError("--data \(folder): \(String(cString: strerror(errno)))")
@@ -21,6 +21,9 @@ struct DataFolder {
     guard mkdir("\(path)/tenants", 0o700) == 0 || errno == EEXIST else {
       throw UsageError("--data \(path)/tenants: \(String(cString: strerror(errno)))")
     }
-    database = try Database(path: "\(path)/stadion.db") { (db) throws(HostError) in try admission.load(db) }
+    database = try Database(path: "\(path)/stadion.db") { (db) throws(HostError) in
+      try admission.load(db)
+      try QuotaBook.load(db, into: admission.quotas)
+    }
   }
 }

@@ -96,6 +96,9 @@ extension HostSettings {
       "Accept runner files that others may change; warns at each start."),
     .integer(
       "runners.inlineRunMicros", 0...1_000_000, \.router.inlineMicros, "Longest run that stays on an event loop."),
+    .integer(
+      "runners.concurrentRuns", 0...65_536, \.router.concurrentRuns,
+      "Runs of all models at once; others wait their turn, which is fair between tenants. 0 = no limit."),
     // Half of what an address space holds.
     .integer(
       "runners.memoryBytes", (1 << 24)...(1 << 46), \.router.processes.arenaBytes, flag: "--runner-memory-bytes",

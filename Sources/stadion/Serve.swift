@@ -52,17 +52,21 @@ enum Serve {
       options.registryRoot = Catalog.modelRoot(data: data.path)
       options.tenants = admission.table.tenants
     }
+    let quotas = admission.quotas
+    options.memoryBudget = { quotas.quota(of: $0).memory }
     let router = Router(manifests: manifests, options: options)
     var registry = settings.catalog
     if !ProcessPrivileges.areRaised { registry.fetching.environment = ConfigurationOptions.environment() }
+    let book = data.map { QuotaBook($0.database, quotas) }
     let catalog = try data.map { [registry] data in
-      try Catalog(data: data.path, data.database, router, options: registry)
+      try Catalog(data: data.path, data.database, router, options: registry, quotas: quotas)
     }
     let state = ServerState()
     let observer = try Observing.observer(settings)
     let handler = HostHandler(
       router: router, admission: admission, tenants: data.map { Tenants($0.database, admission) }, catalog: catalog,
-      name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes, observer: observer
+      name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes, observer: observer,
+      quotaBook: book
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: settings.limits, loops: loops)
     observer.attach(server)
@@ -70,7 +74,9 @@ enum Serve {
     live.whenChanged {
       server.limits = $0.limits
       handler.outputByteLimit = $0.outputBytes
-      admission.quotas.defaults = $0.quota
+      let hadMemory = quotas.defaults.loadedModelBytes
+      quotas.defaults = $0.quota
+      if hadMemory != $0.quota.loadedModelBytes { Task { await router.rescan(retriesFailures: true) } }
     }
     for address in addresses {
       let bound = try server.listen(on: address)
@@ -96,11 +102,16 @@ enum Serve {
         await catalog.keepTidy()
       }
     }
+    let saving = book.map { book in Task(executorPreference: loops[0]) { await book.run() } }
     while signals.waitForNext() == .reload { live.reload() }
     Log.info("draining", ("connections", String(server.connectionCount)))
     watches?.stop()
     server.drain()
-    if !signals.waitForSecond(or: server.drainedDescriptor, timeoutMs: live.settings.limits.drainTimeoutMs) {
+    let isDrained = signals.waitForSecond(
+      or: server.drainedDescriptor, timeoutMs: live.settings.limits.drainTimeoutMs)
+    saving?.cancel()
+    book?.saveLast()
+    if !isDrained {
       Log.warning("ended before every request was answered", ("connections", String(server.connectionCount)))
       exit(1)
     }

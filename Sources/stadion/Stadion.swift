@@ -39,6 +39,7 @@ struct Stadion {
       Verb(spec: ModelHistory.spec, run: ModelHistory.run),
       Verb(spec: ModelRegistered.spec, run: ModelRegistered.run),
       Verb(spec: ModelGates.spec, run: ModelGates.run),
+      Verb(spec: QuotaShow.spec, run: QuotaShow.run),
     ] + ModelPlaces.all.map { Verb(spec: $0.spec, run: $0.run) } + tenants
 
   private static let tenants =

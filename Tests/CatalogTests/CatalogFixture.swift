@@ -32,9 +32,9 @@ final class CatalogFixture {
   }
 
   /// Registers versions 1 to `count` of a model; every tenth is archived, formats and tags alternate.
-  func add(_ model: String, count: Int, tenant: String = "default") async throws {
+  func add(_ model: String, count: Int, tenant: TenantID = .standard) async throws {
     try await database.transaction { (db) throws(HostError) in
-      try db.run("INSERT INTO tenants VALUES (?, 0) ON CONFLICT DO NOTHING", tenant)
+      try db.run("INSERT INTO tenants VALUES (?, 0) ON CONFLICT DO NOTHING", tenant.text)
       try db.run("INSERT INTO models (tenant, name, createdMs, settings) VALUES (?, ?, 0, '{}')", tenant, model)
       let id = db.lastRowID
       for number in 1...count {

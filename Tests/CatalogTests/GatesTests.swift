@@ -1,3 +1,4 @@
+import Admission
 import Inference
 import Testing
 import Wire

@@ -1,3 +1,4 @@
+import Admission
 import Inference
 import Testing
 import Wire
@@ -24,9 +25,9 @@ import Wire
 
   @Test func `hold what passes every filter, page by page, and nothing of other tenants`() async throws {
     let fixture = try await CatalogFixture()
-    try await fixture.add("m", count: 7, tenant: "other")
+    try await fixture.add("m", count: 7, tenant: TenantID("other")!)
     try await fixture.add("m", count: 20)
-    try await fixture.add("m2", count: 4, tenant: "other")
+    try await fixture.add("m2", count: 4, tenant: TenantID("other")!)
     for (filter, passes) in Self.filters {
       let wanted = filter.model == "absent" ? [] : (1...20).filter(passes).reversed().map { String($0) }
       for limit in [1, 3, 20, 100] {
@@ -34,7 +35,7 @@ import Wire
         filter.limit = limit
         var labels: [String] = []
         repeat {
-          let page = try await fixture.catalog.versions(tenant: "default", filter)
+          let page = try await fixture.catalog.versions(tenant: .standard, filter)
           labels += page["versions"]?.array?.compactMap { $0["version"]?.string } ?? []
           filter.cursor = page["next"]?.string.flatMap { Int($0) }
         } while filter.cursor != nil
@@ -82,8 +83,8 @@ import Wire
   @Test func `count without looking at each version's row`() async throws {
     let fixture = try await CatalogFixture()
     try await fixture.add("m", count: 20)
-    try await fixture.add("m", count: 3, tenant: "other")
-    let summary = try await fixture.catalog.summary(of: "m", tenant: "default")
+    try await fixture.add("m", count: 3, tenant: TenantID("other")!)
+    let summary = try await fixture.catalog.summary(of: "m", tenant: .standard)
     #expect(summary["versions"] == ["archived": 2, "development": 18] && summary["bytes"]?.int == 200)
     #expect(summary["latest"] == "19")
     let plan = try await fixture.database.read { (db) throws(HostError) in
