@@ -33,24 +33,11 @@ final class MetricsPage: BodyStream {
   func make(_ blocks: BodyBlocks) async {
     await withTaskExecutorPreference(observer.threads) {
       guard var block = await blocks.next() else { return }
-      var models = ModelMetrics(text)
+      let reading = observer.book.read()
       // Requests' histograms first: they go out while the rest is gathered.
-      text.begin(Self.families[0], block.bytes)
-      var written = 0
-      let table = router.table
-      for place in 0..<table.placeCount {
-        for served in table.versions(at: place) { models.add(served) }
-        guard await write(.request, models.series[written...], blocks, &block) else { return }
-        written = models.series.count
-      }
-      if observer.book.refusedCount > 0 {
-        models.series.append(observer.book.others)
-        guard await write(.request, models.series[written...], blocks, &block) else { return }
-      }
-      guard await write(preamble(models), blocks, &block) else { return }
+      guard await write(.request, reading, blocks, &block), await write(preamble(), blocks, &block) else { return }
       for stage in ServiceTimes.Stage.allCases.dropFirst() {
-        text.begin(Self.families[stage.rawValue], block.bytes)
-        guard await write(stage, models.series[...], blocks, &block) else { return }
+        guard await write(stage, reading, blocks, &block) else { return }
       }
       text.end(block.bytes)
       blocks.send(block, isLast: true)
@@ -59,20 +46,20 @@ final class MetricsPage: BodyStream {
 
   /// - Returns: False if the reader has left.
   private func write(
-    _ stage: ServiceTimes.Stage, _ series: ArraySlice<ServiceTimes>, _ blocks: BodyBlocks, _ block: inout BodyBlock
+    _ stage: ServiceTimes.Stage, _ reading: SeriesReading, _ blocks: BodyBlocks, _ block: inout BodyBlock
   ) async -> Bool {
     let family = Self.families[stage.rawValue]
-    for times in series {
+    text.begin(family, block.bytes)
+    for place in 0..<reading.placeCount {
+      guard let cells = reading.cells(at: place) else { continue }
       if block.bytes.count > BodyBlock.byteCount - Self.histogramRoom {
         blocks.send(block)
         guard let next = await blocks.next() else { return false }
         block = next
       }
-      times.withCounts(stage) {
-        text.histogram(
-          family, times.labelText, sumNs: times.sumNs(stage), block.bytes, $0, inDecades: stage.isInDecades)
-      }
+      text.histogram(family, cells, stage, block.bytes)
     }
+    if observer.book.refusedCount > 0 { text.histogram(family, observer.book.others.cells, stage, block.bytes) }
     return true
   }
 
@@ -92,13 +79,14 @@ final class MetricsPage: BodyStream {
   }
 
   /// All that is short.
-  private func preamble(_ models: ModelMetrics) async -> ByteBuffer {
+  private func preamble() async -> ByteBuffer {
+    let table = router.table
     let out = ByteBuffer(capacity: 64 * 1024)
     let writer = MetricsPreamble(text, out)
     writer.host(version: version, HostProcess())
     if let server = observer.server { writer.server(server) }
-    writer.runners(await router.observeRunners(), models.loads)
-    models.write(to: out)
+    writer.runners(await router.observeRunners(), table.loads)
+    ModelMetrics(text, table).write(to: out)
     writer.series(observer.book)
     if let exporter = observer.tracer.exporter { writer.traces(exporter) }
     return out

@@ -51,6 +51,11 @@ package final class ServedVersion: Sendable {
   package var inputs: [TensorSpec] { instances[0].inputs }
   package var outputs: [TensorSpec] { instances[0].outputs }
 
+  /// What the times of its requests on `model` are told apart by.
+  package func labels(of model: LoadedModel) -> SeriesLabels {
+    SeriesLabels(model: self.model, version: version, runner: model.runnerID, device: model.device.name)
+  }
+
   /// The least busy instance on `device`, or on any.
   ///
   /// - Throws: `.unsupported` if it is served elsewhere only.

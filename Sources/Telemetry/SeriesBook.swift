@@ -5,6 +5,7 @@ package final class SeriesBook: Sendable {
   package let limit: Int
   /// Where everything beyond the limit is counted.
   package let others: ServiceTimes
+  private let memory = SeriesMemory()
   private let open = Atomic<Int>(0)
   private let refused = Atomic<UInt64>(0)
 
@@ -17,7 +18,7 @@ package final class SeriesBook: Sendable {
     others = ServiceTimes(
       SeriesLabels(
         model: Self.othersName, version: Self.othersName, runner: Self.othersName, device: Self.othersName),
-      in: nil)
+      in: memory, of: nil)
   }
 
   /// Series that are kept apart now.
@@ -26,11 +27,14 @@ package final class SeriesBook: Sendable {
   package var refusedCount: UInt64 { refused.load(ordering: .relaxed) }
 
   func series(_ labels: SeriesLabels) -> ServiceTimes {
-    if open.wrappingAdd(1, ordering: .relaxed).newValue <= limit { return ServiceTimes(labels, in: self) }
+    if open.wrappingAdd(1, ordering: .relaxed).newValue <= limit { return ServiceTimes(labels, in: memory, of: self) }
     open.wrappingSubtract(1, ordering: .relaxed)
     refused.wrappingAdd(1, ordering: .relaxed)
     return others
   }
+
+  /// Those that are kept apart.
+  package func read() -> SeriesReading { SeriesReading(memory) }
 
   func seriesEnded() { open.wrappingSubtract(1, ordering: .relaxed) }
 }
@@ -48,13 +52,6 @@ package final class VersionSeries: Sendable {
       let times = book.series(labels)
       known[labels] = times
       return times
-    }
-  }
-
-  /// Appends those that are kept apart.
-  package func append(to list: inout [ServiceTimes]) {
-    known.withLock { known in
-      for times in known.values where !times.isOthers { list.append(times) }
     }
   }
 }
