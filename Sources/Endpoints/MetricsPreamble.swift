@@ -98,7 +98,7 @@ struct MetricsPreamble {
     text.begin(memory, out)
     for (runner, labels) in zip(runners, labels) {
       guard let pid = runner.processID else { continue }
-      text.sample(memory, labels, HostProcess(pid: String(pid)).residentBytes, out)
+      text.sample(memory, labels, HostProcess.residentBytes(of: pid), out)
     }
     each(
       .init(

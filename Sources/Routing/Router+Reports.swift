@@ -24,16 +24,17 @@ package struct ModelReport: Sendable {
 }
 
 extension Router {
-  /// Every model of the repository, by name.
-  package func reports() -> [ModelReport] {
-    models.sorted { $0.key < $1.key }.map { name, state in
-      let versions = state.versions.sorted { $0.key < $1.key }.map { _, version in report(version, of: name) }
-      return ModelReport(name: name, versions: versions, entry: state.entry, problem: state.firstProblem)
+  /// Every model of a tenant, by name.
+  package func reports(for tenant: TenantID = .standard) -> [ModelReport] {
+    models.filter { ModelKey.tenant(of: $0.key) == tenant }.sorted { $0.key < $1.key }.map { key, state in
+      let versions = state.versions.sorted { $0.key < $1.key }.map { _, version in report(version, of: key) }
+      return ModelReport(
+        name: ModelKey.name(of: key), versions: versions, entry: state.entry, problem: state.firstProblem)
     }
   }
 
-  package func report(_ name: String) throws(HostError) -> ModelReport {
-    guard let report = reports().first(where: { $0.name == name }) else {
+  package func report(_ name: String, of tenant: TenantID = .standard) throws(HostError) -> ModelReport {
+    guard let report = reports(for: tenant).first(where: { $0.name == name }) else {
       throw HostError(.notFound, "Request for unknown model: '\(name)' is not found")
     }
     return report

@@ -1,3 +1,4 @@
+package import Inference
 import Running
 import Synchronization
 import Telemetry
@@ -19,11 +20,14 @@ final class ServedRows: @unchecked Sendable {
   }
 
   let rows: [Row]
+  /// Whose each row is.
+  let tenants: [TenantID]
   let text: ByteBuffer
   let loads: RunnerLoads
 
   init(_ table: RoutingTable) {
     var rows: [Row] = []
+    var tenants: [TenantID] = []
     var loads = RunnerLoads()
     let text = ByteBuffer(capacity: table.count * 128)
     table.forEachVersion { served in
@@ -35,11 +39,13 @@ final class ServedRows: @unchecked Sendable {
           Row(
             gate: .passUnretained(model.gate), statistics: index == 0 ? .passUnretained(served.statistics) : nil,
             labelStart: text.count, labelCount: version.count + place.count, versionCount: version.count))
+        tenants.append(served.tenant)
         version.withUnsafeBytes { text.append($0) }
         place.withUnsafeBytes { text.append($0) }
       }
     }
     self.rows = rows
+    self.tenants = tenants
     self.text = text
     self.loads = loads
   }
@@ -51,7 +57,7 @@ package struct ModelLoad {
   package let waiting: Int
   /// Failures of the version in all of its places; nil but for the first of them.
   package let failures: UInt64?
-  /// `model="…",…` as it stands between the braces of each line.
+  /// `model="…",…` as it stands between the braces of each line. The table has it.
   package let labels: UnsafeRawBufferPointer
   /// As much of it as names the model and its version.
   package let versionLabels: UnsafeRawBufferPointer
@@ -61,19 +67,25 @@ extension RoutingTable {
   private var rows: ServedRows { knownRows.load() ?? knownRows.storeIfNil(ServedRows(self)) }
 
   /// How many models each runner serves.
-  package var loads: RunnerLoads { rows.loads }
+  package var runnerLoads: RunnerLoads { rows.loads }
 
-  /// Gives the load of each model to `body`, in no order; its labels are there that long.
-  package func forEachLoad(_ body: (ModelLoad) -> Void) {
+  /// What is going on in each place of each model, in no order.
+  ///
+  /// - Parameter tenant: Whose; nil for all.
+  package func modelLoads(of tenant: TenantID?) -> [ModelLoad] {
     let rows = rows
-    for row in rows.rows {
+    var loads: [ModelLoad] = []
+    loads.reserveCapacity(rows.rows.count)
+    for (index, row) in rows.rows.enumerated() {
+      if let tenant, rows.tenants[index] != tenant { continue }
       let labels = UnsafeRawBufferPointer(start: rows.text.base + row.labelStart, count: row.labelCount)
       let (running, waiting) = row.gate._withUnsafeGuaranteedRef { $0.counts }
-      body(
+      loads.append(
         ModelLoad(
           running: running, waiting: waiting,
           failures: row.statistics?._withUnsafeGuaranteedRef { $0.fail.count },
           labels: labels, versionLabels: UnsafeRawBufferPointer(rebasing: labels[..<row.versionCount])))
     }
+    return loads
   }
 }

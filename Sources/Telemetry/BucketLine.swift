@@ -1,79 +1,140 @@
-/// Writes the lines of one histogram's buckets, of which a page of metrics has hundreds of thousands, into memory that is
-/// known to suffice.
+/// Writes the lines of one histogram, of which a page of metrics has hundreds of thousands, into memory that is known to
+/// suffice.
 ///
 /// All begin alike, and most end as the line before: a line is some copies of 16 bytes, which may write beyond its end.
 struct BucketLine {
+  /// `NAME_bucket{LABELS,`, or without the comma.
+  struct Prefix {
+    let nameCount: Int
+    let labelCount: Int
+    let count: Int
+  }
+
+  static let suffix: StaticString = "_bucket"
+
   /// Where the next line begins.
   private(set) var target: UnsafeMutableRawPointer
-  private(set) var total: UInt64 = 0
+  private var total: UInt64 = 0
   /// The first line's begin, which the others copy.
-  private let prefix: UnsafeMutableRawPointer
-  private let prefixCount: Int
+  private let first: UnsafeMutableRawPointer
+  private let prefix: Prefix
   private var tail: UnsafePointer<BucketTails.Tail>
-  /// The total's digits and a line's end, where they stand last.
+  /// The total's digits and a line's end, where they stand last, and how many bytes these are.
   private var digits: UnsafeMutableRawPointer
   private var digitCount = 0
 
-  /// - Parameters:
-  ///   - prefix: Stands there up to the bucket's bound; `BucketTails.room` bytes are there.
-  init(at prefix: UnsafeMutableRawPointer, _ prefixCount: Int, _ tails: BucketTails) {
+  /// - Parameter first: The prefix stands there; `BucketTails.room` bytes are there.
+  init(at first: UnsafeMutableRawPointer, _ prefix: Prefix, _ tails: BucketTails) {
+    self.first = first
     self.prefix = prefix
-    self.prefixCount = prefixCount
-    target = prefix
-    digits = prefix
+    target = first
+    digits = first
     tail = tails.tails
   }
 
-  private typealias Piece = SIMD16<UInt8>
-  fileprivate static let pieceCount = 16
-
-  @inline(__always)
-  private static func copy(_ source: UnsafeRawPointer, to target: UnsafeMutableRawPointer) {
-    target.storeBytes(of: source.loadUnaligned(as: Piece.self), as: Piece.self)
-  }
+  // MARK: Lines
 
   /// Adds to the total, and writes the next bucket's line. Once for each bucket.
   @inline(__always)
   mutating func append(_ count: UInt64) {
-    if target != prefix {
-      var offset = 0
-      repeat {
-        Self.copy(prefix + offset, to: target + offset)
-        offset += Self.pieceCount
-      } while offset < prefixCount
-    }
-    target += prefixCount
+    if target == first { target += prefix.count } else { copy(0, prefix.count) }
     target.storeBytes(of: tail.pointee.text, as: Piece.self)
     target += tail.pointee.count
     tail += 1
     if count == 0 && digitCount > 0 {
-      Self.copy(digits, to: target)
-      if digitCount > Self.pieceCount { Self.copy(digits + Self.pieceCount, to: target + Self.pieceCount) }
+      let start = target
+      copy(from: digits, digitCount)
+      digits = start
     } else {
       total &+= count
-      writeDigits()
+      digits = target
+      write(decimal: total)
+      write(UInt8(ascii: "\n"))
+      digitCount = target - digits
     }
-    digits = target
-    target += digitCount
   }
 
-  private mutating func writeDigits() {
-    digitCount = 2
-    var probe = total
+  /// Writes the sum and the count, which is that of the last bucket, whatever has been added since.
+  mutating func end(sumNs: UInt64) {
+    begin("_sum")
+    write(seconds: sumNs)
+    write(UInt8(ascii: "\n"))
+    begin("_count")
+    copy(from: digits, digitCount)
+  }
+
+  /// Writes `NAME_SUFFIX{LABELS} `.
+  private mutating func begin(_ suffix: StaticString) {
+    copy(0, prefix.nameCount)
+    target.copyMemory(from: suffix.utf8Start, byteCount: suffix.utf8CodeUnitCount)
+    target += suffix.utf8CodeUnitCount
+    copy(prefix.nameCount + Self.suffix.utf8CodeUnitCount, prefix.labelCount + 1)
+    write(UInt8(ascii: "}"))
+    write(UInt8(ascii: " "))
+  }
+
+  // MARK: Bytes
+
+  fileprivate typealias Piece = SIMD16<UInt8>
+  fileprivate static let pieceCount = 16
+
+  /// Copies so many bytes of the first line.
+  @inline(__always)
+  private mutating func copy(_ start: Int, _ count: Int) { copy(from: first + start, count) }
+
+  /// The source lies at least a piece before the target.
+  @inline(__always)
+  private mutating func copy(from source: UnsafeRawPointer, _ count: Int) {
+    var offset = 0
+    repeat {
+      target.storeBytes(
+        of: source.loadUnaligned(fromByteOffset: offset, as: Piece.self), toByteOffset: offset, as: Piece.self)
+      offset &+= Self.pieceCount
+    } while offset < count
+    target += count
+  }
+
+  @inline(__always)
+  private mutating func write(_ byte: UInt8) {
+    target.storeBytes(of: byte, as: UInt8.self)
+    target += 1
+  }
+
+  private mutating func write(decimal value: UInt64) {
+    var count = 1
+    var probe = value
     while probe >= 10 {
       probe /= 10
-      digitCount += 1
+      count += 1
     }
-    target.storeBytes(of: UInt8(ascii: "\n"), toByteOffset: digitCount - 1, as: UInt8.self)
-    var rest = total
-    for place in stride(from: digitCount - 2, through: 0, by: -1) {
+    write(decimal: value, digits: count)
+  }
+
+  private mutating func write(decimal value: UInt64, digits count: Int) {
+    var rest = value
+    for place in stride(from: count - 1, through: 0, by: -1) {
       target.storeBytes(of: UInt8(truncatingIfNeeded: 48 + rest % 10), toByteOffset: place, as: UInt8.self)
       rest /= 10
     }
+    target += count
+  }
+
+  /// Nanoseconds as seconds, exactly.
+  private mutating func write(seconds nanoseconds: UInt64) {
+    write(decimal: nanoseconds / 1_000_000_000)
+    var rest = nanoseconds % 1_000_000_000
+    guard rest > 0 else { return }
+    var count = 9
+    while rest % 10 == 0 {
+      rest /= 10
+      count -= 1
+    }
+    write(UInt8(ascii: "."))
+    write(decimal: rest, digits: count)
   }
 }
 
-/// What stands between the labels and the count of a histogram's lines: `1e-05"} `.
+/// What stands between the labels and the count of a histogram's lines: `le="1e-05"} `.
 struct BucketTails: @unchecked Sendable {
   // @unchecked: what `tails` points to doesn't change, and stays.
 
@@ -89,16 +150,16 @@ struct BucketTails: @unchecked Sendable {
   static let decades = BucketTails(
     TimeScale.coarseLabels.enumerated().filter { $0.offset % 2 == 0 }.map(\.element) + ["+Inf"])
 
-  /// Up to a count of 20 digits and the line's end.
-  private static let longestRest = 16 + 21
+  /// A tail, a number of 20 digits with nine more behind a point, and the line's end.
+  private static let longestRest = 16 + 32
 
   /// For the lines of one histogram, and what is written beyond the last.
-  func room(_ prefixCount: Int) -> Int { count * (prefixCount + Self.longestRest) + 2 * BucketLine.pieceCount }
+  func room(_ prefixCount: Int) -> Int { (count + 2) * (prefixCount + Self.longestRest) + 2 * BucketLine.pieceCount }
 
   private init(_ labels: [StaticString]) {
     let memory = UnsafeMutablePointer<Tail>.allocate(capacity: labels.count)
     for (index, label) in labels.enumerated() {
-      let bytes = Array("\(label)\"} ".utf8)
+      let bytes = Array("le=\"\(label)\"} ".utf8)
       var text = SIMD16<UInt8>()
       for (place, byte) in bytes.enumerated() { text[place] = byte }
       (memory + index).initialize(to: Tail(text: text, count: bytes.count))

@@ -105,16 +105,19 @@ package struct MetricsText: Sendable {
     labels.withUnsafeBytes { labels in
       var line = beginBuckets(family, labels, .halfDecades, out)
       for count in counts { line.append(count) }
-      end(line, family, labels, sumNs: sumNs, out)
+      line.end(sumNs: sumNs)
+      out.count = line.target - out.base
     }
   }
 
   /// Requests and runs have all buckets of `TimeScale.coarse`, the other stages those of whole decades.
+  ///
+  /// - Parameter next: What will be written next.
   package func histogram(
-    _ family: Family, _ cells: SeriesCells, _ stage: ServiceTimes.Stage, _ out: ByteBuffer
+    _ family: Family, _ cells: SeriesCells, _ stage: ServiceTimes.Stage, _ out: ByteBuffer, next: SeriesCells? = nil
   ) {
-    let labels = cells.labels
-    var line = beginBuckets(family, labels, stage.isInDecades ? .decades : .halfDecades, out)
+    next?.prefetch(stage)
+    var line = beginBuckets(family, cells.labels, stage.isInDecades ? .decades : .halfDecades, out)
     if stage == .request {
       var bucket = 0
       for end in TimeScale.fineEnds {
@@ -134,7 +137,8 @@ package struct MetricsText: Sendable {
     } else {
       for bucket in 0..<SeriesCells.coarseCount { line.append(cells.count(stage, bucket)) }
     }
-    end(line, family, labels, sumNs: cells.sumNs(stage), out)
+    line.end(sumNs: cells.sumNs(stage))
+    out.count = line.target - out.base
   }
 
   private func beginBuckets(
@@ -142,39 +146,14 @@ package struct MetricsText: Sendable {
   ) -> BucketLine {
     let start = out.count
     out.append(family.name)
-    out.append("_bucket{")
+    out.append(BucketLine.suffix)
+    out.append(UInt8(ascii: "{"))
     out.append(labels)
-    if !labels.isEmpty { out.append(",") }
-    out.append("le=\"")
-    let prefixCount = out.count - start
-    out.reserve(tails.room(prefixCount))
-    return BucketLine(at: out.base + start, prefixCount, tails)
-  }
-
-  private func end(
-    _ line: BucketLine, _ family: Family, _ labels: UnsafeRawBufferPointer, sumNs: UInt64, _ out: ByteBuffer
-  ) {
-    out.count = line.target - out.base
-    // The count is that of the last bucket, whatever has been added since.
-    suffixed(family, "_sum", labels, out)
-    out.append(seconds: sumNs)
-    out.append("\n")
-    suffixed(family, "_count", labels, out)
-    out.append(decimal: line.total)
-    out.append("\n")
-  }
-
-  private func suffixed(
-    _ family: Family, _ suffix: StaticString, _ labels: UnsafeRawBufferPointer, _ out: ByteBuffer
-  ) {
-    out.append(family.name)
-    out.append(suffix)
-    if !labels.isEmpty {
-      out.append("{")
-      out.append(labels)
-      out.append("}")
-    }
-    out.append(" ")
+    if !labels.isEmpty { out.append(UInt8(ascii: ",")) }
+    let prefix = BucketLine.Prefix(
+      nameCount: family.name.utf8CodeUnitCount, labelCount: labels.count, count: out.count - start)
+    out.reserve(tails.room(prefix.count))
+    return BucketLine(at: out.base + start, prefix, tails)
   }
 }
 

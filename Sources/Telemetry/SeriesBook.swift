@@ -1,3 +1,4 @@
+package import Inference
 import Synchronization
 
 /// Hands out series up to a limit; what would exceed it is summed in one. Any thread.
@@ -33,8 +34,8 @@ package final class SeriesBook: Sendable {
     return others
   }
 
-  /// Those that are kept apart.
-  package func read() -> SeriesReading { SeriesReading(memory) }
+  /// Those that are kept apart, of one tenant or, for nil, of all.
+  package func read(of tenant: TenantID?) -> SeriesReading { SeriesReading(memory, of: tenant) }
 
   func seriesEnded() { open.wrappingSubtract(1, ordering: .relaxed) }
 }

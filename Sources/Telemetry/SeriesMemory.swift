@@ -1,4 +1,5 @@
 import Glibc
+import Inference
 import Synchronization
 
 /// The sets of histograms, one beside the other: whoever writes all of them goes through memory in a row, instead of
@@ -11,6 +12,8 @@ final class SeriesMemory: Sendable {
     var places: [SeriesCells] = []
     /// By place; nil where there is none.
     var used: [SeriesCells?] = []
+    /// By place: whose it is, or was; nil for the default tenant.
+    var tenants: [String?] = []
     var free: [Int] = []
     /// Given back while they may have been read, each with the last reading that may do so.
     var left: [(index: Int, reading: UInt64)] = []
@@ -40,6 +43,7 @@ final class SeriesMemory: Sendable {
     return state.withLock { state in
       let cells = state.free.popLast().map { state.places[$0] } ?? Self.grow(&state)
       cells.begin(version: version, place: place)
+      state.tenants[cells.index] = labels.tenant
       if isListed { state.used[cells.index] = cells }
       return cells
     }
@@ -57,6 +61,7 @@ final class SeriesMemory: Sendable {
       at: state.chunks[index / chunkCount] + index % chunkCount * SeriesCells.byteCount, index: index)
     state.places.append(cells)
     state.used.append(nil)
+    state.tenants.append(nil)
     return cells
   }
 
@@ -79,11 +84,14 @@ final class SeriesMemory: Sendable {
     state.left.removeFirst(count)
   }
 
-  func beginReading() -> (number: UInt64, used: [SeriesCells?]) {
+  /// - Parameter tenant: Whose sets; nil for all.
+  func beginReading(of tenant: TenantID?) -> (number: UInt64, used: [SeriesCells?]) {
     state.withLock { state in
       state.lastReading += 1
       state.readings.append(state.lastReading)
-      return (state.lastReading, state.used)
+      guard let tenant else { return (state.lastReading, state.used) }
+      let name = tenant == .standard ? nil : tenant.text
+      return (state.lastReading, zip(state.used, state.tenants).map { $1 == name ? $0 : nil })
     }
   }
 
@@ -101,9 +109,9 @@ package final class SeriesReading: Sendable {
   private let number: UInt64
   private let used: [SeriesCells?]
 
-  init(_ memory: SeriesMemory) {
+  init(_ memory: SeriesMemory, of tenant: TenantID?) {
     self.memory = memory
-    (number, used) = memory.beginReading()
+    (number, used) = memory.beginReading(of: tenant)
   }
 
   deinit { memory.endReading(number) }

@@ -63,7 +63,7 @@ package struct SeriesLabels: Sendable, Hashable {
   package let version: String
   package let runner: String
   package let device: String
-  /// Nil while a host has one tenant: the label is left out then.
+  /// Nil for the default tenant: the label is left out then.
   package let tenant: String?
 
   package init(model: String, version: String, runner: String, device: String, tenant: String? = nil) {
@@ -74,13 +74,17 @@ package struct SeriesLabels: Sendable, Hashable {
     self.tenant = tenant
   }
 
-  /// `model="…",version="…"`
+  /// `model="…",version="…"`, and the tenant.
   package var versionText: [UInt8] {
     let out = ByteBuffer(capacity: 128)
     out.append("model=")
     out.append(label: model)
     out.append(",version=")
     out.append(label: version)
+    if let tenant {
+      out.append(",tenant=")
+      out.append(label: tenant)
+    }
     return Array(out.bytes)
   }
 
@@ -91,10 +95,6 @@ package struct SeriesLabels: Sendable, Hashable {
     out.append(label: runner)
     out.append(",device=")
     out.append(label: device)
-    if let tenant {
-      out.append(",tenant=")
-      out.append(label: tenant)
-    }
     return Array(out.bytes)
   }
 }

@@ -17,6 +17,8 @@
 int linux_open(const char *path, int flags, uint32_t mode);
 // accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC.
 int linux_accept(int listener);
+// SO_PEERCRED of a Unix socket: who connected it; false with errno.
+bool linux_peer(int socket, uint32_t *uid, uint32_t *gid, int32_t *pid);
 // CPUs that this thread may run on.
 int linux_cpu_count(void);
 // Names the calling thread for `top -H`; cut at 15 bytes.
@@ -27,6 +29,8 @@ void linux_prefer_short_slices(void);
 // Lets the calling thread have a tenth of the time that each other of the process has where there isn't enough for all:
 // nice 10 more than now, which Linux keeps for each thread.
 void linux_give_way(void);
+// Fetches a cache line that is soon to be read.
+static inline void linux_prefetch(const void *address) { __builtin_prefetch(address); }
 // CLOCK_MONOTONIC in nanoseconds.
 uint64_t linux_now_ns(void);
 // Gives freed memory back to the system.
