@@ -27,7 +27,8 @@ final class SlowRequests: Sendable {
       return
     }
     var fields = [
-      ("model", trace.model), ("version", trace.version), ("runner", trace.runner), ("device", trace.device),
+      ("tenant", trace.tenant), ("model", trace.model), ("version", trace.version),
+      ("runner", trace.runner), ("device", trace.device),
       ("status", String(trace.status)), ("total_ms", Self.ms(total)),
     ]
     for part in trace.parts { fields.append(("\(part.name)_ms", Self.ms(part.endNs - min(part.beginNs, part.endNs)))) }

@@ -4,6 +4,7 @@ package struct RequestTrace: Sendable {
   package var context: TraceContext?
   package var model: String
   package var version = ""
+  package var tenant = ""
   package var runner = ""
   package var device = ""
   /// The HTTP status of the answer.
