@@ -28,6 +28,18 @@ package struct QuotaLimits: Sendable, Equatable {
 }
 
 /// One of the limits, by the name it has in the configuration and in answers.
-package enum QuotaLimit: String, Sendable {
+package enum QuotaLimit: String, Sendable, CaseIterable {
   case requestsPerSecond, concurrentRequests, inputBytesPerSecond, computeSecondsPerDay
+}
+
+extension QuotaLimits {
+  /// 0 = no limit.
+  package func value(of limit: QuotaLimit) -> Int {
+    switch limit {
+    case .requestsPerSecond: requestsPerSecond
+    case .concurrentRequests: concurrentRequests
+    case .inputBytesPerSecond: inputBytesPerSecond
+    case .computeSecondsPerDay: computeSecondsPerDay
+    }
+  }
 }

@@ -22,6 +22,11 @@ package final class Quotas: Sendable {
     }
   }
 
+  /// Those whose callers have come, by name.
+  package var all: [(tenant: TenantID, quota: Quota)] {
+    state.withLock { $0.known }.sorted { $0.key < $1.key }.map { (tenant: $0.key, quota: $0.value) }
+  }
+
   /// Of each tenant, for the next request on.
   package var defaults: QuotaLimits {
     get { state.withLock { $0.defaults } }

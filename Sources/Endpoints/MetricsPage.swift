@@ -1,3 +1,5 @@
+import Admission
+import Catalog
 import Inference
 import Routing
 import Running
@@ -10,9 +12,7 @@ import Wire
 /// The text of `/metrics`, written by the observing thread while a loop sends it.
 final class MetricsPage: BodyStream {
   private let text: MetricsText
-  private let observer: Observer
-  private let router: Router
-  private let version: String
+  private let routes: Routes
   private let tenant: TenantID?
 
   /// Readings under way at most: a monitoring system is often run twice, and a person may look, too. A slow one delays
@@ -23,14 +23,14 @@ final class MetricsPage: BodyStream {
 
   /// - Parameter tenant: Who sees its own models and nothing else; nil for who sees all of the host.
   /// - Returns: Nil while as many as may be are under way.
-  init?(_ text: MetricsText, _ observer: Observer, _ router: Router, version: String, of tenant: TenantID?) {
+  init?(_ text: MetricsText, _ routes: Routes, of tenant: TenantID?) {
     self.text = text
-    self.observer = observer
-    self.router = router
-    self.version = version
+    self.routes = routes
     self.tenant = tenant
     guard observer.pageCount.wrappingAdd(1, ordering: .relaxed).oldValue < Self.limit else { return nil }
   }
+
+  private var observer: Observer { routes.observer }
 
   deinit { observer.pageCount.wrappingSubtract(1, ordering: .relaxed) }
 
@@ -38,7 +38,7 @@ final class MetricsPage: BodyStream {
     await withTaskExecutorPreference(observer.threads) {
       guard var block = await blocks.next() else { return }
       let reading = observer.book.read(of: tenant)
-      let table = router.table
+      let table = routes.router.table
       // Requests' histograms first: they go out while the rest is gathered.
       guard await write(.request, reading, blocks, &block), await write(preamble(table), blocks, &block),
         await writeLoads(of: table, blocks, &block)
@@ -118,11 +118,16 @@ final class MetricsPage: BodyStream {
   /// All that is short.
   private func preamble(_ table: RoutingTable) async -> ByteBuffer {
     let out = ByteBuffer(capacity: 64 * 1024)
-    guard tenant == nil else { return out }
     let writer = MetricsPreamble(text, out)
-    writer.host(version: version, HostProcess())
+    let tenants = TenantMetrics(text, out, limit: observer.options.tenantLimit)
+    tenants.quotas(routes.quotas.all.filter { tenant == nil || $0.tenant == tenant })
+    if let uploads = routes.catalog?.uploads {
+      tenants.uploads(uploads.counts.filter { tenant == nil || $0.key == tenant })
+    }
+    guard tenant == nil else { return out }
+    writer.host(version: routes.server.version, HostProcess())
     if let server = observer.server { writer.server(server) }
-    writer.runners(await router.observeRunners(), table.runnerLoads)
+    writer.runners(await routes.router.observeRunners(), table.runnerLoads)
     writer.series(observer.book)
     if let exporter = observer.tracer.exporter { writer.traces(exporter) }
     return out

@@ -14,6 +14,8 @@ package final class Observer: Sendable {
     package var metrics = true
     /// Histograms at most: one set for each model version, runner, device and tenant.
     package var seriesLimit = 10_000
+    /// Tenants that are told apart at most.
+    package var tenantLimit = 1000
     /// Requests that take longer from first to last byte are logged; 0 = none.
     package var slowRequestMs = 0
 
@@ -37,7 +39,7 @@ package final class Observer: Sendable {
     self.options = options
     self.tracer = tracer
     slow = SlowRequests(limitMs: options.slowRequestMs)
-    book = SeriesBook(limit: options.seriesLimit)
+    book = SeriesBook(limit: options.seriesLimit, tenantLimit: options.tenantLimit)
   }
 
   deinit { threads.end() }

@@ -17,6 +17,7 @@ struct Routes: Sendable {
   /// Both nil where the host keeps nothing.
   let tenants: Tenants?
   let catalog: Catalog?
+  let quotas: Quotas
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool
   let observer: Observer

@@ -41,7 +41,7 @@ package final class ServiceTimes: Sendable {
 
   deinit {
     memory.giveBack(cells)
-    book?.seriesEnded()
+    book?.seriesEnded(labels.tenant)
   }
 
   @inline(__always)
