@@ -28,6 +28,7 @@ package final class Quota: Sendable {
   private let state: Mutex<State>
   /// Of models that are loaded for this tenant.
   package let memory: MemoryBudget
+  private let refused = Mutex<[QuotaLimit: UInt64]>([:])
 
   /// - Parameter unixSeconds: The calendar, asked about once a day.
   package init(_ limits: QuotaLimits, unixSeconds: @escaping @Sendable () -> Int64 = { Int64(time(nil)) }) {
@@ -132,6 +133,12 @@ package final class Quota: Sendable {
   }
 
   // MARK: Usage
+
+  /// A request was refused because of `limit`.
+  package func countRefusal(by limit: QuotaLimit) { refused.withLock { $0[limit, default: 0] &+= 1 } }
+
+  /// Refusals since the start.
+  package var refusals: [QuotaLimit: UInt64] { refused.withLock { $0 } }
 
   /// Of the day of the last request.
   package var usage: QuotaUsage { state.withLock { $0.usage } }

@@ -33,7 +33,12 @@ package struct QuotaLimits: Sendable, Equatable {
 }
 
 /// One of the limits, by the name it has in the configuration and in answers.
-package enum QuotaLimit: String, Sendable {
+package enum QuotaLimit: String, Sendable, CaseIterable {
   case requestsPerSecond, concurrentRequests, inputBytesPerSecond, computeSecondsPerDay
   case storedBytes, registeredModels, loadedModelBytes
+}
+
+extension QuotaLimits {
+  /// 0 = no limit.
+  package func value(of limit: QuotaLimit) -> Int { QuotaField(rawValue: limit.rawValue).map { self[$0] } ?? 0 }
 }

@@ -30,6 +30,11 @@ package final class Quotas: Sendable {
     }
   }
 
+  /// Those whose callers have come, by name.
+  package var all: [(tenant: TenantID, quota: Quota)] {
+    state.withLock { $0.quotas }.sorted { $0.key < $1.key }.map { (tenant: $0.key, quota: $0.value) }
+  }
+
   // MARK: Limits
 
   /// Of tenants that have none of their own; at once.

@@ -64,6 +64,11 @@ package final class Uploads: Sendable {
     }
   }
 
+  /// Those that somebody has begun or gone on with since the start, by tenant.
+  package var counts: [TenantID: Int] {
+    open.withLock { open in open.values.reduce(into: [:]) { $0[$1.tenant, default: 0] += 1 } }
+  }
+
   /// Forgets an upload and its bytes.
   package func delete(_ upload: Upload) async throws(HostError) {
     let (id, path) = (upload.id, upload.path)

@@ -17,6 +17,13 @@ extension Exchange {
     return identity.caller
   }
 
+  /// The caller's; nil where nobody knows who calls.
+  var knownTenant: TenantID? {
+    guard let known = peer?.identity else { return nil }
+    let identity = unsafeDowncast(known, to: Identity.self)
+    return identity.isKnown ? identity.caller.tenant : nil
+  }
+
   /// Who asks for a change, for the audit.
   var author: Author { Author(caller.name, origin: peer?.origin ?? "", requestID: requestID) }
 

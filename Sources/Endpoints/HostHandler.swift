@@ -38,8 +38,8 @@ package final class HostHandler: HTTPHandler {
     outputLimit = OutputLimit(bytes: outputByteLimit)
     infer = InferEndpoint(router, outputLimit, observer)
     routes = Routes(
-      router: router, tenants: tenants, catalog: catalog, server: ServerFacts(name: name, version: version),
-      isDraining: isDraining, observer: observer, quotas: admission.quotas, quotaBook: quotaBook)
+      router: router, tenants: tenants, catalog: catalog, quotas: admission.quotas, quotaBook: quotaBook,
+      server: ServerFacts(name: name, version: version), isDraining: isDraining, observer: observer)
   }
 
   /// Largest sum of one answer's outputs; from the next request on.
@@ -117,7 +117,12 @@ package final class HostHandler: HTTPHandler {
 
   private func answer(_ error: HostError, on exchange: Exchange) {
     exchange.refuse(error)
-    if error.code == .quotaExceeded { exchange.addRateLimit(error) }
+    if error.code == .quotaExceeded {
+      exchange.addRateLimit(error)
+      if let limit = error.details?["limit"]?.string.flatMap({ QuotaLimit(rawValue: $0) }) {
+        exchange.identity.quota.countRefusal(by: limit)
+      }
+    }
     switch error.code {
     case .runnerFailed, .internalError, .incompatibleRunner, .storageCorrupt:
       Log.write(

@@ -1,3 +1,6 @@
+import Admission
+import Catalog
+import Inference
 import Routing
 import Running
 import Serving
@@ -9,9 +12,8 @@ import Wire
 /// The text of `/metrics`, written by the observing thread while a loop sends it.
 final class MetricsPage: BodyStream {
   private let text: MetricsText
-  private let observer: Observer
-  private let router: Router
-  private let version: String
+  private let routes: Routes
+  private let tenant: TenantID?
 
   /// Readings under way at most: a monitoring system is often run twice, and a person may look, too. A slow one delays
   /// no other, and all together hold four times the few blocks of one.
@@ -19,59 +21,61 @@ final class MetricsPage: BodyStream {
   /// The lines of one histogram, unless names are very long.
   private static let histogramRoom = 4 * 1024
 
+  /// - Parameter tenant: Who sees its own models and nothing else; nil for who sees all of the host.
   /// - Returns: Nil while as many as may be are under way.
-  init?(_ text: MetricsText, _ observer: Observer, _ router: Router, version: String) {
+  init?(_ text: MetricsText, _ routes: Routes, of tenant: TenantID?) {
     self.text = text
-    self.observer = observer
-    self.router = router
-    self.version = version
+    self.routes = routes
+    self.tenant = tenant
     guard observer.pageCount.wrappingAdd(1, ordering: .relaxed).oldValue < Self.limit else { return nil }
   }
+
+  private var observer: Observer { routes.observer }
 
   deinit { observer.pageCount.wrappingSubtract(1, ordering: .relaxed) }
 
   func make(_ blocks: BodyBlocks) async {
     await withTaskExecutorPreference(observer.threads) {
       guard var block = await blocks.next() else { return }
-      var models = ModelMetrics(text)
+      let reading = observer.book.read(of: tenant)
+      let table = routes.router.table
       // Requests' histograms first: they go out while the rest is gathered.
-      text.begin(Self.families[0], block.bytes)
-      var written = 0
-      let table = router.table
-      for place in 0..<table.placeCount {
-        for served in table.versions(at: place) { models.add(served) }
-        guard await write(.request, models.series[written...], blocks, &block) else { return }
-        written = models.series.count
-      }
-      if observer.book.refusedCount > 0 {
-        models.series.append(observer.book.others)
-        guard await write(.request, models.series[written...], blocks, &block) else { return }
-      }
-      guard await write(preamble(models), blocks, &block) else { return }
+      guard await write(.request, reading, blocks, &block), await write(preamble(table), blocks, &block),
+        await writeLoads(of: table, blocks, &block)
+      else { return }
       for stage in ServiceTimes.Stage.allCases.dropFirst() {
-        text.begin(Self.families[stage.rawValue], block.bytes)
-        guard await write(stage, models.series[...], blocks, &block) else { return }
+        guard await write(stage, reading, blocks, &block) else { return }
       }
       text.end(block.bytes)
       blocks.send(block, isLast: true)
     }
   }
 
+  /// Makes room for a few lines.
+  ///
   /// - Returns: False if the reader has left.
+  @inline(__always)
+  private func makeRoom(_ blocks: BodyBlocks, _ block: inout BodyBlock) async -> Bool {
+    guard block.bytes.count > BodyBlock.byteCount - Self.histogramRoom else { return true }
+    blocks.send(block)
+    guard let next = await blocks.next() else { return false }
+    block = next
+    return true
+  }
+
   private func write(
-    _ stage: ServiceTimes.Stage, _ series: ArraySlice<ServiceTimes>, _ blocks: BodyBlocks, _ block: inout BodyBlock
+    _ stage: ServiceTimes.Stage, _ reading: SeriesReading, _ blocks: BodyBlocks, _ block: inout BodyBlock
   ) async -> Bool {
     let family = Self.families[stage.rawValue]
-    for times in series {
-      if block.bytes.count > BodyBlock.byteCount - Self.histogramRoom {
-        blocks.send(block)
-        guard let next = await blocks.next() else { return false }
-        block = next
-      }
-      times.withCounts(stage) {
-        text.histogram(
-          family, times.labelText, sumNs: times.sumNs(stage), block.bytes, $0, inDecades: stage.isInDecades)
-      }
+    text.begin(family, block.bytes)
+    for place in 0..<reading.placeCount {
+      guard let cells = reading.cells(at: place) else { continue }
+      guard await makeRoom(blocks, &block) else { return false }
+      let next = place + 1 < reading.placeCount ? reading.cells(at: place + 1) : nil
+      text.histogram(family, cells, stage, block.bytes, next: next)
+    }
+    if tenant == nil && observer.book.refusedCount > 0 {
+      text.histogram(family, observer.book.others.cells, stage, block.bytes)
     }
     return true
   }
@@ -79,11 +83,7 @@ final class MetricsPage: BodyStream {
   private func write(_ bytes: ByteBuffer, _ blocks: BodyBlocks, _ block: inout BodyBlock) async -> Bool {
     var sent = 0
     while sent < bytes.count {
-      if block.bytes.count > BodyBlock.byteCount - Self.histogramRoom {
-        blocks.send(block)
-        guard let next = await blocks.next() else { return false }
-        block = next
-      }
+      guard await makeRoom(blocks, &block) else { return false }
       let count = min(BodyBlock.byteCount - block.bytes.count, bytes.count - sent)
       block.bytes.append(bytes.base + sent, count)
       sent += count
@@ -91,18 +91,53 @@ final class MetricsPage: BodyStream {
     return true
   }
 
+  /// What goes on in models now.
+  private func writeLoads(of table: RoutingTable, _ blocks: BodyBlocks, _ block: inout BodyBlock) async -> Bool {
+    // Their labels lie in the table.
+    defer { withExtendedLifetime(table) {} }
+    let loads = table.modelLoads(of: tenant)
+    text.begin(Self.failures, block.bytes)
+    for load in loads {
+      guard let count = load.failures else { continue }
+      guard await makeRoom(blocks, &block) else { return false }
+      text.sample(Self.failures, load.versionLabels, count, block.bytes)
+    }
+    text.begin(Self.active, block.bytes)
+    for load in loads {
+      guard await makeRoom(blocks, &block) else { return false }
+      text.sample(Self.active, load.labels, UInt64(load.running), block.bytes)
+    }
+    text.begin(Self.waiting, block.bytes)
+    for load in loads {
+      guard await makeRoom(blocks, &block) else { return false }
+      text.sample(Self.waiting, load.labels, UInt64(load.waiting), block.bytes)
+    }
+    return true
+  }
+
   /// All that is short.
-  private func preamble(_ models: ModelMetrics) async -> ByteBuffer {
+  private func preamble(_ table: RoutingTable) async -> ByteBuffer {
     let out = ByteBuffer(capacity: 64 * 1024)
     let writer = MetricsPreamble(text, out)
-    writer.host(version: version, HostProcess())
+    let tenants = TenantMetrics(text, out, limit: observer.options.tenantLimit)
+    tenants.quotas(routes.quotas.all.filter { tenant == nil || $0.tenant == tenant })
+    if let uploads = routes.catalog?.uploads {
+      tenants.uploads(uploads.counts.filter { tenant == nil || $0.key == tenant })
+    }
+    guard tenant == nil else { return out }
+    writer.host(version: routes.server.version, HostProcess())
     if let server = observer.server { writer.server(server) }
-    writer.runners(await router.observeRunners(), models.loads)
-    models.write(to: out)
+    writer.runners(await routes.router.observeRunners(), table.runnerLoads)
     writer.series(observer.book)
     if let exporter = observer.tracer.exporter { writer.traces(exporter) }
     return out
   }
+
+  private static let failures = MetricsText.Family(
+    "stadion_request_failures", .counter, "Requests that could be read and weren't answered.")
+  private static let active = MetricsText.Family("stadion_runs_active", .gauge, "Runs under way.")
+  private static let waiting = MetricsText.Family(
+    "stadion_runs_waiting", .gauge, "Requests that wait for a place in the runner.")
 
   /// In the order of `ServiceTimes.Stage`. A host that batches will have one more, of the wait for others.
   private static let families: [MetricsText.Family] = [

@@ -58,9 +58,7 @@ struct MetricsPreamble {
       "Time that a loop was busy between two polls: the longest that a ready socket waited for it.")
     text.begin(lag, out)
     for (index, loop) in server.loops.enumerated() {
-      loop.times.counts.withUnsafeBufferPointer {
-        text.histogram(lag, Self.labels(("loop", String(index))), sumNs: loop.times.busyNs, out, $0)
-      }
+      text.histogram(lag, Self.labels(("loop", String(index))), sumNs: loop.times.busyNs, out, loop.times.counts)
     }
   }
 
@@ -100,7 +98,7 @@ struct MetricsPreamble {
     text.begin(memory, out)
     for (runner, labels) in zip(runners, labels) {
       guard let pid = runner.processID else { continue }
-      text.sample(memory, labels, HostProcess(pid: String(pid)).residentBytes, out)
+      text.sample(memory, labels, HostProcess.residentBytes(of: pid), out)
     }
     each(
       .init(

@@ -23,8 +23,8 @@ extension Observer {
     guard context?.isSampled == true || slow.isOn else { return }
     var trace = RequestTrace(
       context, model: served.model, arrivedNs: min(exchange.arrivedNs, answer.startNs), receivedNs: answer.startNs)
-    trace.tenant = exchange.peer?.tenant
     trace.version = served.version
+    trace.tenant = served.tenant.text
     trace.runner = model.runnerID
     trace.device = model.device.name
     trace.stages = RequestTrace.Stages(
@@ -58,11 +58,13 @@ extension Observer {
     guard tracer.isOn || slow.isOn else { return }
     guard let path = ModelPath(exchange.head.pathBytes), path.asks(for: "infer") else { return }
     let name = String(decoding: path.name, as: UTF8.self)
+    // Nobody's, if its sender is unknown.
+    let tenant = exchange.knownTenant
     var numbers = TraceNumbers()
-    let context = context(exchange, ModelKey.text(exchange.caller.tenant, name), &numbers)
+    let context = context(exchange, ModelKey.text(tenant ?? .standard, name), &numbers)
     guard context?.isSampled == true || slow.isOn else { return }
     var trace = RequestTrace(context, model: name, arrivedNs: exchange.arrivedNs, receivedNs: exchange.arrivedNs)
-    trace.tenant = exchange.peer?.tenant
+    trace.tenant = tenant?.text ?? ""
     trace.status = exchange.status
     trace.failure = error.description
     trace.endedNs = linux_now_ns()

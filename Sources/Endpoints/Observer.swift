@@ -14,6 +14,8 @@ package final class Observer: Sendable {
     package var metrics = true
     /// Histograms at most: one set for each model version, runner, device and tenant.
     package var seriesLimit = 10_000
+    /// Tenants that are told apart at most.
+    package var tenantLimit = 1000
     /// Requests that take longer from first to last byte are logged; 0 = none.
     package var slowRequestMs = 0
 
@@ -37,7 +39,7 @@ package final class Observer: Sendable {
     self.options = options
     self.tracer = tracer
     slow = SlowRequests(limitMs: options.slowRequestMs)
-    book = SeriesBook(limit: options.seriesLimit)
+    book = SeriesBook(limit: options.seriesLimit, tenantLimit: options.tenantLimit)
   }
 
   deinit { threads.end() }
@@ -59,21 +61,11 @@ package final class Observer: Sendable {
 
   @inline(__always)
   private func times(of model: LoadedModel, _ served: ServedVersion) -> ServiceTimes {
-    if let known = model.times.load() { return known }
-    return find(model, served)
+    model.times.load() ?? find(model, served)
   }
 
   @inline(never)
   private func find(_ model: LoadedModel, _ served: ServedVersion) -> ServiceTimes {
     model.times.storeIfNil(served.statistics.series.times(served.labels(of: model), in: book))
-  }
-}
-
-extension ServedVersion {
-  /// Of an instance in metrics. A model is one tenant's; the default one isn't named.
-  func labels(of model: LoadedModel) -> SeriesLabels {
-    SeriesLabels(
-      model: self.model, version: version, runner: model.runnerID, device: model.device.name,
-      tenant: tenant == .standard ? nil : tenant.text)
   }
 }

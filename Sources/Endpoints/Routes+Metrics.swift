@@ -1,3 +1,4 @@
+import Admission
 import Inference
 import Routing
 import Running
@@ -12,8 +13,10 @@ extension Routes {
       exchange.refuse(HostError(.notFound, "metrics are off; start the host without --no-metrics"))
       return
     }
+    // Its operator sees all of a host; everybody else what belongs to their tenant.
+    let scope = exchange.caller.isOperator ? nil : exchange.caller.tenant
     let text = MetricsText(wantsOpenMetrics(exchange) ? .openMetrics : .prometheus)
-    guard let page = MetricsPage(text, observer, router, version: server.version) else {
+    guard let page = MetricsPage(text, self, of: scope) else {
       // Not a wait: whoever asks has a limit of its own, and who reads slowly may hold a place for long.
       exchange.refuse(
         HostError(.overloaded, "\(MetricsPage.limit) readings of /metrics are under way; ask again when one has ended"))

@@ -1,3 +1,4 @@
+import Admission
 import CLinux
 import Inference
 import Routing
@@ -8,35 +9,54 @@ import Telemetry
 import Wire
 
 /// `GET /v1/statistics`: what `stadion top` shows. Counts since the start; who wants rates takes differences.
+///
+/// Its operator sees all of a host; everybody else what belongs to their tenant.
 extension Routes {
   func observations(_ exchange: Exchange) async {
-    let value = await withTaskExecutorPreference(observer.threads) { await observations() }
+    let tenant = exchange.caller.isOperator ? nil : exchange.caller.tenant
+    let value = await withTaskExecutorPreference(observer.threads) { await observations(of: tenant) }
     Self.answer(exchange, value)
   }
 
-  private func observations() async -> JSONValue {
+  private func observations(of tenant: TenantID?) async -> JSONValue {
+    let table = router.table
+    let served = (tenant.map { table.models(of: $0) } ?? table.allModels).flatMap(\.versions)
+    let models = served.flatMap { served in served.instances.map { observation(of: $0, served) } }
+    let quotas = quotas.all.filter { tenant == nil || $0.tenant == tenant }
+    var members: [JSONValue.Member] = [
+      .init("version", .string(server.version)), .init("timeNs", .integer(linux_now_ns())),
+      .init("models", .array(models)),
+      .init("tenants", .array(quotas.map { observation(of: $0.tenant, $0.quota) })),
+    ]
+    if tenant == nil { members += await hostObservations(table) } else { members.append(.init("runners", [])) }
+    return .object(members)
+  }
+
+  private func hostObservations(_ table: RoutingTable) async -> [JSONValue.Member] {
     let process = HostProcess()
     let runners = await router.observeRunners()
-    var loads = RunnerLoads()
-    var models: [JSONValue] = []
-    for served in router.table.allModels.flatMap(\.versions) {
-      for instance in served.instances {
-        loads.count(instance)
-        models.append(observation(of: instance, served))
-      }
-    }
     let loops = observer.server?.loops ?? []
     return [
-      "version": .string(server.version), "timeNs": .integer(linux_now_ns()), "startedMs": .integer(process.startedMs),
-      "cpuNs": .integer(process.cpuNs), "residentBytes": .integer(process.residentBytes),
-      "connections": .integer(observer.server?.connectionCount ?? 0),
-      "loops": .array(loops.map { ["busyNs": .integer($0.times.busyNs)] }),
-      "runners": .array(runners.map { observation(of: $0, loads) }), "models": .array(models),
+      .init("startedMs", .integer(process.startedMs)), .init("cpuNs", .integer(process.cpuNs)),
+      .init("residentBytes", .integer(process.residentBytes)),
+      .init("connections", .integer(observer.server?.connectionCount ?? 0)),
+      .init("loops", .array(loops.map { ["busyNs": .integer($0.times.busyNs)] })),
+      .init("runners", .array(runners.map { observation(of: $0, table.runnerLoads) })),
+    ]
+  }
+
+  /// Counts of a day, which begin anew with the next.
+  private func observation(of tenant: TenantID, _ quota: Quota) -> JSONValue {
+    let usage = quota.usage
+    return [
+      "id": .string(tenant.text), "active": .integer(quota.activeCount), "requests": .integer(usage.requests),
+      "refusals": .integer(usage.refusals), "inputBytes": .integer(usage.inputBytes),
+      "computeNs": .integer(usage.computeNs),
     ]
   }
 
   private func observation(of runner: RunnerObservation, _ loads: RunnerLoads) -> JSONValue {
-    let memory = runner.processID.map { HostProcess(pid: String($0)).residentBytes } ?? 0
+    let memory = runner.processID.map { HostProcess.residentBytes(of: $0) } ?? 0
     return [
       "id": .string(runner.id), "state": .string(runner.state), "models": .integer(loads.models(of: runner.id)),
       "restarts": .integer(runner.history.restarts), "crashes": .integer(runner.history.ends.values.reduce(0, +)),

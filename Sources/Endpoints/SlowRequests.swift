@@ -27,10 +27,10 @@ final class SlowRequests: Sendable {
       return
     }
     var fields = [
-      ("model", trace.model), ("version", trace.version), ("runner", trace.runner), ("device", trace.device),
+      ("tenant", trace.tenant), ("model", trace.model), ("version", trace.version),
+      ("runner", trace.runner), ("device", trace.device),
       ("status", String(trace.status)), ("total_ms", Self.ms(total)),
     ]
-    if let tenant = trace.tenant { fields.insert(("tenant", tenant), at: 0) }
     for part in trace.parts { fields.append(("\(part.name)_ms", Self.ms(part.endNs - min(part.beginNs, part.endNs)))) }
     if let reason = trace.failure { fields.append(("reason", reason)) }
     if let context = trace.context { fields.append(("trace_id", context.traceIDText)) }

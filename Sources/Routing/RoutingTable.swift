@@ -1,4 +1,5 @@
 package import Inference
+import Synchronization
 
 /// What is served under which name, as it was at one moment. Immutable; loops read it without a call.
 ///
@@ -42,6 +43,8 @@ package final class RoutingTable: Sendable {
   package let count: Int
   private let slots: [Slot?]
   private let mask: Int
+  /// Made when they are first asked for.
+  let knownRows = AtomicLazyReference<ServedRows>()
 
   package convenience init(_ models: [Model] = []) { self.init(models.map { Slot($0) }) }
 
@@ -97,10 +100,6 @@ package final class RoutingTable: Sendable {
   package func forEachVersion(_ body: (ServedVersion) -> Void) {
     for slot in slots { if let slot { for version in slot.model.versions { body(version) } } }
   }
-
-  /// For who goes through the table with pauses: how many places it has, and what one holds.
-  package var placeCount: Int { slots.count }
-  package func versions(at place: Int) -> [ServedVersion] { slots[place]?.model.versions ?? [] }
 
   private static let seed: UInt64 = 0xcbf2_9ce4_8422_2325
 

@@ -67,6 +67,13 @@ package final class ServedVersion: Sendable {
   package var inputs: [TensorSpec] { instances[0].inputs }
   package var outputs: [TensorSpec] { instances[0].outputs }
 
+  /// What the times of its requests on `model` are told apart by. A model is one tenant's; the default one isn't named.
+  package func labels(of model: LoadedModel) -> SeriesLabels {
+    SeriesLabels(
+      model: self.model, version: version, runner: model.runnerID, device: model.device.name,
+      tenant: tenant == .standard ? nil : tenant.text)
+  }
+
   /// The least busy instance on `device`, or on any.
   ///
   /// - Throws: `.unsupported` if it is served elsewhere only.

@@ -43,6 +43,7 @@ package final class RunGate: Sendable {
 
   package var runningCount: Int { state.withLock { $0.running } }
   package var waitingCount: Int { state.withLock { $0.waiting.count } }
+  package var counts: (running: Int, waiting: Int) { state.withLock { ($0.running, $0.waiting.count) } }
   package var isClosed: Bool { state.withLock { $0.isClosed } }
 
   /// Enters if there is a free place and nobody waits.

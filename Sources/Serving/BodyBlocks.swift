@@ -35,8 +35,8 @@ package final class BodyBlock: @unchecked Sendable {
 
 /// Passes a body's blocks from the thread that makes them to the loop that sends them.
 ///
-/// A few blocks go round: who makes them waits until one has been sent, without a thread, so a peer that is slow or gone
-/// holds no more than these.
+/// A few blocks go round: who makes them waits without a thread until half of them have been sent, as each waking costs as
+/// much as filling a block. A peer that is slow or gone holds no more than these.
 package final class BodyBlocks: Sendable {
   private struct State {
     var unmadeCount = BodyBlocks.blockCount
@@ -47,7 +47,7 @@ package final class BodyBlocks: Sendable {
     var sender: UnsafeContinuation<BodyBlock, Never>?
   }
 
-  private static let blockCount = 4
+  private static let blockCount = 8
   private let state = Mutex(State())
 
   init() {}
@@ -98,11 +98,12 @@ package final class BodyBlocks: Sendable {
   }
 
   func giveBack(_ block: BodyBlock) {
-    let maker = state.withLock { state in
-      if state.maker == nil { state.free.append(block) }
-      return state.maker.take()
+    let (maker, next) = state.withLock { state -> (UnsafeContinuation<BodyBlock?, Never>?, BodyBlock?) in
+      state.free.append(block)
+      guard state.maker != nil, state.free.count >= Self.blockCount / 2 else { return (nil, nil) }
+      return (state.maker.take(), state.free.popLast())
     }
-    maker?.resume(returning: block)
+    maker?.resume(returning: next)
   }
 
   /// The peer has left: nothing is to be made any more.

@@ -11,8 +11,19 @@ package struct HostSample: Sendable, Equatable {
     package var residentBytes: Int
   }
 
+  /// Counts of a day, which begin anew with the next.
+  package struct Tenant: Sendable, Equatable {
+    package var id: String
+    /// Requests under way.
+    package var active: Int
+    package var requests: Int
+    package var refusals: Int
+    package var computeNs: Int
+  }
+
   /// A model version on one runner and device.
   package struct Model: Sendable, Equatable {
+    package var tenant: String
     package var name: String
     package var version: String
     package var runner: String
@@ -24,7 +35,7 @@ package struct HostSample: Sendable, Equatable {
     package var latency: [Int: Int]
 
     package var answered: Int { latency.values.reduce(0, +) }
-    var key: [String] { [name, version, runner, device] }
+    var key: [String] { [tenant, name, version, runner, device] }
   }
 
   package var version = ""
@@ -37,6 +48,7 @@ package struct HostSample: Sendable, Equatable {
   package var busyNs = 0
   package var runners: [Runner] = []
   package var models: [Model] = []
+  package var tenants: [Tenant] = []
 
   package init() {}
 
@@ -66,10 +78,16 @@ package struct HostSample: Sendable, Equatable {
         return (bound, count)
       }
       return Model(
-        name: model["model"]?.string ?? "", version: model["version"]?.string ?? "",
+        tenant: model["tenant"]?.string ?? "", name: model["model"]?.string ?? "",
+        version: model["version"]?.string ?? "",
         runner: model["runner"]?.string ?? "", device: model["device"]?.string ?? "",
         running: model["running"]?.int ?? 0, waiting: model["waiting"]?.int ?? 0, failed: model["failed"]?.int ?? 0,
         latency: Dictionary(pairs) { $1 })
+    }
+    tenants = (value["tenants"]?.array ?? []).map { tenant in
+      Tenant(
+        id: tenant["id"]?.string ?? "", active: tenant["active"]?.int ?? 0, requests: tenant["requests"]?.int ?? 0,
+        refusals: tenant["refusals"]?.int ?? 0, computeNs: tenant["computeNs"]?.int ?? 0)
     }
   }
 }
@@ -85,6 +103,14 @@ package struct HostInterval: Sendable {
     package let p99: Double?
   }
 
+  package struct Tenant: Sendable {
+    package let now: HostSample.Tenant
+    package let perSecond: Double
+    package let refusedPerSecond: Double
+    /// Run time, in cores.
+    package let runShare: Double
+  }
+
   package let now: HostSample
   package let seconds: Double
   /// Of one core.
@@ -93,6 +119,8 @@ package struct HostInterval: Sendable {
   package let busyShare: Double
   /// Busiest first, then by name.
   package let models: [Model]
+  /// Those that use most run time first, then by name.
+  package let tenants: [Tenant]
 
   package init(from before: HostSample, to now: HostSample) {
     self.now = now
@@ -117,10 +145,29 @@ package struct HostInterval: Sendable {
         failedPerSecond: Double(max(model.failed - (old?.failed ?? 0), 0)) / seconds,
         p50: Self.quantile(0.5, latency, answered), p99: Self.quantile(0.99, latency, answered))
     }
+    tenants = Self.tenants(before, now, seconds)
     self.models = models.sorted { one, other in
       let (asked, otherAsked) = (one.perSecond + one.failedPerSecond, other.perSecond + other.failedPerSecond)
       if asked != otherAsked { return asked > otherAsked }
       return one.now.key.lexicographicallyPrecedes(other.now.key)
+    }
+  }
+
+  private static func tenants(_ before: HostSample, _ now: HostSample, _ seconds: Double) -> [Tenant] {
+    let known = Dictionary(before.tenants.map { ($0.id, $0) }) { first, _ in first }
+    let tenants = now.tenants.map { tenant -> Tenant in
+      let old = known[tenant.id]
+      // Below what it was: another day has begun.
+      func added(_ count: (HostSample.Tenant) -> Int) -> Double {
+        let former = old.map(count) ?? 0
+        return Double(count(tenant) >= former ? count(tenant) - former : count(tenant))
+      }
+      return Tenant(
+        now: tenant, perSecond: added(\.requests) / seconds, refusedPerSecond: added(\.refusals) / seconds,
+        runShare: added(\.computeNs) / 1e9 / seconds)
+    }
+    return tenants.sorted { one, other in
+      one.runShare != other.runShare ? one.runShare > other.runShare : one.now.id < other.now.id
     }
   }
 

@@ -1,71 +1,170 @@
-import Glibc
-
-/// Writes the lines of a histogram's buckets, of which a page of metrics has hundreds of thousands, into memory that is
-/// known to suffice.
+/// Writes the lines of one histogram, of which a page of metrics has hundreds of thousands, into memory that is known to
+/// suffice.
+///
+/// All begin alike, and most end as the line before: a line is some copies of 16 bytes, which may write beyond its end.
 struct BucketLine {
+  /// `NAME_bucket{LABELS,`, or without the comma.
+  struct Prefix {
+    let nameCount: Int
+    let labelCount: Int
+    let count: Int
+  }
+
+  static let suffix: StaticString = "_bucket"
+
+  /// Where the next line begins.
   private(set) var target: UnsafeMutableRawPointer
-  private(set) var total: UInt64 = 0
-  /// Where the digits of the total stand last, and how many: most buckets add nothing to it.
+  private var total: UInt64 = 0
+  /// The first line's begin, which the others copy.
+  private let first: UnsafeMutableRawPointer
+  private let prefix: Prefix
+  private var tail: UnsafePointer<BucketTails.Tail>
+  /// The total's digits and a line's end, where they stand last, and how many bytes these are.
   private var digits: UnsafeMutableRawPointer
   private var digitCount = 0
 
-  init(to target: UnsafeMutableRawPointer) {
-    self.target = target
-    digits = target
+  /// - Parameter first: The prefix stands there; `BucketTails.room` bytes are there.
+  init(at first: UnsafeMutableRawPointer, _ prefix: Prefix, _ tails: BucketTails) {
+    self.first = first
+    self.prefix = prefix
+    target = first
+    digits = first
+    tail = tails.tails
   }
 
-  @inline(__always)
-  mutating func copy(_ source: UnsafeRawPointer, _ byteCount: Int) {
-    memcpy(target, source, byteCount)
-    target += byteCount
-  }
+  // MARK: Lines
 
-  /// Adds to the total, and writes it and the line's end.
+  /// Adds to the total, and writes the next bucket's line. Once for each bucket.
   @inline(__always)
-  mutating func append(total count: UInt64) {
+  mutating func append(_ count: UInt64) {
+    if target == first { target += prefix.count } else { copy(0, prefix.count) }
+    target.storeBytes(of: tail.pointee.text, as: Piece.self)
+    target += tail.pointee.count
+    tail += 1
     if count == 0 && digitCount > 0 {
-      memcpy(target, digits, digitCount)
+      let start = target
+      copy(from: digits, digitCount)
+      digits = start
     } else {
       total &+= count
-      writeDigits()
+      digits = target
+      write(decimal: total)
+      write(UInt8(ascii: "\n"))
+      digitCount = target - digits
     }
-    digits = target
-    target += digitCount
-    target.storeBytes(of: UInt8(ascii: "\n"), as: UInt8.self)
+  }
+
+  /// Writes the sum and the count, which is that of the last bucket, whatever has been added since.
+  mutating func end(sumNs: UInt64) {
+    begin("_sum")
+    write(seconds: sumNs)
+    write(UInt8(ascii: "\n"))
+    begin("_count")
+    copy(from: digits, digitCount)
+  }
+
+  /// Writes `NAME_SUFFIX{LABELS} `.
+  private mutating func begin(_ suffix: StaticString) {
+    copy(0, prefix.nameCount)
+    target.copyMemory(from: suffix.utf8Start, byteCount: suffix.utf8CodeUnitCount)
+    target += suffix.utf8CodeUnitCount
+    copy(prefix.nameCount + Self.suffix.utf8CodeUnitCount, prefix.labelCount + 1)
+    write(UInt8(ascii: "}"))
+    write(UInt8(ascii: " "))
+  }
+
+  // MARK: Bytes
+
+  fileprivate typealias Piece = SIMD16<UInt8>
+  fileprivate static let pieceCount = 16
+
+  /// Copies so many bytes of the first line.
+  @inline(__always)
+  private mutating func copy(_ start: Int, _ count: Int) { copy(from: first + start, count) }
+
+  /// The source lies at least a piece before the target.
+  @inline(__always)
+  private mutating func copy(from source: UnsafeRawPointer, _ count: Int) {
+    var offset = 0
+    repeat {
+      target.storeBytes(
+        of: source.loadUnaligned(fromByteOffset: offset, as: Piece.self), toByteOffset: offset, as: Piece.self)
+      offset &+= Self.pieceCount
+    } while offset < count
+    target += count
+  }
+
+  @inline(__always)
+  private mutating func write(_ byte: UInt8) {
+    target.storeBytes(of: byte, as: UInt8.self)
     target += 1
   }
 
-  private mutating func writeDigits() {
-    digitCount = 1
-    var probe = total
+  private mutating func write(decimal value: UInt64) {
+    var count = 1
+    var probe = value
     while probe >= 10 {
       probe /= 10
-      digitCount += 1
+      count += 1
     }
-    var rest = total
-    for place in stride(from: digitCount - 1, through: 0, by: -1) {
+    write(decimal: value, digits: count)
+  }
+
+  private mutating func write(decimal value: UInt64, digits count: Int) {
+    var rest = value
+    for place in stride(from: count - 1, through: 0, by: -1) {
       target.storeBytes(of: UInt8(truncatingIfNeeded: 48 + rest % 10), toByteOffset: place, as: UInt8.self)
       rest /= 10
     }
+    target += count
+  }
+
+  /// Nanoseconds as seconds, exactly.
+  private mutating func write(seconds nanoseconds: UInt64) {
+    write(decimal: nanoseconds / 1_000_000_000)
+    var rest = nanoseconds % 1_000_000_000
+    guard rest > 0 else { return }
+    var count = 9
+    while rest % 10 == 0 {
+      rest /= 10
+      count -= 1
+    }
+    write(UInt8(ascii: "."))
+    write(decimal: rest, digits: count)
   }
 }
 
-/// What stands between a bucket line's labels and its count: `1e-05"} `.
-struct BucketTails: Sendable {
-  let bytes: [UInt8]
-  let lengths: [Int]
-  /// Each tail has so many bytes of room.
-  let longest: Int
+/// What stands between the labels and the count of a histogram's lines: `le="1e-05"} `.
+struct BucketTails: @unchecked Sendable {
+  // @unchecked: what `tails` points to doesn't change, and stays.
+
+  struct Tail {
+    let text: SIMD16<UInt8>
+    let count: Int
+  }
+
+  let tails: UnsafePointer<Tail>
+  private let count: Int
 
   static let halfDecades = BucketTails(TimeScale.coarseLabels + ["+Inf"])
   static let decades = BucketTails(
     TimeScale.coarseLabels.enumerated().filter { $0.offset % 2 == 0 }.map(\.element) + ["+Inf"])
 
+  /// A tail, a number of 20 digits with nine more behind a point, and the line's end.
+  private static let longestRest = 16 + 32
+
+  /// For the lines of one histogram, and what is written beyond the last.
+  func room(_ prefixCount: Int) -> Int { (count + 2) * (prefixCount + Self.longestRest) + 2 * BucketLine.pieceCount }
+
   private init(_ labels: [StaticString]) {
-    let tails = labels.map { Array("\($0)\"} ".utf8) }
-    let longest = tails.map(\.count).max() ?? 0
-    bytes = tails.flatMap { $0 + [UInt8](repeating: 0, count: longest - $0.count) }
-    lengths = tails.map(\.count)
-    self.longest = longest
+    let memory = UnsafeMutablePointer<Tail>.allocate(capacity: labels.count)
+    for (index, label) in labels.enumerated() {
+      let bytes = Array("le=\"\(label)\"} ".utf8)
+      var text = SIMD16<UInt8>()
+      for (place, byte) in bytes.enumerated() { text[place] = byte }
+      (memory + index).initialize(to: Tail(text: text, count: bytes.count))
+    }
+    tails = UnsafePointer(memory)
+    count = labels.count
   }
 }

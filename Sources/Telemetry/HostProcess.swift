@@ -14,21 +14,16 @@ package struct HostProcess: Sendable {
   package var descriptorLimit: UInt64 = 0
 
   /// This process.
-  package init() { self.init(pid: "self") }
-
-  /// - Parameter pid: Zeros for what is no process any more.
-  package init(pid: String) {
+  package init() {
     // proc(5): fields are counted from behind the name, which may hold spaces and parentheses.
-    guard let text = Self.read("/proc/\(pid)/stat"), let name = text.lastIndex(of: ")") else { return }
+    guard let text = Self.read("/proc/self/stat"), let name = text.lastIndex(of: ")") else { return }
     let fields = text[text.index(after: name)...].split(separator: " ").map { UInt64($0) ?? 0 }
     guard fields.count > 21 else { return }
     let ticks = UInt64(max(sysconf(CInt(_SC_CLK_TCK)), 1))
-    cpuNs = (fields[11] + fields[12]) * (1_000_000_000 / ticks)
     threads = fields[17]
     virtualBytes = fields[20]
     residentBytes = fields[21] * UInt64(sysconf(CInt(_SC_PAGESIZE)))
     startedMs = Self.bootMs + fields[19] * 1000 / ticks
-    guard pid == "self" else { return }
     // Finer than the ticks of proc(5).
     var used = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used)
@@ -36,6 +31,12 @@ package struct HostProcess: Sendable {
     openDescriptors = Self.countDescriptors()
     var limit = rlimit()
     if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { descriptorLimit = UInt64(limit.rlim_cur) }
+  }
+
+  /// Memory in RAM of a process; 0 for what is none any more. Unlike the rest, it asks for none of its threads.
+  package static func residentBytes(of pid: Int32) -> UInt64 {
+    let fields = read("/proc/\(pid)/statm")?.split(separator: " ") ?? []
+    return fields.count > 1 ? (UInt64(fields[1]) ?? 0) * UInt64(sysconf(CInt(_SC_PAGESIZE))) : 0
   }
 
   /// Milliseconds since 1970 when the machine started.

@@ -74,18 +74,16 @@ package struct MetricsText: Sendable {
 
   /// - Parameter labels: `name="value",…` without braces.
   package func sample(_ family: Family, _ labels: [UInt8], _ value: UInt64, _ out: ByteBuffer) {
-    name(family, labels, out)
-    out.append(decimal: value)
-    out.append("\n")
+    labels.withUnsafeBytes { sample(family, $0, value, out) }
   }
 
   package func sample(_ family: Family, _ labels: [UInt8], seconds nanoseconds: UInt64, _ out: ByteBuffer) {
-    name(family, labels, out)
+    labels.withUnsafeBytes { name(family, $0, out) }
     out.append(seconds: nanoseconds)
     out.append("\n")
   }
 
-  private func name(_ family: Family, _ labels: [UInt8], _ out: ByteBuffer) {
+  private func name(_ family: Family, _ labels: UnsafeRawBufferPointer, _ out: ByteBuffer) {
     out.append(family.name)
     if family.kind == .counter { out.append("_total") }
     guard !labels.isEmpty else { return out.append(" ") }
@@ -94,51 +92,68 @@ package struct MetricsText: Sendable {
     out.append("} ")
   }
 
-  /// The buckets of `TimeScale.coarse`, a sum and a count.
-  ///
-  /// - Parameters:
-  ///   - counts: Of each bucket, and of what is beyond the last.
-  ///   - inDecades: The buckets are those of whole decades.
-  package func histogram(
-    _ family: Family, _ labels: [UInt8], sumNs: UInt64, _ out: ByteBuffer, _ counts: UnsafeBufferPointer<UInt64>,
-    inDecades: Bool = false
-  ) {
-    // All lines of buckets begin alike: the first is written, the others copy it.
-    let start = out.count
-    out.append(family.name)
-    out.append("_bucket{")
-    out.append(labels)
-    out.append(labels.isEmpty ? "le=\"" : ",le=\"")
-    let prefixCount = out.count - start
-    let tails = inDecades ? BucketTails.decades : BucketTails.halfDecades
-    out.reserve(counts.count * (prefixCount + tails.longest + 21))
-    var line = BucketLine(to: out.base + out.count)
-    tails.bytes.withUnsafeBytes { bytes in
-      for (bucket, count) in counts.enumerated() {
-        if bucket > 0 { line.copy(out.base + start, prefixCount) }
-        line.copy(bytes.baseAddress! + bucket * tails.longest, Int(tails.lengths[bucket]))
-        line.append(total: count)
-      }
-    }
-    out.count = line.target - out.base
-    // The count is that of the last bucket, whatever has been added since.
-    suffixed(family, "_sum", labels, out)
-    out.append(seconds: sumNs)
-    out.append("\n")
-    suffixed(family, "_count", labels, out)
-    out.append(decimal: line.total)
+  package func sample(_ family: Family, _ labels: UnsafeRawBufferPointer, _ value: UInt64, _ out: ByteBuffer) {
+    name(family, labels, out)
+    out.append(decimal: value)
     out.append("\n")
   }
 
-  private func suffixed(_ family: Family, _ suffix: StaticString, _ labels: [UInt8], _ out: ByteBuffer) {
-    out.append(family.name)
-    out.append(suffix)
-    if !labels.isEmpty {
-      out.append("{")
-      out.append(labels)
-      out.append("}")
+  /// A histogram of all of `TimeScale.coarse`.
+  ///
+  /// - Parameter counts: Of each bucket, and of what is beyond the last.
+  package func histogram(_ family: Family, _ labels: [UInt8], sumNs: UInt64, _ out: ByteBuffer, _ counts: [UInt64]) {
+    labels.withUnsafeBytes { labels in
+      var line = beginBuckets(family, labels, .halfDecades, out)
+      for count in counts { line.append(count) }
+      line.end(sumNs: sumNs)
+      out.count = line.target - out.base
     }
-    out.append(" ")
+  }
+
+  /// Requests and runs have all buckets of `TimeScale.coarse`, the other stages those of whole decades.
+  ///
+  /// - Parameter next: What will be written next.
+  package func histogram(
+    _ family: Family, _ cells: SeriesCells, _ stage: ServiceTimes.Stage, _ out: ByteBuffer, next: SeriesCells? = nil
+  ) {
+    next?.prefetch(stage)
+    var line = beginBuckets(family, cells.labels, stage.isInDecades ? .decades : .halfDecades, out)
+    if stage == .request {
+      var bucket = 0
+      for end in TimeScale.fineEnds {
+        var count: UInt64 = 0
+        while bucket < end {
+          count &+= cells.count(stage, bucket)
+          bucket += 1
+        }
+        line.append(count)
+      }
+    } else if stage.isInDecades {
+      // 10 µs; 30 and 100 µs; 300 µs and 1 ms; …; 30 s and longer.
+      line.append(cells.count(stage, 0))
+      for bucket in stride(from: 1, to: SeriesCells.coarseCount, by: 2) {
+        line.append(cells.count(stage, bucket) &+ cells.count(stage, bucket + 1))
+      }
+    } else {
+      for bucket in 0..<SeriesCells.coarseCount { line.append(cells.count(stage, bucket)) }
+    }
+    line.end(sumNs: cells.sumNs(stage))
+    out.count = line.target - out.base
+  }
+
+  private func beginBuckets(
+    _ family: Family, _ labels: UnsafeRawBufferPointer, _ tails: BucketTails, _ out: ByteBuffer
+  ) -> BucketLine {
+    let start = out.count
+    out.append(family.name)
+    out.append(BucketLine.suffix)
+    out.append(UInt8(ascii: "{"))
+    out.append(labels)
+    if !labels.isEmpty { out.append(UInt8(ascii: ",")) }
+    let prefix = BucketLine.Prefix(
+      nameCount: family.name.utf8CodeUnitCount, labelCount: labels.count, count: out.count - start)
+    out.reserve(tails.room(prefix.count))
+    return BucketLine(at: out.base + start, prefix, tails)
   }
 }
 
@@ -161,8 +176,6 @@ extension ByteBuffer {
     }
     append("\"")
   }
-
-  fileprivate func append(_ bytes: [UInt8]) { bytes.withUnsafeBytes { append($0) } }
 
   /// Appends nanoseconds as seconds, exactly.
   package func append(seconds nanoseconds: UInt64) {

@@ -57,8 +57,8 @@ struct OTLPWriter {
     out.append(",\"attributes\":[")
     attribute("stadion.model", trace.model, out)
     for (key, value) in [
-      ("stadion.model.version", trace.version), ("stadion.runner", trace.runner), ("stadion.device", trace.device),
-      ("stadion.tenant", trace.tenant ?? ""),
+      ("stadion.model.version", trace.version), ("stadion.tenant", trace.tenant), ("stadion.runner", trace.runner),
+      ("stadion.device", trace.device),
     ] where !value.isEmpty {
       out.append(",")
       attribute(key, value, out)

@@ -3,9 +3,9 @@ package struct RequestTrace: Sendable {
   /// Nil for a request that is only watched for being slow.
   package var context: TraceContext?
   package var model: String
-  /// Whose it is; nil where a host keeps no tenants.
-  package var tenant: String?
   package var version = ""
+  /// Whose it is; empty for nobody's.
+  package var tenant = ""
   package var runner = ""
   package var device = ""
   /// The HTTP status of the answer.

@@ -30,6 +30,9 @@ extension HostSettings {
       "observing.metricsSeriesLimit", 0...1_000_000, \.observing.seriesLimit,
       "Sets of histograms; further ones are summed."),
     .integer(
+      "observing.metricsTenantLimit", 0...1_000_000, \.observing.tenantLimit,
+      "Tenants that metrics tell apart; further ones are summed."),
+    .integer(
       "observing.slowRequestMs", 0...86_400_000, \.observing.slowRequestMs,
       "Log requests that take longer, with their stages. 0 = none."),
     .text(

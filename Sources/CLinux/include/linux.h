@@ -29,6 +29,8 @@ void linux_prefer_short_slices(void);
 // Lets the calling thread have a tenth of the time that each other of the process has where there isn't enough for all:
 // nice 10 more than now, which Linux keeps for each thread.
 void linux_give_way(void);
+// Fetches a cache line that is soon to be read.
+static inline void linux_prefetch(const void *address) { __builtin_prefetch(address); }
 // CLOCK_MONOTONIC in nanoseconds.
 uint64_t linux_now_ns(void);
 // Gives freed memory back to the system.

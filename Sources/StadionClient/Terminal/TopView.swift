@@ -27,12 +27,13 @@ package struct TopView {
     }
     if now.runners.count > runnerRoom { lines.append("and \(now.runners.count - runnerRoom) more runners") }
     lines.append("")
+    if showsTenants { lines += tenantLines(width, room: max(1, height / 4 - 2)) }
     lines.append(
       Self.row(
         ["MODEL", "RUNNER", "REQ/S", "RUN", "QUEUE", "P50", "P99", "FAIL/S"], Self.modelColumns, width))
     let modelRoom = max(height - lines.count - 1, 0)
     for model in interval.models.prefix(modelRoom) {
-      lines.append(Self.row(Self.cells(model), Self.modelColumns, width))
+      lines.append(Self.row(cells(model), Self.modelColumns, width))
     }
     if interval.models.count > modelRoom { lines.append("and \(interval.models.count - modelRoom) more models") }
     return Array(lines.prefix(height)).map { String($0.prefix(width)) }
@@ -40,14 +41,33 @@ package struct TopView {
 
   /// Widths of columns for 80 characters; the first takes what is left, and those below zero stand to the right.
   private static let runnerColumns = [0, 12, -7, -9, -8, -9]
+  private static let tenantColumns = [0, -8, -8, -10, -9]
   private static let modelColumns = [0, 16, -8, -4, -6, -8, -8, -7]
 
-  private static func cells(_ model: HostInterval.Model) -> [String] {
+  /// One alone is no news.
+  private var showsTenants: Bool { interval.tenants.count > 1 }
+
+  private func tenantLines(_ width: Int, room: Int) -> [String] {
+    var lines = [Self.row(["TENANT", "REQ/S", "ACTIVE", "REFUSED/S", "RUN TIME"], Self.tenantColumns, width)]
+    for tenant in interval.tenants.prefix(room) {
+      lines.append(
+        Self.row(
+          [
+            tenant.now.id, Self.number(tenant.perSecond), String(tenant.now.active),
+            Self.number(tenant.refusedPerSecond), Self.percent(tenant.runShare),
+          ], Self.tenantColumns, width))
+    }
+    if interval.tenants.count > room { lines.append("and \(interval.tenants.count - room) more tenants") }
+    return lines + [""]
+  }
+
+  private func cells(_ model: HostInterval.Model) -> [String] {
+    let owner = showsTenants && !model.now.tenant.isEmpty ? "\(model.now.tenant)/" : ""
     let runner = model.now.runner.split(separator: ".").last.map(String.init) ?? model.now.runner
     return [
-      "\(model.now.name):\(model.now.version)", "\(runner) \(model.now.device)", number(model.perSecond),
-      String(model.now.running), String(model.now.waiting), duration(model.p50), duration(model.p99),
-      number(model.failedPerSecond),
+      "\(owner)\(model.now.name):\(model.now.version)", "\(runner) \(model.now.device)",
+      Self.number(model.perSecond), String(model.now.running), String(model.now.waiting), Self.duration(model.p50),
+      Self.duration(model.p99), Self.number(model.failedPerSecond),
     ]
   }
 
@@ -68,18 +88,26 @@ package struct TopView {
 
   // MARK: A pipe
 
-  /// A line for each model, with everything in it that a line needs by itself.
+  /// A line for each model, with everything in it that a line needs by itself; then one for each tenant, if there are
+  /// several.
   package var plainLines: [String] {
     let runners = Dictionary(interval.now.runners.map { ($0.id, $0) }) { first, _ in first }
-    return interval.models.map { model in
+    let models = interval.models.map { model in
       let runner = runners[model.now.runner]
       return Table.printable(
-        "model=\(model.now.name):\(model.now.version) runner=\(model.now.runner) device=\(model.now.device) "
+        "model=\(model.now.name):\(model.now.version) tenant=\(model.now.tenant) runner=\(model.now.runner) device=\(model.now.device) "
           + "state=\(runner?.state ?? "-") restarts=\(runner?.restarts ?? 0) "
           + "requests_per_s=\(Self.number(model.perSecond)) running=\(model.now.running) "
           + "waiting=\(model.now.waiting) p50=\(Self.duration(model.p50)) p99=\(Self.duration(model.p99)) "
           + "failed_per_s=\(Self.number(model.failedPerSecond))")
     }
+    guard showsTenants else { return models }
+    return models
+      + interval.tenants.map { tenant in
+        Table.printable(
+          "tenant=\(tenant.now.id) requests_per_s=\(Self.number(tenant.perSecond)) active=\(tenant.now.active) "
+            + "refused_per_s=\(Self.number(tenant.refusedPerSecond)) run_time=\(Self.percent(tenant.runShare))")
+      }
   }
 
   // MARK: Numbers

@@ -1,0 +1,97 @@
+import Inference
+import Telemetry
+import Testing
+import Wire
+
+@Suite struct `Sets of histograms` {
+  private static func labels(_ model: String, tenant: String? = nil) -> SeriesLabels {
+    SeriesLabels(model: model, version: "1", runner: "r", device: "cpu", tenant: tenant)
+  }
+
+  private static func models(_ reading: SeriesReading) -> [String] {
+    (0..<reading.placeCount).compactMap { reading.cells(at: $0) }.map { String(decoding: $0.labels, as: UTF8.self) }
+      .map { String($0.dropFirst("model=\"".count).prefix { $0 != "\"" }) }
+  }
+
+  /// What Prometheus' format wants, line by line.
+  private static func expected(_ name: String, _ labels: String, _ values: [UInt64], isInDecades: Bool) -> String {
+    var text = ""
+    for (index, bound) in TimeScale.coarse.enumerated() where !isInDecades || index % 2 == 0 {
+      text += "\(name)_bucket{\(labels),le=\"\(TimeScale.coarseLabels[index])\"} \(values.count { $0 <= bound })\n"
+    }
+    let sum = values.reduce(0, +)
+    var fraction = String(String(1_000_000_000 + sum % 1_000_000_000).dropFirst())
+    while fraction.hasSuffix("0") { fraction.removeLast() }
+    let seconds = fraction.isEmpty ? "\(sum / 1_000_000_000)" : "\(sum / 1_000_000_000).\(fraction)"
+    return text + "\(name)_bucket{\(labels),le=\"+Inf\"} \(values.count)\n\(name)_sum{\(labels)} \(seconds)\n"
+      + "\(name)_count{\(labels)} \(values.count)\n"
+  }
+
+  @Test(arguments: ["m", String(repeating: "long", count: 60)], [0, 1, 3, 1000])
+  func `are written as their values are`(model: String, count: Int) {
+    let book = SeriesBook(limit: 10, tenantLimit: 10)
+    let statistics = ModelStatistics()
+    let times = statistics.series.times(Self.labels(model, tenant: "acme"), in: book)
+    let seed = UInt64.random(in: 1...UInt64.max)
+    var state = seed
+    func next() -> UInt64 {
+      state = state &* 6_364_136_223_846_793_005 &+ 1_442_695_040_888_963_407
+      // Up to 2^37 ns, 137 s; bounds themselves now and then.
+      return state >> 60 == 0 ? TimeScale.coarse[Int(state >> 32) % 14] : (state >> 27) >> (state >> 33 & 31)
+    }
+    var values: [(request: UInt64, queue: UInt64, run: UInt64)] = []
+    for _ in 0..<count {
+      let value = (next(), next(), next())
+      values.append(value)
+      times.add(
+        ModelStatistics.Answer(
+          startNs: 5, inputNs: 0, queueNs: value.1, runNs: value.2, outputNs: 0, endNs: 5 + value.0))
+    }
+    let text = MetricsText(.prometheus)
+    let labels = "model=\"\(model)\",version=\"1\",tenant=\"acme\",runner=\"r\",device=\"cpu\""
+    let family = MetricsText.Family("a_seconds", .histogram, "Help.")
+    let parts: [(ServiceTimes.Stage, [UInt64], Bool)] = [
+      (.request, values.map(\.request), false), (.queue, values.map(\.queue), true), (.run, values.map(\.run), false),
+    ]
+    for (stage, values, isInDecades) in parts {
+      // A buffer that is full but for a few bytes.
+      let out = ByteBuffer(capacity: 64)
+      text.histogram(family, times.cells, stage, out)
+      let expected = Self.expected("a_seconds", labels, values, isInDecades: isInDecades)
+      #expect(out.string == expected, "seed \(seed), \(stage)")
+    }
+  }
+
+  @Test func `give their place to others when nobody reads them any more`() {
+    let book = SeriesBook(limit: 10, tenantLimit: 10)
+    var first: ModelStatistics? = ModelStatistics()
+    _ = first?.series.times(Self.labels("a"), in: book)
+    var reading: SeriesReading? = book.read(of: nil)
+    first = nil
+    let second = ModelStatistics()
+    _ = second.series.times(Self.labels("b"), in: book)
+    #expect(reading.map { Self.models($0) } == ["a"])
+    #expect(Self.models(book.read(of: nil)) == ["b"])
+    #expect(book.count == 1)
+    reading = nil
+    let third = ModelStatistics()
+    let times = third.series.times(Self.labels("c"), in: book)
+    #expect(times.requestCounts.reduce(0, +) == 0)
+    let last = book.read(of: nil)
+    // The first place is that of what exceeds the limit.
+    #expect(last.placeCount == 3 && Self.models(last) == ["c", "b"])
+  }
+
+  @Test func `are told apart for so many tenants`() {
+    let book = SeriesBook(limit: 10, tenantLimit: 1)
+    let statistics = ModelStatistics()
+    func isKept(_ tenant: String?, _ model: String) -> Bool {
+      !statistics.series.times(Self.labels(model, tenant: tenant), in: book).isOthers
+    }
+    #expect(isKept(nil, "a") && isKept("x", "b") && isKept("x", "c") && !isKept("y", "d") && isKept(nil, "e"))
+    #expect(book.refusedCount == 1)
+    #expect(Self.models(book.read(of: TenantID("x"))) == ["b", "c"])
+    #expect(Self.models(book.read(of: .standard)) == ["a", "e"])
+    #expect(Self.models(book.read(of: TenantID("y"))) == [])
+  }
+}
