@@ -94,7 +94,7 @@ let package = Package(
       ]),
     house("Admission", ["Inference", "Wire"]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
-    house("Benchmarking", ["StadionClient", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
+    house("Benchmarking", ["StadionClient", "Running", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",
