@@ -78,10 +78,29 @@ import Wire
     #expect(result.status == 1 && result.errors.contains("no luck"), "\(result.errors)")
   }
 
+  @Test func `is told on a terminal, with the time that is left, in one line`() throws {
+    let words = [
+      "bench", "vector", "--models", "\(folder.path)/models", "--manifests", Setup.manifests, "--runner", "echo",
+    ]
+    let plan = ["--duration", "1", "--rounds", "10", "--warm-up", "0.1", "--starts", "1", "--concurrency", "1"]
+    let terminal = try PseudoTerminal([Setup.stadion] + words + plan, width: 40)
+    #expect(terminal.shows { $0.text.contains("\r\u{1B}[Kround ") && $0.text.contains("left)") }, "\(terminal.text)")
+    #expect(terminal.end() == 0)
+    let shown = terminal.text.components(separatedBy: "\r\u{1B}[K").dropFirst().map { $0.prefix { $0 != "\r\n" } }
+    #expect(shown.dropLast().allSatisfy { $0.count < 40 }, "\(shown)")
+  }
+
   @Test func `can be JSON, for servers that know no other`() throws {
-    let report = try json(try bench("vector", ["--runner", "echo", "--encoding", "json", "--json", "-"]))
-    let load = try #require(report["runners"]?.array?.first?["loads"]?.array?.first)
-    #expect((load["answered"]?.int ?? 0) >= 10 && load["errors"]?.int == 0)
+    let server = try Command(["python3", Setup.fixture("oip_server.py")])
+    #expect(holds { server.output.hasSuffix("\n") }, "\(server.errors)")
+    let url = "http://127.0.0.1:\(server.output.dropLast())"
+    let words = [Setup.stadion, "bench", "plus", "--url", url] + quick
+    let report = try json(try Command.run(words + ["--encoding", "json", "--json", "-"]))
+    let loads = try #require(report["runners"]?.array?.first?["loads"]?.array)
+    #expect(loads.count == 2 && loads.allSatisfy { ($0["answered"]?.int ?? 0) >= 10 })
+    #expect(loads.allSatisfy { $0["errors"]?.int == 0 && $0["changed"]?.int == 0 && $0["hostCostNs"] == .null })
+    let refused = try Command.run(words)
+    #expect(refused.status == 1 && refused.errors.contains("no binary data"), "\(refused.errors)")
   }
 
   @Test(arguments: [

@@ -119,8 +119,11 @@ struct Chart {
 
   static func number(_ value: Double) -> String { Format.fixed(value, 1) }
 
-  /// A name that fits the width of a drawing.
-  static func shortened(_ name: String) -> String { name.count > 54 ? "\(name.prefix(53))…" : name }
+  /// A name that fits the width of a drawing, with what follows it whole.
+  static func shortened(_ name: String, _ tail: String = "") -> String {
+    let room = max(54 - tail.count, 12)
+    return name.count > room ? "\(name.prefix(room - 1))…\(tail)" : name + tail
+  }
 
   static func points(_ points: [(x: Double, y: Double)]) -> String {
     points.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")

@@ -9,8 +9,11 @@ enum ForestChart {
     guard !rows.isEmpty else { return "" }
     let border = 1 + result.plan.leastEffect
     let bottom = Chart.top + row * Double(rows.count)
-    let x = Axis(
-      rows.flatMap { [$0.1.low, $0.1.high] } + [1 / border, border], logarithmic: true, from: 12, to: Chart.width - 12)
+    // An interval that says nothing reaches to the edge, and doesn't press the others together.
+    let estimates = rows.map(\.1.estimate) + [1]
+    let (least, most) = ((estimates.min() ?? 1) / 4, (estimates.max() ?? 1) * 4)
+    let ends = rows.flatMap { [max($0.1.low, least), min($0.1.high, most)] }
+    let x = Axis(ends + [1 / border, border], logarithmic: true, from: 12, to: Chart.width - 12)
     var chart = Chart(height: bottom + 26)
     let (low, high) = (x.place(1 / border), x.place(border))
     chart.add(
@@ -21,7 +24,7 @@ enum ForestChart {
     for (index, (comparison, interval)) in rows.enumerated() {
       let middle = Chart.top + row * (Double(index) + 0.68)
       let colour = (result.subjects.firstIndex { $0.name == comparison.subject } ?? 0) % HTMLStyle.colourCount
-      let name = HTMLReport.escaped(Chart.shortened("\(comparison.subject), \(comparison.load.label)"))
+      let name = HTMLReport.escaped(Chart.shortened(comparison.subject, ", \(comparison.load.label)"))
       chart.add("<text x=\"12\" y=\"\(Chart.number(middle - 11))\">\(name)</text>")
       chart.addLine("whisker l\(colour)", (x.place(interval.low), middle), (x.place(interval.high), middle))
       for end in [interval.low, interval.high] {
@@ -31,7 +34,7 @@ enum ForestChart {
         "<circle class=\"f\(colour)\" cx=\"\(Chart.number(x.place(interval.estimate)))\" cy=\"\(Chart.number(middle))\" "
           + "r=\"5\"/>")
     }
-    let shown = Format.percent(result.plan.leastEffect)
+    let shown = Format.plain(Format.percent(result.plan.leastEffect))
     return chart.figure(
       "Median time by \(result.subjects[0].name)'s: left of 1 is faster; the band is ± \(shown), which counts as none")
   }
@@ -61,13 +64,19 @@ enum RoundsChart {
 enum WayChart {
   static func make(_ result: BenchmarkResult, _ costs: [WayCost]) -> String {
     let bars = costs.map { cost in
-      let added = cost.addedNs.map { ", \($0.estimate < 0 ? "" : "+")\(Format.time($0.estimate))" } ?? ""
+      let added = cost.addedNs.map { ", \(text($0))" } ?? ""
       let row = Rows.ways([cost])[0]
       return (
-        name: "\(cost.subject), \(row[1])", value: cost.medianNs, label: Format.time(cost.medianNs) + added,
+        name: Chart.shortened(cost.subject, ", \(row[1])"), value: cost.medianNs,
+        label: Format.time(cost.medianNs) + added,
         colour: result.subjects.firstIndex { $0.name == cost.subject } ?? 0
       )
     }
     return bars.isEmpty ? "" : BarChart.make(bars, "Median latency by way, and what it adds to the call in process")
+  }
+
+  private static func text(_ added: Interval) -> String {
+    if added.low <= 0, added.high >= 0 { return "no difference seen" }
+    return (added.estimate < 0 ? "" : "+") + Format.time(added.estimate)
   }
 }

@@ -10,7 +10,8 @@ package enum HTMLReport {
     if !result.comparisons.isEmpty { body.append(verdicts(result)) }
     body.append(legend(result))
     if !result.comparisons.isEmpty {
-      body.append("<h2>Beside the reference</h2><div class=\"charts\">" + ForestChart.make(result) + "</div>")
+      body.append("<h2>Beside \(escaped(result.subjects[0].name))</h2><div class=\"charts\">")
+      body.append(ForestChart.make(result) + ThroughputChart.make(result) + "</div>")
       body.append(HTMLTable.make(Rows.ratioHeadings, Rows.ratios(result), result, group: 1))
     }
     let loadHeadings = Rows.loadHeadings(hasBatches: result.hasBatches)
@@ -21,8 +22,9 @@ package enum HTMLReport {
       body.append("<h2>What the host costs</h2><div class=\"charts\">" + WayChart.make(result, ways) + "</div>")
       body.append(HTMLTable.make(Rows.wayHeadings, Rows.ways(ways), result, group: 0))
     }
-    body.append("<h2>Throughput and memory</h2><div class=\"charts\">")
-    body.append(ThroughputChart.make(result) + MemoryChart.make(result) + "</div>")
+    let throughput = result.comparisons.isEmpty ? ThroughputChart.make(result) : ""
+    body.append("<h2>\(throughput.isEmpty ? "Memory and start" : "Throughput, memory and start")</h2>")
+    body.append("<div class=\"charts\">" + throughput + MemoryChart.make(result) + "</div>")
     body.append(HTMLTable.make(Rows.startHeadings, Rows.starts(result), result))
     let searches = Rows.searches(result)
     if !searches.isEmpty {

@@ -24,7 +24,8 @@ enum HTMLStyle {
     tr.next td{border-top:2px solid var(--line)}
     .charts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,480px),1fr));gap:26px 30px;margin:18px 0}
     figure{margin:0}figcaption{font-size:13px;font-weight:600;margin-bottom:6px}
-    svg{width:100%;height:auto;display:block}svg text{fill:var(--quiet);font:12px system-ui,sans-serif}
+    svg{width:100%;height:auto;display:block}svg text{fill:var(--quiet);font:12px system-ui,sans-serif;
+    paint-order:stroke;stroke:var(--back);stroke-width:3px;stroke-linejoin:round}
     .grid{stroke:var(--line)}.one{stroke:var(--ink)}.band{fill:var(--line);fill-opacity:.6}
     .legend{position:sticky;top:0;z-index:1;background:var(--back);padding:8px 0;margin:0;border-bottom:1px solid var(--line)}
     .legend span{display:inline-block;margin-right:18px}i{display:inline-block;width:12px;height:12px;border-radius:3px;

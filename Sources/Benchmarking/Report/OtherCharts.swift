@@ -38,7 +38,7 @@ enum ThroughputChart {
 enum BarChart {
   private static let row = 48.0
   private static let thickness = 18.0
-  private static let longest = 300.0
+  private static let longest = 230.0  // leaves room for the label behind it
 
   static func make(_ bars: [(name: String, value: Double, label: String, colour: Int)], _ caption: String) -> String {
     var chart = Chart(height: row * Double(bars.count))
