@@ -99,15 +99,26 @@ enum Bench {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     let options = try BenchOptions(arguments)
-    let baseline = try arguments.value("--compare").map { file in
-      try Baseline(try JSONValue(parsing: try FileBytes.read(file)), name: file)
-    }
-    let startedAt = WallClock.text(ms: WallClock.nowMs)
     let progress = ProgressLine()
     let work = try WorkFolder()
     BenchSignals.start(removing: work.path)
-    defer { progress.clear() }
+    do {
+      try measure(words, arguments, options, work, progress)
+    } catch {
+      // A signal's thread ends this process, with the signal's exit code: that hosts end is no error then.
+      while HostProcess.areKilled { pause() }
+      throw error
+    }
+  }
 
+  private static func measure(
+    _ words: [String], _ arguments: Arguments, _ options: BenchOptions, _ work: WorkFolder, _ progress: ProgressLine
+  ) throws {
+    defer { progress.clear() }
+    let startedAt = WallClock.text(ms: WallClock.nowMs)
+    let baseline = try arguments.value("--compare").map { file in
+      try Baseline(try JSONValue(parsing: try FileBytes.read(file)), name: file)
+    }
     var field = try BenchField(arguments, options, work, progress)
     var benchmark = Benchmark(field.subjects, workloads: field.workloads, plan: options.plan) { progress.show($0) }
     // Only the benchmark keeps them now: a host ends when it gets another in its place.

@@ -13,6 +13,7 @@ package final class HostProcess {
 
   /// Hosts that must not outlive this process.
   private static let running = Mutex<[pid_t]>([])
+  private static let isOver = Mutex(false)
 
   /// Starts the host and waits until it answers.
   ///
@@ -73,8 +74,12 @@ package final class HostProcess {
 
   /// Kills what runs, for a program that a signal ends.
   package static func killAll() {
+    isOver.withLock { $0 = true }
     for process in running.withLock({ $0 }) { kill(process, SIGKILL) }
   }
+
+  /// Whether `killAll` was called.
+  package static var areKilled: Bool { isOver.withLock { $0 } }
 
   /// Starts a process that doesn't outlive this one, as long as `end` is called or a signal ends this one.
   ///
