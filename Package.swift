@@ -85,7 +85,8 @@ let package = Package(
     house(
       "Catalog",
       [
-        "Admission", "Storage", "Store", "Threads", "Registry", "Routing", "Running", "CLinux", "Inference", "Telemetry",
+        "Admission", "Storage", "Store", "Threads", "Registry", "Routing", "Running", "CLinux", "Inference",
+        "Telemetry",
         "Wire",
         // What `stadion bench` does, gates do: inputs from a seed, and parity.
         "Benchmarking", "StadionClient",
@@ -99,7 +100,7 @@ let package = Package(
         "CLinux", "Telemetry", "Tracing", "Threads", "Store",
       ]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
-    house("Benchmarking", ["StadionClient", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
+    house("Benchmarking", ["StadionClient", "Running", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",

@@ -162,8 +162,8 @@ static void print_fates(struct fates *fates, const struct load *load) {
   printf(", \"200\": %llu, \"429\": %llu, \"502\": %llu, \"503\": %llu", (unsigned long long)fates->ok,
          (unsigned long long)fates->limited, (unsigned long long)fates->bad_gateway,
          (unsigned long long)fates->unavailable);
-  printf(", \"other\": %llu, \"wrong\": %llu, \"lost\": %llu}\n",
-         (unsigned long long)fates->other, (unsigned long long)fates->wrong, (unsigned long long)fates->lost);
+  printf(", \"other\": %llu, \"wrong\": %llu, \"lost\": %llu}\n", (unsigned long long)fates->other,
+         (unsigned long long)fates->wrong, (unsigned long long)fates->lost);
 }
 
 int main(int count, char **arguments) {

@@ -16,6 +16,10 @@ package struct BenchmarkPlan: Sendable {
   package var seed: UInt64 = 1
   /// Longest wait for one answer.
   package var timeout = Duration.seconds(60)
+  /// Rows of a request, one size after the other; nil for inputs as they are.
+  package var batches: [Int?] = [nil]
+  /// Beside the host's own.
+  package var ways: [Way] = []
   /// Open loop beside the closed one; requests a second.
   package var rates: [Double] = []
   package var arrivals = Arrivals.poisson
@@ -26,13 +30,26 @@ package struct BenchmarkPlan: Sendable {
 
   package init() {}
 
+  /// Everything that each runner is put under, in this order in each round.
+  package var loads: [LoadResult.Load] {
+    let connections = ways.isEmpty || concurrencies.contains(1) ? concurrencies : [1] + concurrencies
+    var loads: [LoadResult.Load] = []
+    for batch in batches {
+      if ways.contains(.inProcess) { loads.append(.closed(1, batch: batch, way: .inProcess)) }
+      loads += connections.map { .closed($0, batch: batch) }
+      for way in ways where way != .inProcess { loads.append(.closed(1, batch: batch, way: way)) }
+      loads += rates.map { .open($0, batch: batch) }
+    }
+    return loads
+  }
+
   /// Each verdict is one chance to be wrong: together they keep the confidence.
   package func confidence(forVerdicts count: Int) -> Double { 1 - (1 - confidence) / Double(max(count, 1)) }
 
   /// - Parameter cost: Time to start all runners once.
   func startCount(cost: Duration) -> Int {
     if let starts { return min(starts, rounds) }
-    let measured = duration * (concurrencies.count + rates.count)
+    let measured = duration * loads.count
     return min(30, rounds, 1 + Int(measured / max(cost, .milliseconds(1))))
   }
 

@@ -38,8 +38,15 @@ package struct BenchmarkResult: Sendable {
   package let inputs: [TensorSpec]
   /// Nil when the user gave the inputs.
   package let inputSeed: UInt64?
+  /// Names of the samples that are taken in turn; empty for generated inputs.
+  package var sampleNames: [String] = []
+  /// How files became inputs, where a reader should know.
+  package var inputNotes: [String] = []
   package let plan: BenchmarkPlan
   package var machine: String
+  /// When it began, in UTC, and as what command; empty where nobody says.
+  package var startedAt = ""
+  package var command = ""
   package var noise: MachineNoise
   package var subjects: [SubjectResult] = []
   package var absent: [Lineup.Absent] = []
@@ -54,6 +61,7 @@ package struct BenchmarkResult: Sendable {
     machine = MachineText.processor
   }
 
+  package var hasBatches: Bool { plan.batches != [nil] }
   package var mismatches: [SubjectResult] { subjects.filter { !$0.passes } }
   package var errorCount: UInt64 { subjects.reduce(0) { $0 + $1.loads.reduce(0) { $0 + $1.errors } } }
 
@@ -71,7 +79,7 @@ package struct BenchmarkResult: Sendable {
             confidence: confidence, seed: seed)
         }
         let latency = ratio(\.roundMedians)
-        let rate: Interval? = if case .closed = load.load { ratio(\.roundRates) } else { nil }
+        let rate: Interval? = if case .closed = load.load.kind { ratio(\.roundRates) } else { nil }
         comparisons.append(
           Comparison(
             subject: subject.name, reference: reference.name, load: load.load, latency: latency, rate: rate,

@@ -1,19 +1,5 @@
 /// One runner at one load: every round's figures, and all latencies together.
 package struct LoadResult: Sendable {
-  package enum Load: Sendable, Hashable {
-    /// Connections.
-    case closed(Int)
-    /// Requests a second.
-    case open(Double)
-
-    package var label: String {
-      switch self {
-      case .closed(let count): count == 1 ? "1 connection" : "\(count) connections"
-      case .open(let rate): "\(Format.number(rate)) requests/s"
-      }
-    }
-  }
-
   package let load: Load
   package var latencies = Histogram()
   /// Medians of the rounds, in nanoseconds.
@@ -54,9 +40,11 @@ package struct LoadResult: Sendable {
 
   /// Of the typical round; in an open loop, where the number of arrivals varies by itself, of all rounds.
   package var requestsPerSecond: Double {
-    if case .open = load { return roundRates.reduce(0, +) / Double(max(roundRates.count, 1)) }
+    if case .open = load.kind { return roundRates.reduce(0, +) / Double(max(roundRates.count, 1)) }
     return median(roundRates)
   }
+  /// Rows a second: requests by their batch.
+  package var rowsPerSecond: Double { requestsPerSecond * Double(load.batch ?? 1) }
   package var cpuPerRequestNs: Double? { cpuNs == 0 || cpuAnswers == 0 ? nil : Double(cpuNs) / Double(cpuAnswers) }
   /// Mean latency without the mean run; nil where the server doesn't say how long its runs take.
   package var hostCostNs: Double? {

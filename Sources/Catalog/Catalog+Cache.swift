@@ -127,7 +127,8 @@ extension Catalog {
       return present.count == plan.versions.count
         ? plan
         : ServingPlan(
-          tenant: plan.tenant, name: plan.name, revision: plan.revision, settings: plan.settings, registered: plan.registered,
+          tenant: plan.tenant, name: plan.name, revision: plan.revision, settings: plan.settings,
+          registered: plan.registered,
           versions: present)
     }
   }

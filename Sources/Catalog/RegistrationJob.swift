@@ -75,7 +75,8 @@ struct RegistrationJob: Sendable {
     var digests: [String: SHA256Digest] = [:]
     for digest in request["sha256"]?.members ?? [] { digests[digest.key] = SHA256Digest(digest.value.string ?? "") }
     let version = Registration(
-      tenant: try row.tenant(2), caller: Author(try row.value(4), origin: "job \(id)", requestID: ""), model: try row.value(5), label: request["version"]?.string,
+      tenant: try row.tenant(2), caller: Author(try row.value(4), origin: "job \(id)", requestID: ""),
+      model: try row.value(5), label: request["version"]?.string,
       files: [], settings: request["settings"], tags: tags, metadata: request["metadata"],
       parents: Parent.all(request["parents"]))
     wanted = RemoteRegistration(version, uri: request["uri"]?.string ?? "", digests: digests)

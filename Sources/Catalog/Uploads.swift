@@ -82,7 +82,8 @@ package final class Uploads: Sendable {
   /// A tenant's, the last begun first.
   ///
   /// - Parameter sha256: Only those of this digest; nil for all.
-  package func list(tenant: TenantID, sha256: SHA256Digest?, keepMs: Int, limit: Int) async throws(HostError) -> JSONValue
+  package func list(tenant: TenantID, sha256: SHA256Digest?, keepMs: Int, limit: Int) async throws(HostError)
+    -> JSONValue
   {
     let rows = try await database.read { (db) throws(HostError) in
       try db.all(

@@ -1,4 +1,4 @@
-import Inference
+package import Inference
 package import Wire
 
 /// The protocol's inference messages, in their binary form: a JSON head, then the tensors' bytes in order.
@@ -32,6 +32,18 @@ package enum InferenceMessage {
     body.reserveCapacity(inputs.reduce(headLength) { $0 + $1.bytes.count })
     for input in inputs { body += input.bytes }
     return (body, headLength)
+  }
+
+  /// The protocol's plain form: tensors as numbers and strings.
+  package static func json(_ inputs: [DenseTensor]) throws(HostError) -> [UInt8] {
+    var tensors: [JSONValue] = []
+    for input in inputs {
+      tensors.append([
+        "name": .string(input.name), "shape": .array(input.shape.map { .integer($0) }),
+        "datatype": .string(input.elementType.protocolName.description), "data": .array(try input.elementsAsJSON()),
+      ])
+    }
+    return Array(JSONValue.object([.init("inputs", .array(tensors))]).text.utf8)
   }
 
   static func answer(_ response: HTTPResponse) throws(HostError) -> InferenceAnswer {

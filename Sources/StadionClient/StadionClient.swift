@@ -76,6 +76,15 @@ package final class StadionClient {
     return try InferenceMessage.answer(response)
   }
 
+  /// As `infer`, in the protocol's plain form: for servers that know no other.
+  package func inferAsJSON(_ model: ModelID, inputs: [DenseTensor]) throws(HostError) -> InferenceAnswer {
+    let response = try connection.send(
+      "POST", Self.path(of: model) + "/infer", headers: [("Content-Type", "application/json")],
+      body: try InferenceMessage.json(inputs))
+    try Self.check(response)
+    return try InferenceMessage.answer(response)
+  }
+
   /// Ends a runner's quarantine, or gives it a fresh process; returns once that serves.
   package func restartRunner(_ id: String) throws(HostError) {
     try Self.check(try connection.send("POST", "/v1/runners/\(Self.escaped(id))/restart"))

@@ -3,6 +3,7 @@ import CLinux
 import Glibc
 import Inference
 import StadionClient
+import Telemetry
 import Wire
 
 /// `stadion bench`: runners side by side on the same inputs.
@@ -18,6 +19,7 @@ enum Bench {
 
         stadion bench basic_pitch
         stadion bench basic_pitch --runner onnxruntime --runner onnxruntime,intra_op_threads=2 --report out.html
+        stadion bench basic_pitch --inputs recordings/ --batch 1,4 --ways all
         stadion bench basic_pitch --url http://127.0.0.1:8000 --rate 100,200
 
       Exit codes: 0 done, 1 outputs differ, requests failed, or slower than --compare; 2 asked wrongly.
@@ -46,6 +48,16 @@ enum Bench {
       "--input", value: "NAME=FILE|JSON", isRepeated: true,
       help: "An input as for `stadion infer` (default: generated)."),
     .init(
+      "--inputs", value: "DIR|FILE", isRepeated: true,
+      help:
+        "Files as inputs, taken in turn: npy, WAVE, PNG, JPEG, …; INPUT.npy or INPUT.TAG.npy where there are several."),
+    .init(
+      "--picture", value: "KEY=VALUE,…",
+      help: "How pictures become floats: layout=nhwc, order=bgr, mean=X:X:X, scale=X, as (sample / 255 - mean) * scale."
+    ),
+    .init("--batch", value: "N,N,…", help: "Requests of so many rows, where the model's first dimension is open."),
+    .init("--encoding", value: "KIND", help: "Of tensors in requests: binary, or json for servers that know no other."),
+    .init(
       "--shape", value: "NAME=N,N,…", isRepeated: true,
       help: "Sizes of a generated input where the model leaves them free."),
     .init("--seed", value: "N", help: "For generated inputs, the order of rounds and arrivals (1)."),
@@ -59,6 +71,9 @@ enum Bench {
       "--starts", value: "N", help: "Hosts that each runner gets, one after the other (30; fewer if loading is slow)."),
     .init("--warm-up", value: "SECONDS", help: "Longest warm-up; it ends when three windows agree (3)."),
     .init("--stability", value: "PERCENT", help: "How near to each other they must be (5)."),
+    .init(
+      "--ways", value: "WAY,…",
+      help: "Also ask each runner, on one connection, in-process (no host), by tcp, by tcp-json; or all."),
     .init("--rate", value: "N,N,…", help: "Also an open loop at these requests a second."),
     .init("--arrivals", value: "KIND", help: "poisson or constant, for --rate and --find-rate (poisson)."),
     .init("--connections", value: "N", help: "Connections of the open loop at most (64)."),
@@ -85,23 +100,39 @@ enum Bench {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
     let options = try BenchOptions(arguments)
-    let baseline = try arguments.value("--compare").map { file in
-      try Baseline(try JSONValue(parsing: try FileBytes.read(file)), name: file)
-    }
     let progress = ProgressLine()
     let work = try WorkFolder()
     BenchSignals.start(removing: work.path)
-    defer { progress.clear() }
+    do {
+      try measure(words, arguments, options, work, progress)
+    } catch {
+      // A signal's thread ends this process, with the signal's exit code: that hosts end is no error then.
+      while HostProcess.areKilled { pause() }
+      throw error
+    }
+  }
 
+  private static func measure(
+    _ words: [String], _ arguments: Arguments, _ options: BenchOptions, _ work: WorkFolder, _ progress: ProgressLine
+  ) throws {
+    defer { progress.clear() }
+    let startedAt = WallClock.text(ms: WallClock.nowMs)
+    let baseline = try arguments.value("--compare").map { file in
+      try Baseline(try JSONValue(parsing: try FileBytes.read(file)), name: file)
+    }
     var field = try BenchField(arguments, options, work, progress)
-    var benchmark = Benchmark(field.subjects, inputs: field.inputs, plan: options.plan) { progress.show($0) }
+    var benchmark = Benchmark(field.subjects, workloads: field.workloads, plan: options.plan) { progress.show($0) }
     // Only the benchmark keeps them now: a host ends when it gets another in its place.
     field.subjects = []
     var result = BenchmarkResult(
       model: arguments.operands[0],
-      inputs: field.inputs.map { TensorSpec(name: $0.name, elementType: $0.elementType, shape: $0.shape) },
-      inputSeed: arguments.has("--input") ? nil : options.plan.seed, plan: options.plan, noise: .measure())
+      inputs: field.specs, inputSeed: arguments.has("--input") || arguments.has("--inputs") ? nil : options.plan.seed,
+      plan: options.plan, noise: .measure())
+    result.startedAt = startedAt
+    result.command = (["stadion", "bench"] + words).map(quoted).joined(separator: " ")
     result.absent = field.absent
+    result.sampleNames = field.sampleNames
+    result.inputNotes = field.notes
     try benchmark.compareOutputs(&result)
     // Loud and early: a runner that computes something else need not be fast.
     progress.clear()
@@ -112,6 +143,17 @@ enum Bench {
     try report(result, changes, arguments)
     try conclude(result, changes)
   }
+
+  /// As a shell takes it.
+  private static func quoted(_ word: String) -> String {
+    let isPlain =
+      !word.isEmpty && word.allSatisfy { $0.isASCII && ($0.isLetter || $0.isNumber || "-_./:=,%+@".contains($0)) }
+    return isPlain
+      ? word : "'" + word.split(separator: "'", omittingEmptySubsequences: false).joined(separator: "'\\''") + "'"
+  }
+
+  /// What `BareRunner` starts.
+  static func runProcess() -> Never { BareChild.run { try Serve.manifestSearch([$0]) } }
 
   private static func report(_ result: BenchmarkResult, _ changes: [Baseline.Change], _ arguments: Arguments) throws {
     let json = arguments.value("--json")

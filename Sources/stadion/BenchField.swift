@@ -10,7 +10,12 @@ import Wire
 struct BenchField {
   var subjects: [Subject] = []
   var absent: [Lineup.Absent] = []
-  var inputs: [DenseTensor] = []
+  /// In the order of the plan's batches.
+  var workloads: [Workload] = []
+  /// Of the samples from files.
+  var sampleNames: [String] = []
+  /// Of the inputs.
+  var notes: [String] = []
 
   init(_ arguments: Arguments, _ options: BenchOptions, _ work: WorkFolder, _ progress: ProgressLine) throws {
     let model = ModelID(arguments.operands[0])
@@ -18,13 +23,15 @@ struct BenchField {
     if !servers.isEmpty {
       if !options.wishes.isEmpty { throw UsageError("--runner needs hosts of its own; leave --url and --direct out") }
       let key = try ClientOptions.key(arguments)
+      if !options.plan.ways.isEmpty { throw UsageError("--ways needs hosts of its own; leave --url and --direct out") }
       subjects = servers.map { Subject(name: $0.description, address: $0, model: model, key: key) }
     } else {
       let lineup = try Self.lineup(model, arguments, options, work)
       for (index, entry) in lineup.entries.enumerated() {
         progress.show("loading \(model) into \(entry.name)")
         do {
-          subjects.append(try lineup.start(index, arguments: arguments.values("--serve-option")))
+          subjects.append(
+            try lineup.start(index, ways: options.plan.ways, arguments: arguments.values("--serve-option")))
         } catch {
           // One that was asked for by name must take part.
           guard options.wishes.isEmpty else { throw error }
@@ -37,7 +44,28 @@ struct BenchField {
         )
       }
     }
-    inputs = try Self.inputs(of: subjects[0], arguments, options)
+    for subject in subjects { subject.encoding = options.encoding }
+    let samples = try samples(of: subjects[0], arguments, options)
+    sampleNames = samples.map(\.name).filter { !$0.isEmpty }
+    guard !options.batches.isEmpty else {
+      workloads = [Workload(samples)]
+      return
+    }
+    var models: [(runner: String, inputs: [TensorSpec])] = []
+    for subject in subjects { models.append((subject.name, try subject.metadata().inputs)) }
+    workloads = try Batches.make(options.batches, from: samples, models: models)
+  }
+
+  /// The inputs as the requests carry them: a size that differs between samples, or batches, is open.
+  var specs: [TensorSpec] {
+    let samples = workloads.flatMap(\.samples)
+    return samples[0].tensors.enumerated().map { index, tensor in
+      let shapes = samples.map { $0.tensors[index].shape }
+      let shape = tensor.shape.indices.map { axis in
+        shapes.allSatisfy { $0.count == tensor.shape.count && $0[axis] == tensor.shape[axis] } ? tensor.shape[axis] : -1
+      }
+      return TensorSpec(name: tensor.name, elementType: tensor.elementType, shape: shape)
+    }
   }
 
   /// Those to measure as they are.
@@ -94,17 +122,24 @@ struct BenchField {
     }
   }
 
-  private static func inputs(
+  private mutating func samples(
     of subject: Subject, _ arguments: Arguments, _ options: BenchOptions
-  ) throws -> [DenseTensor] {
+  ) throws -> [Sample] {
     let metadata = try subject.metadata()
-    guard arguments.has("--input") else {
-      return try GeneratedInputs.make(metadata.inputs, shapes: options.shapes, seed: options.plan.seed)
+    let files = arguments.values("--inputs")
+    guard arguments.has("--input") || !files.isEmpty else {
+      return [Sample(try GeneratedInputs.make(metadata.inputs, shapes: options.shapes, seed: options.plan.seed))]
     }
-    let client = StadionClient(subject.address, key: subject.key)
-    let hints = (try? client.model(subject.model.name))?["settings"]?["inputs"]
-    let read = try InputArguments(metadata: metadata, hints: hints).read(arguments.values("--input"))
-    for note in read.notes { StandardError.print("stadion: \(Table.printable(note))") }
-    return read.tensors
+    let known = (try? StadionClient(subject.address, key: subject.key).model(subject.model.name))?["settings"]?[
+      "inputs"]
+    let hints = PictureOptions.merged(options.picture, into: known, metadata.inputs.map(\.name))
+    if files.isEmpty {
+      let read = try InputArguments(metadata: metadata, hints: hints).read(arguments.values("--input"))
+      notes = read.notes
+      return [Sample(name: read.subject ?? "", read.tensors)]
+    }
+    let read = try InputFiles(metadata.inputs, hints: hints).read(files)
+    notes = read.notes
+    return read.samples
   }
 }

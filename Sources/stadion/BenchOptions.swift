@@ -1,5 +1,6 @@
 import Benchmarking
 import StadionClient
+import Wire
 
 /// The command line of `stadion bench` as values.
 struct BenchOptions {
@@ -8,15 +9,29 @@ struct BenchOptions {
   let shapes: [String: [Int64]]
   /// Of `--compare`.
   let threshold: Double
+  /// Rows of a request; empty for inputs as they are.
+  let batches: [Int]
+  let encoding: TensorEncoding
+  /// Of `--picture`: the `image` of every input's hints; nil for those of the model alone.
+  let picture: JSONValue?
 
   init(_ arguments: Arguments) throws(UsageError) {
     wishes = try Self.wishes(arguments)
     shapes = try Self.shapes(arguments)
     threshold = try Self.number(arguments, "--threshold", 0...1000).map { $0 / 100 } ?? 0.05
-    if let counts = try Self.numbers(arguments, "--concurrency", 1...10_000) {
-      guard counts.allSatisfy({ $0 == $0.rounded() }) else { throw UsageError("--concurrency wants whole numbers") }
-      plan.concurrencies = counts.map { Int($0) }
+    batches = try Self.integers(arguments, "--batch", 1...100_000) ?? []
+    if !batches.isEmpty { plan.batches = batches }
+    picture = try arguments.value("--picture").map(PictureOptions.json)
+    if arguments.has("--input"), arguments.has("--inputs") {
+      throw UsageError("--input and --inputs exclude each other; put all files into --inputs")
     }
+    let encoding = arguments.value("--encoding").map { TensorEncoding(rawValue: $0) } ?? .binary
+    guard let encoding else {
+      throw UsageError("--encoding is binary or json, not \"\(arguments.value("--encoding") ?? "")\"")
+    }
+    self.encoding = encoding
+    plan.ways = try Self.ways(arguments)
+    plan.concurrencies = try Self.integers(arguments, "--concurrency", 1...10_000) ?? plan.concurrencies
     plan.rounds = try arguments.integer("--rounds", in: 1...10_000) ?? plan.rounds
     plan.starts = try arguments.integer("--starts", in: 1...1000)
     if let seconds = try Self.number(arguments, "--duration", 0.01...86_400) { plan.duration = .seconds(seconds) }
@@ -62,6 +77,21 @@ struct BenchOptions {
     return wishes
   }
 
+  private static func ways(_ arguments: Arguments) throws(UsageError) -> [Way] {
+    guard let text = arguments.value("--ways") else { return [] }
+    let others = Way.allCases.filter { $0 != .host }
+    if text == "all" { return others }
+    var ways: [Way] = []
+    for word in text.split(separator: ",", omittingEmptySubsequences: false) {
+      guard let way = others.first(where: { $0.rawValue == word }), !ways.contains(way) else {
+        let known = others.map(\.rawValue).joined(separator: ", ")
+        throw UsageError("--ways wants all, or some of \(known), each once, not \"\(text)\"")
+      }
+      ways.append(way)
+    }
+    return ways
+  }
+
   private static func shapes(_ arguments: Arguments) throws(UsageError) -> [String: [Int64]] {
     var shapes: [String: [Int64]] = [:]
     for text in arguments.values("--shape") {
@@ -100,6 +130,16 @@ struct BenchOptions {
       numbers.append(try number(String(part), name, range))
     }
     return numbers
+  }
+
+  private static func integers(
+    _ arguments: Arguments, _ name: String, _ range: ClosedRange<Double>
+  ) throws(UsageError) -> [Int]? {
+    guard let numbers = try numbers(arguments, name, range) else { return nil }
+    guard numbers.allSatisfy({ $0 == $0.rounded() }) else { throw UsageError("\(name) wants whole numbers") }
+    let all = numbers.map { Int($0) }
+    guard Set(all).count == all.count else { throw UsageError("\(name) names a number twice") }
+    return all
   }
 
   /// `p99=5ms`.

@@ -14,7 +14,15 @@ final class ProgressLine {
     guard isTerminal, now - shownNs > 100_000_000 else { return }
     shownNs = now
     isShown = true
-    write("\r\u{1B}[K\(Table.printable(text)) …")
+    // A line that wraps can't be taken back.
+    let shown = Table.printable(text).prefix(max(width - 3, 1))
+    write("\r\u{1B}[K\(shown) …")
+  }
+
+  /// Characters of the terminal's lines; it may be resized at any time.
+  private var width: Int {
+    var size = winsize()
+    return ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 0 ? Int(size.ws_col) : 80
   }
 
   func clear() {

@@ -77,6 +77,7 @@ struct Stadion {
     if words.isEmpty { throw UsageError("a verb is missing; see `stadion --help`") }
     if words.starts(with: ["runner", "check-process"]) { return try RunnerCheck.runProcess(Array(words.dropFirst(2))) }
     if words[0] == "runner-process" { ChildProcess.run() }
+    if words[0] == "bench-process" { Bench.runProcess() }
     if words[0] == "reference" { return try Reference.run(Array(words.dropFirst())) }
     if let verb = verbs.first(where: { words.starts(with: $0.words) }) {
       return try verb.run(Array(words.dropFirst(verb.words.count)))

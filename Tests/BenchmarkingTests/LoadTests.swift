@@ -8,15 +8,18 @@ import Testing
 
 /// A server that answers with what it is told, a thread a connection.
 private final class SlowServer: @unchecked Sendable {
-  // @unchecked: only the pauses change, and a lock guards them.
+  // @unchecked: a lock guards what changes.
   let path: String
   private let listener: Int32
   private let lock = NSLock()
   private var pauseAt = -1
   private var requests = 0
-  private let answer: String
+  private var models = ""
+  private var answer: String
 
-  /// - Parameter pauseAt: The request that takes 100 ms; all others are answered at once.
+  /// - Parameters:
+  ///   - pauseAt: The request that takes 100 ms; all others are answered at once.
+  ///   - answer: A `?` in it becomes the model's first letter.
   init(pauseAt: Int = -1, answer: String = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}") throws {
     self.pauseAt = pauseAt
     self.answer = answer
@@ -43,24 +46,34 @@ private final class SlowServer: @unchecked Sendable {
 
   deinit { try? FileManager.default.removeItem(atPath: (path as NSString).deletingLastPathComponent) }
 
+  func setAnswer(_ text: String) { lock.withLock { answer = text } }
+
+  /// The first letter of each request's model.
+  var asked: String { lock.withLock { models } }
+
   func stop() { shutdown(listener, Int32(SHUT_RDWR)) }
 
   private func serve(_ peer: Int32) {
     var buffer = [UInt8](repeating: 0, count: 65_536)
     // Requests of these tests arrive in one piece.
     while recv(peer, &buffer, buffer.count, 0) > 0 {
-      let pauses = lock.withLock {
+      let model = Character(Unicode.Scalar(buffer["POST /v2/models/".utf8.count]))
+      let (pauses, answer) = lock.withLock { () -> (Bool, String) in
         requests += 1
-        return requests == pauseAt
+        models.append(model)
+        return (requests == pauseAt, self.answer)
       }
       if pauses { usleep(100_000) }
-      _ = answer.withCString { send(peer, $0, strlen($0), Int32(MSG_NOSIGNAL)) }
+      _ = answer.replacingOccurrences(of: "?", with: String(model)).withCString {
+        send(peer, $0, strlen($0), Int32(MSG_NOSIGNAL))
+      }
     }
     close(peer)
   }
 
-  func generator() -> LoadGenerator {
-    LoadGenerator(PreparedRequest(ModelID("m"), inputs: [], to: .unix(path: path)), timeout: .seconds(10))
+  func generator(_ models: [String] = ["m"]) -> LoadGenerator {
+    let requests = models.map { PreparedRequest(ModelID($0), inputs: [], to: .unix(path: path)) }
+    return LoadGenerator(requests, timeout: .seconds(10))
   }
 }
 
@@ -73,6 +86,29 @@ private final class SlowServer: @unchecked Sendable {
     #expect(window.answered >= 50 && window.errors == 0 && window.changed == 0)
     #expect(window.latencies.count == window.answered && window.exchanges >= window.answered)
     #expect(window.requestsPerSecond > 100)
+  }
+
+  @Test(arguments: [1, 4]) func `sends its requests in turn, and knows each one's answer`(count: Int) throws {
+    let server = try SlowServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n?12345678")
+    defer { server.stop() }
+    let generator = server.generator(["a", "b", "c", "d"])
+    let window = try generator.closed(count, settle: .zero, duration: .zero, atLeast: 40)
+    #expect(window.changed == 0 && window.errors == 0 && window.answered >= 40)
+    if count == 1 { #expect(server.asked.hasPrefix("abcdabcdab")) }
+    let before = server.asked.count
+    generator.use(1..<3, from: 3)
+    _ = try generator.closed(1, settle: .zero, duration: .zero, atLeast: 4)
+    #expect(server.asked.dropFirst(before).hasPrefix("cbcb"))
+  }
+
+  @Test func `notices an answer that differs from the first to the same request`() throws {
+    let server = try SlowServer(answer: "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n?12345678")
+    defer { server.stop() }
+    let generator = server.generator(["a"])
+    _ = try generator.closed(1, settle: .zero, duration: .zero, atLeast: 1)
+    server.setAnswer("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n?12345670")
+    let window = try generator.closed(1, settle: .zero, duration: .zero, atLeast: 5)
+    #expect(window.changed == window.answered && window.errors == 0)
   }
 
   @Test func `in an open loop feels a pause as long as all who wait for it`() throws {

@@ -54,6 +54,20 @@ import Testing
     #expect(result.top1 == 0.5 && result.top5 == 1)
   }
 
+  @Test func `over samples is that of the worst, and the mean of all elements`() throws {
+    let near = compare(floats([1, 2, 3, 4]), floats([1, 2, 3, 4.0002]))
+    let far = compare(floats([1, 9]), floats([1, 2]))
+    let whole = try #require(OutputParity.over([("a", near), ("b", far)]))
+    #expect(whole.worst == "b" && whole.beyond == 1 && whole.elementCount == 6 && whole.maxAbsolute == 7)
+    #expect(abs(whole.meanAbsolute - 7.0002 / 6) < 1e-6)
+    #expect(whole.maxULP == far.maxULP && whole.cosine == far.cosine)
+    var missing = OutputParity(name: "y")
+    missing.problem = "is missing"
+    let none = try #require(OutputParity.over([("a", near), ("c", missing), ("b", far)]))
+    #expect(none.worst == "c" && none.problem == "is missing" && !none.passes)
+    #expect(OutputParity.over([("a", near)]) == near)
+  }
+
   @Test func `wants integers and strings to be equal`() {
     func integers(_ values: [Int64]) -> DenseTensor {
       DenseTensor(name: "y", elementType: .i64, shape: [Int64(values.count)], values: values)

@@ -47,11 +47,11 @@ import Wire
 
   @Test func `show no percentile that less than one request stands for`() {
     let row = Rows.loads(result())[0]
-    #expect(row[Rows.loadHeadings.firstIndex(of: "P99.9")!] != "-")
+    #expect(row[Rows.loadHeadings().firstIndex(of: "P99.9")!] != "-")
     var few = result()
     few.subjects[0].loads[0].latencies = Histogram()
     for value in 0..<50 { few.subjects[0].loads[0].latencies.add(UInt64(value)) }
-    #expect(Rows.loads(few)[0][Rows.loadHeadings.firstIndex(of: "P99")!] == "-")
+    #expect(Rows.loads(few)[0][Rows.loadHeadings().firstIndex(of: "P99")!] == "-")
   }
 
   @Test func `let no name become markup`() {
@@ -71,6 +71,35 @@ import Wire
     #expect(html.contains("prefers-color-scheme:dark"))
   }
 
+  @Test func `tell what each way adds to the call in process`() throws {
+    var result = result()
+    var plan = BenchmarkPlan()
+    plan.ways = [.inProcess, .tcp]
+    result = BenchmarkResult(
+      model: "m", inputs: [], inputSeed: 5, plan: plan, noise: result.noise)
+    var subject = SubjectResult(name: "a")
+    for (way, ns) in [(Way.inProcess, 1000.0), (.host, 9000), (.tcp, 21_000)] {
+      var load = LoadResult(load: .closed(1, way: way))
+      for round in 0..<20 {
+        var window = Window()
+        // Drift hits all ways alike: it makes the call ten times slower and what is added no larger.
+        for _ in 0..<200 { window.latencies.add(UInt64(ns + Double(round) * 500)) }
+        load.add(window, start: 0)
+      }
+      subject.loads.append(load)
+    }
+    result.subjects = [subject]
+    let costs = WayCost.all(result)
+    #expect(costs.map(\.load.way) == [.inProcess, .host, .tcp] && costs[0].addedNs == nil)
+    let added = try #require(costs[1].addedNs)
+    #expect(abs(added.estimate - 8000) < 40 && added.low <= 8000 && added.high >= 7990, "\(added)")
+    #expect(Rows.ways(costs)[2][1] == "host, TCP" && Rows.ways(costs)[2][4].hasPrefix("20.0 µs ("))
+    for text in [TextReport.make(result), MarkdownReport.make(result), HTMLReport.make(result)] {
+      #expect(text.contains("host, Unix socket"))
+    }
+    #expect(JSONReport.make(result)["ways"]?.array?.count == 3)
+  }
+
   @Test func `are found slower by a later comparison`() throws {
     let before = try JSONValue(parsing: JSONReport.make(result(factor: 1)).text)
     #expect(before["schema"] == "stadion-bench/1")
@@ -79,6 +108,29 @@ import Wire
     #expect(changes.map(\.subject) == ["base", "fast"])
     #expect(changes[0].verdict == .equal)
     #expect(Sentences.change(changes[1]).hasPrefix("fast became 1.2"), "\(Sentences.change(changes[1]))")
+  }
+
+  @Test func `compare batches and ways with their own kind alone`() throws {
+    func measured(_ loads: [LoadResult.Load: Double]) -> BenchmarkResult {
+      var result = result()
+      result.subjects = [SubjectResult(name: "a")]
+      for (load, ns) in loads.sorted(by: { $0.key.label < $1.key.label }) {
+        var entry = LoadResult(load: load)
+        for round in 0..<20 {
+          var window = Window()
+          window.latencies.add(UInt64(ns) + UInt64(round))
+          entry.add(window, start: round)
+        }
+        result.subjects[0].loads.append(entry)
+      }
+      return result
+    }
+    let before = measured([.closed(1): 1000, .closed(1, batch: 4): 2000, .closed(1, way: .inProcess): 100])
+    let baseline = try Baseline(try JSONValue(parsing: JSONReport.make(before).text), name: "base.json")
+    let now = measured([.closed(1): 1000, .closed(1, batch: 4): 4000, .closed(1, way: .json): 9000])
+    let changes = baseline.changes(to: now, leastEffect: 0.05)
+    #expect(changes.map(\.load) == [.closed(1), .closed(1, batch: 4)])
+    #expect(changes[0].verdict == .equal && changes[1].verdict.word == "slower")
   }
 
   @Test func `are refused as a baseline when they are something else`() throws {

@@ -50,6 +50,25 @@ import Wire
       .tensor
   }
 
+  @Test func `a layout decides where the shape leaves a choice`() throws {
+    let first = try read(Self.png, .u8, [1, -1, -1, -1], ["layout": "nchw"])
+    #expect(first.shape == [1, 3, 2, 2] && first.bytes.prefix(4) == [255, 0, 0, 255])
+    // Three rows or three channels: the shape alone is taken for the latter.
+    let last = try read(Self.png, .u8, [3, 2, 3], ["layout": "nhwc"])
+    #expect(last.shape == [3, 2, 3] && last.bytes.prefix(3) == [255, 0, 0])
+    #expect(throws: HostError.self) { try read(Self.png, .u8, [1, 3, 2, 2], ["layout": "nhwc"]) }
+    #expect(throws: HostError.self) { try read(Self.png, .u8, [1, 3, 2, 2], ["layout": "chwn"]) }
+  }
+
+  @Test func `how a picture became numbers can be told`() throws {
+    let image = try JSONValue(parsing: #"{"mean": [0.5], "scale": [2], "order": "bgr"}"#)
+    let hints = try InputHints(["image": image], input: "x")
+    let tensor = try read(Self.png, .f32, [1, 3, 4, 2], image)
+    #expect(
+      PictureTensor.note(Self.png, tensor, hints) == "x: pictures at 2 x 4, BGR, NCHW, (sample / 255 - 0.5) * 2.0")
+    #expect(PictureTensor.note([1, 2, 3], tensor, hints) == nil)
+  }
+
   @Test func `channels stand last or first as the shape says`() throws {
     let last = try read(Self.png, .u8, [1, -1, -1, 3])
     #expect(

@@ -3,6 +3,8 @@ import Glibc
 /// One connection of a load generator: one request in flight. Memory of its own, kept until `close`.
 struct LoadConnection {
   var socket: CInt = -1
+  /// The request that is under way; nil before the first. Kept alive by the generator.
+  private(set) var exchange: UnsafeMutablePointer<Exchange>?
   /// Of the request.
   var sentCount = 0
   var receivedCount = 0
@@ -28,7 +30,8 @@ struct LoadConnection {
 
   func free() { buffer.deallocate() }
 
-  mutating func startOver(at ns: UInt64) {
+  mutating func startOver(with exchange: UnsafeMutablePointer<Exchange>, at ns: UInt64) {
+    self.exchange = exchange
     sentCount = 0
     receivedCount = 0
     wholeCount = 0

@@ -29,7 +29,7 @@ extension LoadGenerator {
     let connection = connections[0]
     var now = linux_now_ns()
     while true {
-      connection.pointee.startOver(at: now)
+      begin(connection, at: now)
       var outcome = Outcome.broken("the request broke off")
       if send(connection, flags: CInt(MSG_NOSIGNAL)) {
         repeat {
@@ -48,7 +48,7 @@ extension LoadGenerator {
     let flags = CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT)
     let start = linux_now_ns()
     for connection in connections[..<count] {
-      connection.pointee.startOver(at: start)
+      begin(connection, at: start)
       // What broke is seen when it is read.
       _ = send(connection, flags: flags)
     }
@@ -78,7 +78,7 @@ extension LoadGenerator {
         if run.isOver(at: now) {
           busy -= 1
         } else {
-          connection.pointee.startOver(at: now)
+          begin(connection, at: now)
           _ = send(connection, flags: flags)
         }
       }
@@ -88,7 +88,7 @@ extension LoadGenerator {
   func checkTime(_ connection: UnsafeMutablePointer<LoadConnection>, _ now: UInt64) throws(HostError) {
     guard now > connection.pointee.dueNs + timeoutNs else { return }
     throw HostError(
-      .deadlineExceeded, "no answer from \(request.address) in \(timeoutNs / 1_000_000_000) s; see whether it hangs")
+      .deadlineExceeded, "no answer from \(address) in \(timeoutNs / 1_000_000_000) s; see whether it hangs")
   }
 
   @inline(__always)

@@ -24,7 +24,7 @@ extension LoadGenerator {
     while true {
       let now = linux_now_ns()
       while let due = schedule.due(by: now), let connection = free.popLast() {
-        connection.pointee.startOver(at: due)
+        begin(connection, at: due)
         _ = send(connection, flags: CInt(MSG_NOSIGNAL) | CInt(MSG_DONTWAIT))
         schedule.advance()
       }

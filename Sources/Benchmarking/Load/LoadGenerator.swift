@@ -3,28 +3,37 @@ import Glibc
 package import Inference
 import StadionClient
 
-/// Drives one server from the calling thread: connections that are kept, one request that is sent again and again.
+/// Drives one server from the calling thread: connections that are kept, requests that are sent in turn again and again.
 ///
 /// Nothing is allocated for a request. Owned by one thread.
 package final class LoadGenerator {
-  let request: PreparedRequest
+  let address: HostAddress
   /// Longest wait for any answer.
   let timeoutNs: UInt64
   let epoll: CInt
-  private let requestBytes: UnsafeMutableRawBufferPointer
   private(set) var connections: [UnsafeMutablePointer<LoadConnection>] = []
+  private let exchanges: UnsafeMutableBufferPointer<Exchange>
+  /// Those in use, and the next of them.
+  private var range: Range<Int>
+  private var turn = 0
 
-  /// The first right answer: later heads that equal its head need no reading.
-  private var knownHead = UnsafeMutableRawBufferPointer(start: nil, count: 0)
-  private var knownCount = 0
-  private var knownEnds: (UInt64, UInt64) = (0, 0)
-
-  package init(_ request: PreparedRequest, timeout: Duration = .seconds(60)) {
-    self.request = request
+  /// - Parameter requests: At least one, all for the same server.
+  package init(_ requests: [PreparedRequest], timeout: Duration = .seconds(60)) {
+    address = requests[0].address
     timeoutNs = UInt64(timeout / .nanoseconds(1))
-    requestBytes = .allocate(byteCount: request.bytes.count, alignment: 64)
-    requestBytes.copyBytes(from: request.bytes)
+    exchanges = .allocate(capacity: requests.count)
+    _ = exchanges.initialize(from: requests.map { Exchange($0) })
+    range = 0..<requests.count
     epoll = epoll_create1(CInt(EPOLL_CLOEXEC))
+  }
+
+  /// Uses these of the requests from now on.
+  ///
+  /// - Parameter first: Which of them is sent first, counted round.
+  package func use(_ requests: Range<Int>, from first: Int = 0) {
+    precondition(!requests.isEmpty && requests.upperBound <= exchanges.count)
+    range = requests
+    turn = requests.lowerBound + first % requests.count
   }
 
   deinit {
@@ -33,8 +42,8 @@ package final class LoadGenerator {
       connection.pointee.free()
       connection.deallocate()
     }
-    requestBytes.deallocate()
-    knownHead.deallocate()
+    for exchange in exchanges { exchange.free() }
+    exchanges.deallocate()
     Glibc.close(epoll)
   }
 
@@ -49,7 +58,7 @@ package final class LoadGenerator {
   }
 
   private func open(_ connection: UnsafeMutablePointer<LoadConnection>) throws(HostError) {
-    connection.pointee.socket = try HTTPConnection.connect(to: request.address, timeout: .seconds(10))
+    connection.pointee.socket = try HTTPConnection.connect(to: address, timeout: .seconds(10))
     connection.pointee.waitsForRoom = false
     var limit = timeval(tv_sec: max(1, Int(timeoutNs / 1_000_000_000)), tv_usec: 0)
     setsockopt(connection.pointee.socket, SOL_SOCKET, SO_RCVTIMEO, &limit, socklen_t(MemoryLayout<timeval>.size))
@@ -77,9 +86,17 @@ package final class LoadGenerator {
     case broken(String)
   }
 
+  /// Gives the connection the next request.
+  @inline(__always)
+  func begin(_ connection: UnsafeMutablePointer<LoadConnection>, at ns: UInt64) {
+    connection.pointee.startOver(with: exchanges.baseAddress! + turn, at: ns)
+    turn = turn + 1 == range.upperBound ? range.lowerBound : turn + 1
+  }
+
   /// Sends what fits; watches for room only while something is left.
   @inline(__always)
   func send(_ connection: UnsafeMutablePointer<LoadConnection>, flags: CInt) -> Bool {
+    guard let requestBytes = connection.pointee.exchange?.pointee.bytes else { return true }
     while connection.pointee.sentCount < requestBytes.count {
       let sent = connection.pointee.sentCount
       let count = Glibc.send(
@@ -125,8 +142,10 @@ package final class LoadGenerator {
   /// Whether it is a whole answer whose head equals that of the first: the common case, in one comparison.
   @inline(__always)
   private func isKnown(_ connection: UnsafeMutablePointer<LoadConnection>) -> Bool {
-    connection.pointee.receivedCount == knownCount && knownCount > 0
-      && memcmp(connection.pointee.buffer, knownHead.baseAddress!, knownHead.count) == 0
+    guard let exchange = connection.pointee.exchange, exchange.pointee.isAnswered else { return false }
+    let head = exchange.pointee.head
+    return connection.pointee.receivedCount == exchange.pointee.count
+      && memcmp(connection.pointee.buffer, head.baseAddress!, head.count) == 0
   }
 
   private func read(_ connection: UnsafeMutablePointer<LoadConnection>) -> Outcome {
@@ -143,30 +162,16 @@ package final class LoadGenerator {
         let text = String(decoding: bytes[headCount...].prefix(300), as: UTF8.self)
         return .refused("status \(status): \(text)")
       }
-      if knownCount == 0 {
-        knownHead = .allocate(byteCount: headCount, alignment: 1)
-        knownHead.copyMemory(from: UnsafeRawBufferPointer(rebasing: bytes[..<headCount]))
-        knownCount = count
-        knownEnds = ends(connection)
+      if let exchange = connection.pointee.exchange, !exchange.pointee.isAnswered {
+        exchange.pointee.learn(bytes, headCount: headCount)
       }
       return .answered
     }
   }
 
-  /// Whether the answer ends as the first one did: eight bytes behind the head, eight at the end.
+  /// Whether the answer ends as the first one to this request did.
   @inline(__always)
   func isUnchanged(_ connection: UnsafeMutablePointer<LoadConnection>) -> Bool {
-    connection.pointee.receivedCount == knownCount && ends(connection) == knownEnds
-  }
-
-  @inline(__always)
-  private func ends(_ connection: UnsafeMutablePointer<LoadConnection>) -> (UInt64, UInt64) {
-    let count = connection.pointee.receivedCount
-    guard count >= knownHead.count + 8 else { return (0, 0) }
-    let buffer = UnsafeRawPointer(connection.pointee.buffer)
-    return (
-      buffer.loadUnaligned(fromByteOffset: knownHead.count, as: UInt64.self),
-      buffer.loadUnaligned(fromByteOffset: count - 8, as: UInt64.self)
-    )
+    connection.pointee.exchange?.pointee.isUnchanged(connection.pointee.bytes) ?? true
   }
 }

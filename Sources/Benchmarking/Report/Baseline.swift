@@ -28,10 +28,11 @@ package struct Baseline: Sendable {
     for runner in json["runners"]?.array ?? [] {
       for load in runner["loads"]?.array ?? [] {
         let kind: LoadResult.Load
+        let (batch, way) = (load["batch"]?.int, load["way"]?.string.flatMap { Way(rawValue: $0) } ?? .host)
         if let count = load["connections"]?.int {
-          kind = .closed(count)
+          kind = .closed(count, batch: batch, way: way)
         } else if let rate = load["requestsPerSecond"]?.double {
-          kind = .open(rate)
+          kind = .open(rate, batch: batch)
         } else {
           continue
         }

@@ -51,50 +51,79 @@ struct Axis {
   }
 }
 
-/// A drawing with two axes.
+/// A drawing, with axes or without.
 struct Chart {
   static let width = 480.0
-  static let height = 250.0
-  static let left = 62.0
-  static let right = 452.0
+  static let left = 66.0
+  static let right = 456.0
   static let top = 10.0
   static let bottom = 216.0
+  /// Of a character and a line in the largest text that the style has: labels that would touch are left out.
+  private static let characterWidth = 8.4
+  private static let lineHeight = 17.0
 
+  private let height: Double
   private var parts: [String] = []
+
+  init(height: Double = 242) { self.height = height }
 
   mutating func add(_ part: String) { parts.append(part) }
 
+  mutating func addLine(_ style: String, _ from: (x: Double, y: Double), _ to: (x: Double, y: Double)) {
+    add(
+      "<line class=\"\(style)\" x1=\"\(Self.number(from.x))\" x2=\"\(Self.number(to.x))\" y1=\"\(Self.number(from.y))\" "
+        + "y2=\"\(Self.number(to.y))\"/>")
+  }
+
   mutating func addGrid(x: Axis, y: Axis, xLabel: (Double) -> String, yLabel: (Double) -> String) {
-    for tick in x.ticks {
-      let place = Self.number(x.place(tick))
-      add("<line class=\"grid\" x1=\"\(place)\" x2=\"\(place)\" y1=\"\(Self.top)\" y2=\"\(Self.bottom)\"/>")
-      add(
-        "<text x=\"\(place)\" y=\"\(Self.bottom + 15)\" text-anchor=\"middle\">\(HTMLReport.escaped(xLabel(tick)))</text>"
-      )
-    }
+    addGrid(x: x, from: Self.top, to: Self.bottom, xLabel)
+    var lowest = Double.infinity
     for tick in y.ticks {
       let place = y.place(tick)
+      addLine("grid", (Self.left, place), (Self.right, place))
+      guard (lowest - place).magnitude >= Self.lineHeight else { continue }
+      lowest = place
       add(
-        "<line class=\"grid\" x1=\"\(Self.left)\" x2=\"\(Self.right)\" y1=\"\(Self.number(place))\" y2=\"\(Self.number(place))\"/>"
-      )
+        "<text x=\"\(Self.left - 6)\" y=\"\(Self.number(place + 4))\" text-anchor=\"end\">"
+          + "\(HTMLReport.escaped(yLabel(tick)))</text>")
+    }
+  }
+
+  /// The vertical lines alone, with their labels below.
+  mutating func addGrid(x: Axis, from top: Double, to bottom: Double, _ label: (Double) -> String) {
+    var end = -Double.infinity
+    for tick in x.ticks {
+      let place = x.place(tick)
+      addLine("grid", (place, top), (place, bottom))
+      let text = label(tick)
+      let half = Double(text.count) * Self.characterWidth / 2
+      guard place - half > end + 4, place - half >= 0, place + half <= Self.width else { continue }
+      end = place + half
       add(
-        "<text x=\"\(Self.left - 6)\" y=\"\(Self.number(place + 4))\" text-anchor=\"end\">\(HTMLReport.escaped(yLabel(tick)))</text>"
-      )
+        "<text x=\"\(Self.number(place))\" y=\"\(Self.number(bottom + 20))\" text-anchor=\"middle\">"
+          + "\(HTMLReport.escaped(text))</text>")
     }
   }
 
   mutating func addTitle(x text: String) {
-    add("<text x=\"\((Self.left + Self.right) / 2)\" y=\"\(Self.height - 4)\" text-anchor=\"middle\">\(text)</text>")
+    add("<text x=\"\((Self.left + Self.right) / 2)\" y=\"\(height - 4)\" text-anchor=\"middle\">\(text)</text>")
   }
 
   /// The figure, with a caption that says what is seen.
   func figure(_ caption: String) -> String {
     let text = HTMLReport.escaped(caption)
-    return "<figure><svg viewBox=\"0 0 \(Int(Self.width)) \(Int(Self.height))\" role=\"img\" aria-label=\"\(text)\">"
-      + parts.joined() + "</svg><figcaption>\(text)</figcaption></figure>"
+    return
+      "<figure><figcaption>\(text)</figcaption><svg viewBox=\"0 0 \(Int(Self.width)) \(Int(height))\" role=\"img\" "
+      + "aria-label=\"\(text)\">\(parts.joined())</svg></figure>"
   }
 
   static func number(_ value: Double) -> String { Format.fixed(value, 1) }
+
+  /// A name that fits the width of a drawing, with what follows it whole.
+  static func shortened(_ name: String, _ tail: String = "") -> String {
+    let room = max(54 - tail.count, 12)
+    return name.count > room ? "\(name.prefix(room - 1))…\(tail)" : name + tail
+  }
 
   static func points(_ points: [(x: Double, y: Double)]) -> String {
     points.map { "\(number($0.x)),\(number($0.y))" }.joined(separator: " ")

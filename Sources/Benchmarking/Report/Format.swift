@@ -5,7 +5,7 @@ import Wire
 package enum Format {
   package static func time(_ nanoseconds: Double?) -> String {
     guard let nanoseconds else { return "-" }
-    switch nanoseconds {
+    switch nanoseconds.magnitude {
     case ..<1000: return "\(number(nanoseconds)) ns"
     case ..<1_000_000: return "\(number(nanoseconds / 1000)) µs"
     case ..<1_000_000_000: return "\(number(nanoseconds / 1_000_000)) ms"

@@ -12,6 +12,7 @@ package enum JSONReport {
     let plan = result.plan
     return [
       "schema": .string(schema), "model": .string(result.model),
+      "startedAt": .string(result.startedAt), "command": .string(result.command),
       "inputs": .array(
         result.inputs.map { input in
           [
@@ -20,6 +21,7 @@ package enum JSONReport {
           ]
         }),
       "inputSeed": result.inputSeed.map { .integer($0) } ?? .null,
+      "samples": .array(result.sampleNames.map { .string($0) }),
       "plan": [
         "rounds": .integer(plan.rounds), "secondsPerLoad": .double(plan.duration / .seconds(1)),
         "confidence": .double(plan.confidence), "leastEffect": .double(plan.leastEffect),
@@ -33,6 +35,7 @@ package enum JSONReport {
       ],
       "runners": .array(result.subjects.map(subject)),
       "absent": .array(result.absent.map { ["name": .string($0.name), "reason": .string($0.reason)] }),
+      "ways": .array(WayCost.all(result).map(way)),
       "comparisons": .array(result.comparisons.map(comparison)),
       "warnings": .array(Sentences.warnings(result).map { .string($0) }),
     ]
@@ -52,18 +55,20 @@ package enum JSONReport {
 
   private static func load(_ result: LoadResult) -> JSONValue {
     let (kind, value): (String, JSONValue) =
-      switch result.load {
+      switch result.load.kind {
       case .closed(let count): ("connections", .integer(count))
       case .open(let rate): ("requestsPerSecond", .double(rate))
       }
     return [
-      kind: value, "answered": .integer(result.answered), "errors": .integer(result.errors),
+      kind: value, "batch": result.load.batch.map { .integer($0) } ?? .null, "way": .string(result.load.way.rawValue),
+      "answered": .integer(result.answered), "errors": .integer(result.errors),
       "changed": .integer(result.changed), "unsent": .integer(result.unsent),
       "latencyNs": .object(
         shares.map { .init($0.0, .double(result.latencies.quantile($0.1))) } + [
           .init("max", .integer(result.latencies.maximum))
         ]),
-      "throughput": .double(result.requestsPerSecond), "hostCostNs": .double(result.hostCostNs),
+      "throughput": .double(result.requestsPerSecond), "rowsPerSecond": .double(result.rowsPerSecond),
+      "hostCostNs": .double(result.hostCostNs),
       "cpuPerRequestNs": .double(result.cpuPerRequestNs), "spread": .double(result.spread),
       "instability": .double(result.instability),
       "rounds": [
@@ -98,14 +103,21 @@ package enum JSONReport {
     ]
   }
 
+  private static func interval(_ interval: Interval?) -> JSONValue {
+    guard let interval else { return .null }
+    return ["estimate": .double(interval.estimate), "low": .double(interval.low), "high": .double(interval.high)]
+  }
+
+  private static func way(_ cost: WayCost) -> JSONValue {
+    [
+      "runner": .string(cost.subject), "way": .string(cost.load.way.rawValue),
+      "batch": cost.load.batch.map { .integer($0) } ?? .null, "p50Ns": .double(cost.medianNs),
+      "p99Ns": .double(cost.p99Ns), "addedNs": interval(cost.addedNs), "cpuPerRequestNs": .double(cost.cpuPerRequestNs),
+    ]
+  }
+
   private static func comparison(_ comparison: Comparison) -> JSONValue {
-    func interval(_ interval: Interval?) -> JSONValue {
-      guard let interval else { return .null }
-      return [
-        "estimate": .double(interval.estimate), "low": .double(interval.low), "high": .double(interval.high),
-      ]
-    }
-    return [
+    [
       "runner": .string(comparison.subject), "reference": .string(comparison.reference),
       "load": .string(comparison.load.label), "time": interval(comparison.latency),
       "throughput": interval(comparison.rate), "verdict": .string(comparison.verdict.word),

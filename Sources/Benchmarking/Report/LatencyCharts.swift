@@ -23,7 +23,9 @@ enum DistributionChart {
         (x: x.place((edges[bin] * edges[bin + 1]).squareRoot()), y: y.place(value))
       }
       let area = [(x: Chart.left, y: Chart.bottom)] + line + [(x: Chart.right, y: Chart.bottom)]
-      chart.add("<polygon class=\"area l\(subject % 6) f\(subject % 6)\" points=\"\(Chart.points(area))\"/>")
+      chart.add(
+        "<polygon class=\"area l\(subject % HTMLStyle.colourCount) f\(subject % HTMLStyle.colourCount)\" points=\"\(Chart.points(area))\"/>"
+      )
     }
     return chart.figure("Share of requests by latency, \(loads[0].load.label)")
   }
@@ -49,7 +51,7 @@ enum PercentileChart {
     chart.addGrid(x: x, y: y, xLabel: { label($0) }, yLabel: { Format.plain(Format.time($0)) })
     for (subject, curve) in curves.enumerated() {
       let line = curve.map { (x: x.place($0.nines), y: y.place($0.ns)) }
-      chart.add("<polyline class=\"l\(subject % 6)\" points=\"\(Chart.points(line))\"/>")
+      chart.add("<polyline class=\"l\(subject % HTMLStyle.colourCount)\" points=\"\(Chart.points(line))\"/>")
     }
     return chart.figure("Latency by percentile, \(loads[0].load.label)")
   }

@@ -4,9 +4,10 @@ package enum MarkdownReport {
     var parts = ["## \(escaped(result.model))", escaped(Sentences.inputs(result))]
     parts += Sentences.mismatches(result).map { "**\(escaped($0))**" }
     parts += result.comparisons.map { "- \(escaped(Sentences.verdict($0, leastEffect: result.plan.leastEffect)))" }
-    parts.append(table(Rows.loadHeadings, Rows.loads(result)))
+    parts.append(table(Rows.loadHeadings(hasBatches: result.hasBatches), Rows.loads(result)))
     parts.append(table(Rows.startHeadings, Rows.starts(result)))
     for (headings, rows) in [
+      (Rows.wayHeadings, Rows.ways(WayCost.all(result))),
       (Rows.ratioHeadings, Rows.ratios(result)), (Rows.parityHeadings, Rows.parity(result)),
       (Rows.searchHeadings, Rows.searches(result)),
     ] where !rows.isEmpty {

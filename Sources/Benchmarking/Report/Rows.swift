@@ -1,8 +1,10 @@
 /// The tables of a benchmark, for whatever prints them.
 package enum Rows {
-  package static let loadHeadings = [
-    "RUNNER", "LOAD", "P50", "P90", "P99", "P99.9", "REQUESTS/S", "HOST COST", "CPU/REQUEST", "± ROUNDS",
-  ]
+  /// - Parameter hasBatches: Requests have rows, which are counted, too.
+  package static func loadHeadings(hasBatches: Bool = false) -> [String] {
+    ["RUNNER", "LOAD", "P50", "P90", "P99", "P99.9", "REQUESTS/S"] + (hasBatches ? ["ROWS/S"] : [])
+      + ["HOST COST", "CPU/REQUEST", "± ROUNDS"]
+  }
 
   /// A row per load and runner, the runners of a load together.
   package static func loads(_ result: BenchmarkResult) -> [[String]] {
@@ -14,11 +16,33 @@ package enum Rows {
           // A share that less than one request stands for says nothing.
           Double(load.latencies.count) * (1 - share) >= 1 ? Format.time(load.latencies.quantile(share)) : "-"
         }
-        return [subject.name, load.load.label] + quantiles + [
-          Format.number(load.requestsPerSecond), Format.time(load.hostCostNs), Format.time(load.cpuPerRequestNs),
-          Format.percent(load.spread),
+        let rows = result.hasBatches ? [Format.number(load.rowsPerSecond)] : []
+        return [subject.name, load.load.label] + quantiles + [Format.number(load.requestsPerSecond)] + rows + [
+          Format.time(load.hostCostNs), Format.time(load.cpuPerRequestNs), Format.percent(load.spread),
         ]
       }
+    }
+  }
+
+  package static let wayHeadings = ["RUNNER", "WAY", "P50", "P99", "ADDED TO THE CALL", "CPU/REQUEST"]
+
+  package static func ways(_ costs: [WayCost]) -> [[String]] {
+    costs.map { cost in
+      let added = cost.addedNs.map { interval in
+        "\(Format.time(interval.estimate)) (\(Format.time(interval.low)) to \(Format.time(interval.high)))"
+      }
+      let way =
+        cost.load.way == .host
+        ? "host, Unix socket"
+        : cost.load.way == .inProcess
+          ? "in process"
+          : "host, "
+            + (cost.load.way.label ?? "")
+      let batch = cost.load.batch.map { ", batch \($0)" } ?? ""
+      return [
+        cost.subject, way + batch, Format.time(cost.medianNs), Format.time(cost.p99Ns), added ?? "-",
+        Format.time(cost.cpuPerRequestNs),
+      ]
     }
   }
 

@@ -35,7 +35,8 @@ package enum Sentences {
           output.problem
           ?? "\(output.beyond) of \(output.elementCount) elements are beyond the tolerance, by up to "
           + "\(Format.number(output.maxAbsolute)) (\(Format.percent(output.maxRelative)))"
-        lines.append("MISMATCH: \(subject.name), output \(output.name): \(what)")
+        let place = output.worst.map { "; worst in \($0)" } ?? ""
+        lines.append("MISMATCH: \(subject.name), output \(output.name): \(what)\(place)")
       }
     }
     return lines
@@ -44,6 +45,7 @@ package enum Sentences {
   /// What the reader should know before believing the figures.
   package static func warnings(_ result: BenchmarkResult) -> [String] {
     var lines: [String] = []
+    lines += result.inputNotes
     for absent in result.absent { lines.append("\(absent.name) takes no part: \(absent.reason)") }
     for subject in result.subjects {
       if !subject.renamed.isEmpty {
@@ -87,8 +89,14 @@ package enum Sentences {
       + "\(noise.processors) cores"
   }
 
+  /// What the requests carry, and where it comes from.
   package static func inputs(_ result: BenchmarkResult) -> String {
     let list = result.inputs.map { "\($0.name) \($0.elementType.protocolName) \($0.shape)" }.joined(separator: ", ")
-    return result.inputSeed.map { "\(list), generated from seed \($0)" } ?? "\(list), from files"
+    if let seed = result.inputSeed { return "\(list), generated from seed \(seed)" }
+    let names = result.sampleNames
+    guard names.count > 1 else { return "\(list), from \(names.first ?? "the command line")" }
+    let shown = names.prefix(3).joined(separator: ", ")
+    let more = names.count > 3 ? " and \(names.count - 3) more" : ""
+    return "\(list), \(names.count) samples in turn: \(shown)\(more)"
   }
 }

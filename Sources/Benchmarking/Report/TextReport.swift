@@ -7,7 +7,9 @@ package enum TextReport {
     let mismatches = Sentences.mismatches(result)
     if !mismatches.isEmpty { parts.append(mismatches.map { Table.printable("!! \($0)") }.joined(separator: "\n")) }
     parts.append(Table.printable("\(result.model)  \(Sentences.inputs(result))"))
-    parts.append(table(Rows.loadHeadings, Rows.loads(result)))
+    parts.append(table(Rows.loadHeadings(hasBatches: result.hasBatches), Rows.loads(result)))
+    let ways = Rows.ways(WayCost.all(result))
+    if !ways.isEmpty { parts.append(table(Rows.wayHeadings, ways)) }
     parts.append(table(Rows.startHeadings, Rows.starts(result)))
     let parity = Rows.parity(result)
     if !parity.isEmpty { parts.append(table(Rows.parityHeadings, parity)) }

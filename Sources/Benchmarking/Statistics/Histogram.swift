@@ -15,6 +15,24 @@ package struct Histogram: Sendable, Equatable {
 
   package init() { slots = [UInt64](repeating: 0, count: Self.slotCount) }
 
+  /// From `counted` of another process.
+  ///
+  /// - Returns: Nil for what no histogram says of itself.
+  init?(_ counted: [(slot: Int, count: Int)], minimum: UInt64, maximum: UInt64) {
+    self.init()
+    for (slot, count) in counted {
+      guard slots.indices.contains(slot), count > 0 else { return nil }
+      slots[slot] += UInt64(count)
+      self.count += UInt64(count)
+    }
+    if count > 0 { (self.minimum, self.maximum) = (minimum, maximum) }
+  }
+
+  /// The slots that hold something.
+  var counted: [(slot: Int, count: Int)] {
+    slots.indices.filter { slots[$0] > 0 }.map { ($0, Int(clamping: slots[$0])) }
+  }
+
   @inline(__always)
   package mutating func add(_ nanoseconds: UInt64) {
     slots[Self.slot(of: nanoseconds)] &+= 1

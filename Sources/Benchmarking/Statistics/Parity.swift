@@ -20,6 +20,11 @@ package struct OutputParity: Sendable, Equatable {
   package var top5: Double?
   /// Elements beyond the tolerance.
   package var beyond = 0
+  /// Elements that relative errors, and rows that `top1` and `top5` are means of.
+  var relativeCount = 0
+  var rowCount = 0
+  /// The sample that is furthest off, where there are several.
+  package var worst: String?
   /// What can't be compared: a missing output, another type or shape.
   package var problem: String?
 
@@ -117,6 +122,7 @@ package enum Parity {
       }
     }
     result.meanAbsolute = b.isEmpty ? 0 : sums.absolute / Double(b.count)
+    result.relativeCount = relatives
     result.meanRelative = relatives == 0 ? 0 : sums.relative / Double(relatives)
     if sums.a > 0, sums.b > 0 { result.cosine = min(sums.dot / (sums.a * sums.b).squareRoot(), 1) }
     result.maxULP = ulp(found, expected)
@@ -157,6 +163,7 @@ package enum Parity {
       if topX[0] == topY[0] || x[x.startIndex + topX[0]] == x[x.startIndex + topY[0]] { agreeing += 1 }
       shared += topX.count { topY.contains($0) }
     }
+    result.rowCount = rowCount
     result.top1 = Double(agreeing) / Double(rowCount)
     if last > 5 { result.top5 = Double(shared) / Double(5 * rowCount) }
   }

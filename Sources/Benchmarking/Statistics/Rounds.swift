@@ -8,12 +8,23 @@ import Glibc
 enum Rounds {
   /// - Parameter starts: The start that each round belongs to.
   static func logRatios(_ subject: [Double], to reference: [Double], starts: [Int]) -> [Double] {
+    compared(subject, reference, starts) { log($0) - log($1) }
+  }
+
+  /// As they are, of values whose difference means something by itself.
+  static func differences(_ a: [Double], _ b: [Double], starts: [Int]) -> [Double] {
+    compared(a, b, starts) { $0 - $1 }
+  }
+
+  private static func compared(
+    _ a: [Double], _ b: [Double], _ starts: [Int], _ compare: (Double, Double) -> Double
+  ) -> [Double] {
     // A round of an open loop may have had no arrival; it compares nothing.
-    let rounds = zip(zip(subject, reference), starts).filter { $0.0.0 > 0 && $0.0.1 > 0 }
-      .map { (ratio: log($0.0.0) - log($0.0.1), start: $0.1) }
+    let rounds = zip(zip(a, b), starts).filter { $0.0.0 > 0 && $0.0.1 > 0 }
+      .map { (value: compare($0.0.0, $0.0.1), start: $0.1) }
     let groups = Dictionary(grouping: rounds, by: \.start).sorted { $0.key < $1.key }
-    guard groups.count >= Bootstrap.fewestValues else { return rounds.map(\.ratio) }
-    return groups.map { trimmedMean($0.value.map(\.ratio)) }
+    guard groups.count >= Bootstrap.fewestValues else { return rounds.map(\.value) }
+    return groups.map { trimmedMean($0.value.map(\.value)) }
   }
 
   /// Of one side alone.

@@ -93,20 +93,27 @@ package struct Lineup {
 
   /// Starts a host for one entry and loads the model into it.
   ///
-  /// - Parameter number: Of the start; the hosts of two starts may live at the same time.
-  package func start(_ index: Int, number: Int = 0, arguments: [String] = []) throws(HostError) -> Subject {
+  /// - Parameters:
+  ///   - number: Of the start; the hosts of two starts may live at the same time.
+  ///   - ways: Of asking it beside its socket.
+  package func start(
+    _ index: Int, number: Int = 0, ways: [Way] = [], arguments: [String] = []
+  ) throws(HostError) -> Subject {
     let entry = entries[index]
     let own = "\(work.path)/\(index)-\(number)"
     for folder in [own, "\(own)/models"] { try FileBytes.makeFolder(folder) }
     let manifest = try patched(entry)
     try FileBytes.write(Array(manifest.text.utf8), to: "\(own)/x.runner.json")
+    let listens = ways.contains(.tcp) || ways.contains(.json)
     let host = try HostProcess(
       executable: executable, folder: own,
-      arguments: ["--models", "\(own)/models", "--manifests", "\(own)/x.runner.json", "--no-watch"] + arguments)
+      arguments: ["--models", "\(own)/models", "--manifests", "\(own)/x.runner.json", "--no-watch"]
+        + (listens ? ["--listen", "127.0.0.1:0", "--anonymous"] : []) + arguments)
     let subject = try Subject(name: entry.name, host: host, model: place.model) { () throws(HostError) in
       try linkModel(entry.format, into: "\(own)/models")
     }
-    subject.again = { (next) throws(HostError) in try start(index, number: next, arguments: arguments) }
+    subject.again = { (next) throws(HostError) in try start(index, number: next, ways: ways, arguments: arguments) }
+    if ways.contains(.inProcess) { try subject.openBare(executable: executable, folder: own) }
     return subject
   }
 

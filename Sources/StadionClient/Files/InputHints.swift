@@ -8,6 +8,10 @@ package struct InputHints: Sendable, Equatable {
     package var mean: [Float]?
     package var scale: [Float]?
     package var isBGR = false
+    /// Where the channels stand; nil for what the shape says.
+    package var layout: Layout?
+
+    package enum Layout: String, Sendable { case nchw, nhwc }
 
     package init() {}
   }
@@ -18,7 +22,8 @@ package struct InputHints: Sendable, Equatable {
 
   package init() {}
 
-  /// - Parameter json: `{"sampleRate": 16000, "image": {"mean": […], "scale": […], "order": "rgb" | "bgr"},
+  /// - Parameter json: `{"sampleRate": 16000, "image": {"mean": […], "scale": […], "order": "rgb" | "bgr",
+  ///   "layout": "nchw" | "nhwc"},
   ///   "encode": "file-ends", "begin": 1024, "end": 1024, "strip": true, "padding": 256, "block": 4096}`;
   ///   all optional, unknown members are left to others.
   /// - Throws: `HostError` `.invalidRequest` naming the member.
@@ -49,6 +54,12 @@ package struct InputHints: Sendable, Equatable {
       if let order = picture["order"] {
         guard order == "rgb" || order == "bgr" else { throw wrong("image.order", "\"rgb\" or \"bgr\"") }
         image.isBGR = order == "bgr"
+      }
+      if let word = picture["layout"] {
+        guard let layout = word.string.flatMap({ Image.Layout(rawValue: $0) }) else {
+          throw wrong("image.layout", "\"nchw\" or \"nhwc\"")
+        }
+        image.layout = layout
       }
     }
     if let encode = json["encode"] {

@@ -1,7 +1,7 @@
 import Inference
 
 /// Turns a picture into what a model's input takes.
-enum PictureTensor {
+package enum PictureTensor {
   /// Where height, width and channels stand in a shape of rank 3 or 4, and how many channels there are.
   struct Layout: Equatable {
     var channelsFirst: Bool
@@ -11,10 +11,19 @@ enum PictureTensor {
     var width: Int64
 
     /// Nil unless the shape is [N?, C, H, W] or [N?, H, W, C] with 1 or 3 channels and a batch of 1 or any.
-    init?(_ shape: [Int64]) {
+    ///
+    /// - Parameter order: Decides where the shape leaves a choice; open channels are three then.
+    init?(_ shape: [Int64], _ order: InputHints.Image.Layout? = nil) {
       guard shape.count == 3 || shape.count == 4 && (shape[0] == 1 || shape[0] < 0) else { return nil }
       let s = Array(shape.suffix(3))
-      if s[0] == 1 || s[0] == 3 {
+      if let order {
+        let channels = order == .nchw ? s[0] : s[2]
+        guard [1, 3].contains(channels) || channels < 0 else { return nil }
+        self.init(
+          channelsFirst: order == .nchw, channels: channels < 0 ? 3 : Int(channels),
+          height: order == .nchw ? s[1] : s[0],
+          width: order == .nchw ? s[2] : s[1])
+      } else if s[0] == 1 || s[0] == 3 {
         self.init(channelsFirst: true, channels: Int(s[0]), height: s[1], width: s[2])
       } else if s[2] == 1 || s[2] == 3 {
         self.init(channelsFirst: false, channels: Int(s[2]), height: s[0], width: s[1])
@@ -34,10 +43,11 @@ enum PictureTensor {
   /// Resizes to the input's height and width. UINT8 takes samples as they are, FP32 takes
   /// `(sample / 255 - mean) * scale` per channel.
   static func make(_ file: [UInt8], for spec: TensorSpec, _ hint: InputHints.Image) throws(HostError) -> DenseTensor {
-    guard let layout = Layout(spec.shape) else {
+    guard let layout = Layout(spec.shape, hint.layout) else {
       throw HostError(
         .invalidRequest,
-        "\(spec.name) has shape \(spec.shape); a picture fits [1, C, H, W] or [1, H, W, C] with 1 or 3 channels")
+        "\(spec.name) has shape \(spec.shape); a picture fits [1, C, H, W] or [1, H, W, C] with 1 or 3 channels"
+          + (hint.layout.map { "; layout \($0.rawValue) was asked for" } ?? ""))
     }
     guard spec.elementType == .f32 || spec.elementType == .u8 else {
       throw HostError(
@@ -73,6 +83,23 @@ enum PictureTensor {
       return DenseTensor(name: spec.name, elementType: .u8, shape: shape, bytes: bytes)
     }
     return DenseTensor(name: spec.name, elementType: .f32, shape: shape, values: values)
+  }
+
+  /// How a picture became this tensor; nil for a file that is none.
+  package static func note(_ file: [UInt8], _ tensor: DenseTensor, _ hints: InputHints) -> String? {
+    guard Picture.isPNG(file) || Picture.isJPEG(file), hints.fileEnds == nil,
+      let layout = Layout(tensor.shape, hints.image.layout)
+    else { return nil }
+    func list(_ values: [Float]) -> String { values.map(\.description).joined(separator: " ") }
+    var value = "samples 0 to 255"
+    if tensor.elementType == .f32 {
+      value = "sample / 255"
+      if let mean = hints.image.mean { value = "(\(value) - \(list(mean)))" }
+      if let scale = hints.image.scale { value += " * \(list(scale))" }
+    }
+    let channels = layout.channels == 1 ? "grey" : hints.image.isBGR ? "BGR" : "RGB"
+    return "\(tensor.name): pictures at \(layout.width) x \(layout.height), \(channels), "
+      + "\(layout.channelsFirst ? "NCHW" : "NHWC"), \(value)"
   }
 
   private static func perChannel(

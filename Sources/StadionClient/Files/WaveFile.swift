@@ -3,6 +3,7 @@ package import Inference
 /// RIFF/WAVE sound: PCM of 8, 16, 24 or 32 bits and 32-bit floats.
 package struct WaveFile: Sendable, Equatable {
   package let sampleRate: Int
+  package let channelCount: Int
   /// Channels mixed to one by their mean, in -1...1.
   package let samples: [Float]
 
@@ -52,11 +53,20 @@ package struct WaveFile: Sendable, Equatable {
     let width = format.bits / 8
     let frames = data.count / (width * format.channels)
     sampleRate = format.rate
+    channelCount = format.channels
     samples = (0..<frames).map { frame in
       let start = data.lowerBound + frame * width * format.channels
       let sum = (0..<format.channels).reduce(Float(0)) { $0 + decode(start + $1 * width) }
       return sum / Float(format.channels)
     }
+  }
+
+  /// That the rate is the file's own, where the model states none to compare it with; nil for what is no sound.
+  package static func note(_ file: [UInt8], _ spec: TensorSpec, _ hints: InputHints) -> String? {
+    guard isWave(file), spec.elementType == .f32, hints.sampleRate == nil, let sound = try? WaveFile(file) else {
+      return nil
+    }
+    return "\(spec.name): sound of \(sound.sampleRate) samples a second as it is; the model states no rate"
   }
 
   /// A tensor of the model's shape: cut or padded with silence where the shape is fixed.
@@ -73,6 +83,8 @@ package struct WaveFile: Sendable, Equatable {
           + "convert it: ffmpeg -i IN.wav -ar \(wanted) OUT.wav"
       )
     }
+    var notes: [String] = []
+    if channelCount > 1 { notes.append("\(spec.name): \(channelCount) channels are mixed to one by their mean") }
     var shape = spec.shape
     if shape.count > 1, shape[0] < 0 { shape[0] = 1 }
     guard shape.contains(where: { $0 < 0 }) else {
@@ -81,14 +93,16 @@ package struct WaveFile: Sendable, Equatable {
       }
       var fitted = Array(samples.prefix(count))
       fitted += [Float](repeating: 0, count: count - fitted.count)
-      let note: String? =
-        samples.count > count
-        ? "\(spec.name) takes \(count) samples; the other \(samples.count - count) of the file are not used" : nil
-      return (DenseTensor(name: spec.name, elementType: .f32, shape: shape, values: fitted), note)
+      if samples.count > count {
+        notes.append("\(spec.name) takes \(count) samples; the other \(samples.count - count) of the file are not used")
+      }
+      return (DenseTensor(name: spec.name, elementType: .f32, shape: shape, values: fitted), Self.note(notes))
     }
     guard let solved = ShapeFit.solve(samples.count, shape) else {
       throw HostError(.invalidRequest, "\(spec.name): \(samples.count) samples don't fit shape \(spec.shape)")
     }
-    return (DenseTensor(name: spec.name, elementType: .f32, shape: solved, values: samples), nil)
+    return (DenseTensor(name: spec.name, elementType: .f32, shape: solved, values: samples), Self.note(notes))
   }
+
+  private static func note(_ notes: [String]) -> String? { notes.isEmpty ? nil : notes.joined(separator: "; ") }
 }
