@@ -8,8 +8,10 @@ import Testing
   private let folder = TemporaryFolder()
 
   private static let two = """
-    INSERT INTO models VALUES (1, 'default', 'a', 0, '{}'), (2, 'default', 'b', 0, '{}');
-    INSERT INTO versions VALUES
+    INSERT INTO models (id, tenant, name, createdMs, settings) VALUES (1, 'default', 'a', 0, '{}'), (2, 'default', 'b', 0, '{}');
+    INSERT INTO versions
+      (id, model, label, number, stage, createdMs, createdBy, format, byteCount, signature, metadata)
+    VALUES
       (1, 1, '1', 1, 'archived', 0, '', '', 100, '', ''), (2, 1, '2', 2, 'development', 0, '', '', 20, '', ''),
       (3, 2, '1', 1, 'development', 0, '', '', 3, '', '');
     """
@@ -37,7 +39,9 @@ import Testing
     // Versions that go with their model.
     try await run("DELETE FROM models WHERE id = 1", database)
     #expect(try await stored(database) == ["default 3 1"])
-    try await run("INSERT INTO models VALUES (9, 'default', 'b', 0, '{}') ON CONFLICT DO NOTHING", database)
+    try await run(
+      "INSERT INTO models (id, tenant, name, createdMs, settings) VALUES (9, 'default', 'b', 0, '{}') ON CONFLICT DO NOTHING",
+      database)
     #expect(try await stored(database) == ["default 3 1"])
     try await run("DELETE FROM versions; DELETE FROM models", database)
     #expect(try await stored(database) == ["default 0 0"])
@@ -49,7 +53,8 @@ import Testing
       let database = try Database(path: folder.database, migrations: Array(Schema.migrations.prefix(before)))
       try await run("INSERT INTO tenants VALUES ('other', 0)", database)
       try await run(Self.two, database)
-      try await run("INSERT INTO models VALUES (5, 'other', 'a', 0, '{}')", database)
+      try await run(
+        "INSERT INTO models (id, tenant, name, createdMs, settings) VALUES (5, 'other', 'a', 0, '{}')", database)
     }
     let database = try Database(path: folder.database)
     #expect(try await stored(database) == ["default 123 2", "other 0 1"])
