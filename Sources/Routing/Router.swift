@@ -93,6 +93,7 @@ package actor Router {
   nonisolated let options: Options
   package nonisolated var modelRoot: String? { options.modelRoot }
   var runners: [RunnerState] = []
+  private var runsInFlight = RunsInFlight()
   var models: [String: ModelState] = [:]
   /// What the registry says of its models, by name.
   var registered: [String: RegisteredModel] = [:]
@@ -259,12 +260,7 @@ package actor Router {
   /// All runners as the choice wants them, with what their manifests say of those that aren't open.
   private func candidates() -> [RunnerCandidate] {
     meetRunners()
-    var loads: [String: Int] = [:]
-    for version in models.values.lazy.flatMap(\.versions.values) {
-      for instance in version.served?.instances ?? [] {
-        loads[instance.runnerID, default: 0] += instance.gate.runningCount
-      }
-    }
+    let loads = runsInFlight.counts(in: table)
     return runners.map { state in
       let manifest = state.runner.manifest
       return RunnerCandidate(
