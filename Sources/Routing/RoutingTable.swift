@@ -32,7 +32,7 @@ package final class RoutingTable: Sendable {
   }
 
   package let count: Int
-  private let slots: [Slot?]
+  private let slots: PagedArray<Slot?>
   private let mask: Int
 
   package convenience init(_ models: [Model] = []) { self.init(models.map { Slot($0) }) }
@@ -41,7 +41,7 @@ package final class RoutingTable: Sendable {
     // At most half full, so that a search ends soon.
     var size = 8
     while size < all.count * 2 { size *= 2 }
-    var slots = [Slot?](repeating: nil, count: size)
+    var slots = PagedArray<Slot?>(repeating: nil, count: size)
     for slot in all {
       var index = Int(truncatingIfNeeded: slot.hash) & (size - 1)
       while slots[index] != nil { index = (index + 1) & (size - 1) }
@@ -52,7 +52,7 @@ package final class RoutingTable: Sendable {
     mask = size - 1
   }
 
-  private init(_ slots: [Slot?], count: Int) {
+  private init(_ slots: PagedArray<Slot?>, count: Int) {
     self.count = count
     self.slots = slots
     mask = slots.count - 1
@@ -60,21 +60,35 @@ package final class RoutingTable: Sendable {
 
   /// This table with another entry of that name; nil takes it out.
   ///
-  /// A change among thousands of models costs a copy of references, not a table.
+  /// A change among thousands of models costs the copy of some hundred references, not a table.
   package func replacing(_ name: String, with model: Model?) -> RoutingTable {
     var name = name
     let index = name.withUTF8 { place(of: UnsafeRawBufferPointer($0)) }
     var changed = slots
     guard let model else {
       guard slots[index] != nil else { return self }
-      changed[index] = nil
-      // Those behind it may lie there because it was in their place.
-      return RoutingTable(changed.compactMap { $0 })
+      close(index, in: &changed)
+      return RoutingTable(changed, count: count - 1)
     }
     let newCount = slots[index] == nil ? count + 1 : count
     changed[index] = Slot(model)
     return newCount * 2 <= slots.count
       ? RoutingTable(changed, count: newCount) : RoutingTable(changed.compactMap { $0 })
+  }
+
+  /// Empties a place, and lets those move up that lie behind it because it was taken.
+  private func close(_ index: Int, in slots: inout PagedArray<Slot?>) {
+    var gap = index
+    var next = (gap + 1) & mask
+    while let slot = slots[next] {
+      let home = Int(truncatingIfNeeded: slot.hash) & mask
+      if (next - home) & mask >= (next - gap) & mask {
+        slots[gap] = slot
+        gap = next
+      }
+      next = (next + 1) & mask
+    }
+    slots[gap] = nil
   }
 
   /// All, by name.
