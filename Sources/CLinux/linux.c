@@ -21,6 +21,16 @@ int linux_open(const char *path, int flags, uint32_t mode) { return open(path, f
 
 int linux_accept(int listener) { return accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC); }
 
+bool linux_peer(int socket, uint32_t *uid, uint32_t *gid, int32_t *pid) {
+  struct ucred peer;
+  socklen_t size = sizeof peer;
+  if (getsockopt(socket, SOL_SOCKET, SO_PEERCRED, &peer, &size) != 0) return false;
+  *uid = peer.uid;
+  *gid = peer.gid;
+  *pid = peer.pid;
+  return true;
+}
+
 int linux_cpu_count(void) {
   cpu_set_t set;
   if (sched_getaffinity(0, sizeof set, &set) != 0) return 1;

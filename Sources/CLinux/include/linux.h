@@ -17,6 +17,8 @@
 int linux_open(const char *path, int flags, uint32_t mode);
 // accept4(2) with SOCK_NONBLOCK | SOCK_CLOEXEC.
 int linux_accept(int listener);
+// SO_PEERCRED of a Unix socket: who connected it; false with errno.
+bool linux_peer(int socket, uint32_t *uid, uint32_t *gid, int32_t *pid);
 // CPUs that this thread may run on.
 int linux_cpu_count(void);
 // Names the calling thread for `top -H`; cut at 15 bytes.
