@@ -67,6 +67,7 @@ let package = Package(
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Threads", ["CLinux", "Telemetry"]),
     house("Store", ["CSQLite", "Inference", "Telemetry", "Threads"]),
+    house("Admission", ["Inference", "Storage", "Store", "Telemetry", "Wire"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
     house(
@@ -90,9 +91,8 @@ let package = Package(
       [
         "Admission", "Serving", "Catalog", "Storage", "Registry", "Routing", "Running", "Manifests", "Inference",
         "Wire",
-        "CLinux", "Telemetry", "Tracing", "Threads",
+        "CLinux", "Telemetry", "Tracing", "Threads", "Store",
       ]),
-    house("Admission", ["Inference", "Wire"]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
     house("Benchmarking", ["StadionClient", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),

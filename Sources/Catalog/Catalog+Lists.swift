@@ -20,7 +20,7 @@ extension Catalog {
   package static let maxPage = 1000
 
   /// A page of versions, the last registered first, and where the next page starts.
-  package func versions(tenant: String, _ filter: Filter) async throws(HostError) -> JSONValue {
+  package func versions(tenant: TenantID, _ filter: Filter) async throws(HostError) -> JSONValue {
     try await database.read { (db) throws(HostError) in
       var conditions = ["versions.id < ?1", "models.tenant = ?2", "(?3 IS NULL OR models.name = ?3)"]
       if filter.model != nil {
@@ -48,7 +48,7 @@ extension Catalog {
   }
 
   /// One version with its files and tags.
-  package func version(_ label: String, of model: String, tenant: String) async throws(HostError) -> JSONValue {
+  package func version(_ label: String, of model: String, tenant: TenantID) async throws(HostError) -> JSONValue {
     try await database.read { (db) throws(HostError) in
       let id = try db.modelID(model, tenant)
       let version = try db.version(label, of: model, id)
@@ -98,7 +98,7 @@ extension Catalog {
   ///   - place: A stage or an alias; nil for all.
   ///   - atMs: Only the last event that had happened by then: what stood in `place` at that time.
   package func history(
-    of model: String, tenant: String, place: String?, atMs: Int?, limit: Int
+    of model: String, tenant: TenantID, place: String?, atMs: Int?, limit: Int
   ) async throws(HostError) -> JSONValue {
     let events = try await database.read { (db) throws(HostError) in
       try db.all(

@@ -1,15 +1,15 @@
 package import Inference
 import Routing
-import Store
+package import Store
 import Telemetry
 
 /// Who asks for a change, and of which model.
 package struct Subject: Sendable {
-  package let tenant: String
-  package let caller: String
+  package let tenant: TenantID
+  package let caller: Author
   package let model: String
 
-  package init(tenant: String, caller: String, model: String) {
+  package init(tenant: TenantID, caller: Author, model: String) {
     self.tenant = tenant
     self.caller = caller
     self.model = model
@@ -158,15 +158,16 @@ extension Catalog {
   // MARK: Serving
 
   /// Has the router serve what the database says, now that it has changed.
-  func serve(_ model: String, tenant: String, also: String? = nil) async throws(HostError) {
+  func serve(_ model: String, tenant: TenantID, also: String? = nil) async throws(HostError) {
     let plan = try await database.read { (db) throws(HostError) in
       try ServingPlan.of(model, tenant: tenant, also: also, db)
     }
+    let key = ModelKey.text(tenant, model)
     guard let plan else {
-      await router.serve(model, as: nil)
-      return try await folder.remove(model)
+      await router.serve(key, as: nil)
+      return try await folder.remove(model, of: tenant)
     }
-    if try await folder.show(plan) { await router.serve(model, as: plan.registered) }
+    if try await folder.show(plan) { await router.serve(key, as: plan.registered) }
   }
 
   /// Has a version served that nothing names yet.
@@ -180,7 +181,7 @@ extension Catalog {
       return version.number
     }
     try await serve(subject.model, tenant: subject.tenant, also: label)
-    guard let reason = await router.reason(subject.model, version) else { return }
+    guard let reason = await router.reason(ModelKey.text(subject.tenant, subject.model), version) else { return }
     throw HostError(
       .conflict, "version \(label) of model '\(subject.model)' can't be served, so nothing has changed: \(reason)")
   }

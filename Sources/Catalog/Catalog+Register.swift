@@ -2,7 +2,7 @@ package import Inference
 import Registry
 import Routing
 import Storage
-import Store
+package import Store
 import Telemetry
 package import Wire
 
@@ -20,9 +20,9 @@ package struct Registration: Sendable {
     }
   }
 
-  package let tenant: String
+  package let tenant: TenantID
   /// Who registers it, for the history.
-  package let caller: String
+  package let caller: Author
   package let model: String
   /// Nil for the number after the highest.
   package let label: String?
@@ -33,7 +33,7 @@ package struct Registration: Sendable {
   package let metadata: JSONValue?
 
   package init(
-    tenant: String, caller: String, model: String, label: String?, files: [File], settings: JSONValue? = nil,
+    tenant: TenantID, caller: Author, model: String, label: String?, files: [File], settings: JSONValue? = nil,
     tags: [String: String] = [:], metadata: JSONValue? = nil
   ) {
     self.tenant = tenant
@@ -64,7 +64,7 @@ extension Catalog {
     try check(wanted)
     // Here, so that a large upload isn't read for nothing; the transaction decides.
     try await checkFree(wanted)
-    guard await !router.hasOwnModel(wanted.model) else {
+    guard await !router.hasOwnModel(ModelKey.text(wanted.tenant, wanted.model)) else {
       throw HostError(
         .conflict, "model '\(wanted.model)' is in the host's own model folder; choose another name or remove it there")
     }
@@ -131,7 +131,7 @@ extension Catalog {
         INSERT INTO versions
           (model, label, number, stage, createdMs, createdBy, format, byteCount, signature, metadata)
         VALUES (?, ?, ?, 'development', ?, ?, ?, ?, ?, ?)
-        """, model, label, number, now, wanted.caller, found.format, stored.reduce(0) { $0 + $1.byteCount },
+        """, model, label, number, now, wanted.caller.name, found.format, stored.reduce(0) { $0 + $1.byteCount },
         signature.text, wanted.metadata?.text ?? "{}", doing: "registering version \(label) of '\(wanted.model)'")
       let version = db.lastRowID
       for file in stored {

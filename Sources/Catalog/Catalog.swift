@@ -11,9 +11,9 @@ import Telemetry
 /// What a call has returned survives a crash: content is on the disk first, then one transaction names it. The folders
 /// that the router reads are made from the database, and anew at each start.
 ///
-///     DATA/content/sha256/…    what was uploaded, under its digest
-///     DATA/uploads/ID          what is being uploaded
-///     DATA/models/NAME/NUMBER  what is served: links to content
+///     DATA/content/sha256/…           what was uploaded, under its digest
+///     DATA/uploads/ID                 what is being uploaded
+///     DATA/models/TENANT/NAME/NUMBER  what is served: links to content
 package final class Catalog: Sendable {
   package struct Options: Sendable {
     /// Bytes of one uploaded file at most.
@@ -54,7 +54,7 @@ package final class Catalog: Sendable {
   package func start() async throws(HostError) {
     let plans = try await database.read { (db) throws(HostError) in try ServingPlan.all(db) }
     try await folder.start(plans)
-    await router.register(Dictionary(uniqueKeysWithValues: plans.map { ($0.name, $0.registered) }))
+    await router.register(Dictionary(uniqueKeysWithValues: plans.map { ($0.key, $0.registered) }))
     try await uploads.expire(keepMs: options.uploadKeepMs)
     try await sweepContent()
     started.store(true, ordering: .releasing)

@@ -8,14 +8,19 @@ struct Event: Sendable {
   let place: String?
   let version: String?
   let replaced: String?
-  let caller: String
+  let caller: Author
 
-  init(_ action: String, place: String? = nil, version: String? = nil, replaced: String? = nil, by caller: String) {
+  init(_ action: String, place: String? = nil, version: String? = nil, replaced: String? = nil, by caller: Author) {
     self.action = action
     self.place = place
     self.version = version
     self.replaced = replaced
     self.caller = caller
+  }
+
+  /// As the audit has it: `NAME:VERSION PLACE`.
+  func subject(_ model: String) -> String {
+    "\(model)\(version.map { ":\($0)" } ?? "")\(place.map { " \($0)" } ?? "")"
   }
 }
 
@@ -27,13 +32,13 @@ extension Connection {
     let stage: Stage
   }
 
-  func modelIfThere(_ name: String, _ tenant: String) throws(HostError) -> Int? {
+  func modelIfThere(_ name: String, _ tenant: TenantID) throws(HostError) -> Int? {
     try first("SELECT id FROM models WHERE tenant = ? AND name = ?", tenant, name) {
       (row) throws(HostError) -> Int in try row.value(0)
     }
   }
 
-  func modelID(_ name: String, _ tenant: String) throws(HostError) -> Int {
+  func modelID(_ name: String, _ tenant: TenantID) throws(HostError) -> Int {
     guard let id = try modelIfThere(name, tenant) else {
       throw HostError(.notFound, "model '\(name.excerpt)' is not registered")
     }
@@ -76,12 +81,13 @@ extension Connection {
       doing: "moving version \(version.label) to \(stage.rawValue)")
   }
 
-  func addHistory(_ tenant: String, _ model: String, _ event: Event) throws(HostError) {
+  func addHistory(_ tenant: TenantID, _ model: String, _ event: Event) throws(HostError) {
     try run(
       """
       INSERT INTO history (timeMs, tenant, model, action, place, version, replaced, caller)
       VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-      """, WallClock.nowMs, tenant, model, event.action, event.place, event.version, event.replaced, event.caller,
+      """, WallClock.nowMs, tenant, model, event.action, event.place, event.version, event.replaced, event.caller.name,
       doing: "writing history")
+    try addAudit(event.caller, "model.\(event.action)", of: tenant.text, event.subject(model))
   }
 }

@@ -1,5 +1,6 @@
 import Glibc
 import Inference
+import Routing
 import Storage
 import Threads
 
@@ -8,7 +9,7 @@ actor ServedFolder {
   private let root: String
   private let content: LocalFolder
   private nonisolated let thread = RunThreads(name: "registry", limit: 1)
-  /// Revisions of the plans that the folders show.
+  /// Revisions of the plans that the folders show, by their keys.
   private var revisions: [String: Int] = [:]
   private var temporaryCount = 0
 
@@ -31,8 +32,8 @@ actor ServedFolder {
 
   /// - Returns: False where the folder shows a newer plan already.
   func show(_ plan: ServingPlan) throws(HostError) -> Bool {
-    guard plan.revision >= revisions[plan.name] ?? 0 else { return false }
-    let folder = "\(root)/\(plan.name)"
+    guard plan.revision >= revisions[plan.key] ?? 0 else { return false }
+    let folder = "\(root)/\(plan.tenant)/\(plan.name)"
     try Files.makeFolder(folder)
     if plan.settings != "{}" {
       let new = newName()
@@ -46,13 +47,13 @@ actor ServedFolder {
     for name in Files.names(in: folder) where !wanted.contains(name) && name != "model.json" {
       try removeVersion("\(folder)/\(name)")
     }
-    revisions[plan.name] = plan.revision
+    revisions[plan.key] = plan.revision
     return true
   }
 
-  func remove(_ name: String) throws(HostError) {
-    revisions[name] = nil
-    try removeVersion("\(root)/\(name)")
+  func remove(_ name: String, of tenant: TenantID) throws(HostError) {
+    revisions[ModelKey.text(tenant, name)] = nil
+    try removeVersion("\(root)/\(tenant)/\(name)")
   }
 
   /// A folder with a model of one version, not served: `<result>/NAME/1/…`.

@@ -9,7 +9,10 @@ struct ServingPlan: Sendable {
     let sha256: String
   }
 
+  let tenant: TenantID
   let name: String
+  /// Where the router has it.
+  var key: String { ModelKey.text(tenant, name) }
   /// Grows with each change of the model: of two plans the higher is the newer.
   let revision: Int
   let settings: String
@@ -26,7 +29,7 @@ struct ServingPlan: Sendable {
 
   /// - Parameter also: The label of a version that is to be served although nothing names it yet.
   /// - Returns: Nil where there is no such model, or nothing of it to serve.
-  static func of(_ model: String, tenant: String, also: String? = nil, _ db: Connection) throws(HostError)
+  static func of(_ model: String, tenant: TenantID, also: String? = nil, _ db: Connection) throws(HostError)
     -> ServingPlan?
   {
     let head = try db.first("SELECT id, settings FROM models WHERE tenant = ? AND name = ?", tenant, model) {
@@ -72,13 +75,13 @@ struct ServingPlan: Sendable {
       (row) throws(HostError) -> Int in try row.value(0)
     }
     return ServingPlan(
-      name: model, revision: revision ?? 0, settings: head.settings,
+      tenant: tenant, name: model, revision: revision ?? 0, settings: head.settings,
       registered: RegisteredModel(preferred: production ?? newest, words: words, labels: labels), versions: versions)
   }
 
   static func all(_ db: Connection) throws(HostError) -> [ServingPlan] {
     let names = try db.all("SELECT name, tenant FROM models") {
-      (row) throws(HostError) -> (name: String, tenant: String) in
+      (row) throws(HostError) -> (name: String, tenant: TenantID) in
       (try row.value(0), try row.value(1))
     }
     var plans: [ServingPlan] = []

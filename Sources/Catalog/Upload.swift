@@ -9,7 +9,7 @@ package import Wire
 /// It has a thread of its own: digests and writes block nobody else.
 package actor Upload {
   package nonisolated let id: String
-  package nonisolated let tenant: String
+  package nonisolated let tenant: TenantID
   /// What the sender has announced; nil where it didn't.
   package nonisolated let byteCount: Int?
   package nonisolated let sha256: SHA256Digest?
@@ -21,7 +21,7 @@ package actor Upload {
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-  init(id: String, tenant: String, byteCount: Int?, sha256: SHA256Digest?, path: String) {
+  init(id: String, tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?, path: String) {
     self.id = id
     self.tenant = tenant
     self.byteCount = byteCount

@@ -18,7 +18,7 @@ package final class Uploads: Sendable {
     self.folder = folder
   }
 
-  package func create(tenant: String, byteCount: Int?, sha256: SHA256Digest?) async throws(HostError) -> Upload {
+  package func create(tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?) async throws(HostError) -> Upload {
     let id = String((0..<32).map { _ in "0123456789abcdef".randomElement()! })
     let now = WallClock.nowMs
     try await database.transaction { (db) throws(HostError) in
@@ -30,7 +30,7 @@ package final class Uploads: Sendable {
   }
 
   /// - Throws: `.notFound` where the tenant has no such upload.
-  package func find(_ id: String, tenant: String) async throws(HostError) -> Upload {
+  package func find(_ id: String, tenant: TenantID) async throws(HostError) -> Upload {
     if let known = open.withLock({ $0[id] }), known.tenant == tenant { return known }
     let row = try await database.read { (db) throws(HostError) -> (Int?, String?)? in
       try db.first("SELECT byteCount, sha256 FROM uploads WHERE id = ? AND tenant = ?", id, tenant) {
@@ -85,7 +85,7 @@ package final class Uploads: Sendable {
     return status.st_mtim.tv_sec * 1000 + status.st_mtim.tv_nsec / 1_000_000
   }
 
-  private func upload(_ id: String, _ tenant: String, _ byteCount: Int?, _ sha256: SHA256Digest?) -> Upload {
+  private func upload(_ id: String, _ tenant: TenantID, _ byteCount: Int?, _ sha256: SHA256Digest?) -> Upload {
     Upload(id: id, tenant: tenant, byteCount: byteCount, sha256: sha256, path: "\(folder)/\(id)")
   }
 

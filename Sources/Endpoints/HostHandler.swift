@@ -15,34 +15,52 @@ package final class HostHandler: HTTPHandler {
   private let router: Router
   private let outputLimit: OutputLimit
   private let observer: Observer
-  /// Of the one tenant that all callers belong to.
-  private let quota: Quota
+  private let admission: Admission
 
   /// - Parameters:
+  ///   - admission: Says who calls.
+  ///   - tenants: Changes who may call; nil where the host keeps nothing.
   ///   - catalog: What is registered; nil where the host keeps nothing.
   ///   - name: The server's name in its metadata.
   ///   - outputByteLimit: Largest sum of one answer's outputs.
   ///   - observer: What is told of requests.
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
-    router: Router, catalog: Catalog? = nil, name: String, version: String, outputByteLimit: Int = 1 << 30,
-    observer: Observer = Observer(), quota: Quota = Quota(QuotaLimits()),
+    router: Router, admission: Admission = Admission(.open), tenants: Tenants? = nil, catalog: Catalog? = nil,
+    name: String,
+    version: String, outputByteLimit: Int = 1 << 30, observer: Observer = Observer(),
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
+    self.admission = admission
     self.observer = observer
-    self.quota = quota
     outputLimit = OutputLimit(bytes: outputByteLimit)
     infer = InferEndpoint(router, outputLimit, observer)
     routes = Routes(
-      router: router, catalog: catalog, server: ServerFacts(name: name, version: version), isDraining: isDraining,
-      observer: observer)
+      router: router, tenants: tenants, catalog: catalog, server: ServerFacts(name: name, version: version),
+      isDraining: isDraining, observer: observer)
   }
 
   /// Largest sum of one answer's outputs; from the next request on.
   package var outputByteLimit: Int {
     get { outputLimit.bytes.load(ordering: .relaxed) }
     set { outputLimit.bytes.store(newValue, ordering: .relaxed) }
+  }
+
+  package func admit(_ exchange: Exchange) throws(HostError) {
+    guard let peer = exchange.peer else { throw HostError(.unauthenticated, "nobody is there") }
+    let identity: Identity
+    if let known = peer.identity {
+      identity = unsafeDowncast(known, to: Identity.self)
+    } else {
+      switch peer.kind {
+      case .unix(let uid, let gid, _): identity = Identity(.unix(uid: uid, gid: gid))
+      case .tcp: identity = Identity(.tcp)
+      }
+      peer.identity = identity
+    }
+    try admission.recognize(identity, exchange.head.credential)
+    if identity.caller.isAnonymous { try exchange.refuseForeign() }
   }
 
   package func respond(to exchange: Exchange) async {
@@ -71,10 +89,10 @@ package final class HostHandler: HTTPHandler {
       let decoded = ByteBuffer(capacity: path.name.count)
       try Routes.decode(path.name, into: decoded)
       defer { withExtendedLifetime(decoded) {} }
-      try await infer.respond(to: exchange, decoded.bytes, path.version, quota)
+      try await infer.respond(to: exchange, decoded.bytes, path.version, exchange.identity)
       return
     }
-    try await infer.respond(to: exchange, path.name, path.version, quota)
+    try await infer.respond(to: exchange, path.name, path.version, exchange.identity)
   }
 
   private func respondToRest(_ exchange: Exchange) async throws(HostError) {
@@ -116,10 +134,12 @@ package final class HostHandler: HTTPHandler {
     head.value(of: InferEndpoint.headerLengthName).flatMap { HTTPBytes.decimal($0) } ?? 0
   }
 
-  package func memory(for head: HTTPHead, byteCount: Int) -> (any BodyMemory)? {
+  package func memory(for exchange: Exchange, byteCount: Int) -> (any BodyMemory)? {
+    let head = exchange.head
     guard head.method == .post, let path = ModelPath(head.pathBytes), path.asks(for: "infer"),
       head.value(of: InferEndpoint.headerLengthName) != nil,
-      let served = try? router.table.version(path.name, path.version), let arena = served.instances[0].sharedArena
+      let served = try? router.table.version(path.name, path.version, in: exchange.caller.scope),
+      let arena = served.instances[0].sharedArena
     else { return nil }
     return PlacedBody(in: arena, byteCount: byteCount)
   }

@@ -28,17 +28,19 @@ struct InferEndpoint: Sendable {
 
   /// - Parameters:
   ///   - name: The model's name, decoded.
-  ///   - quota: The caller's.
+  ///   - identity: Whose model it is, and whose quota.
   func respond(
-    to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName, _ quota: Quota
+    to exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName, _ identity: Identity
   ) async throws(HostError) {
     let began = linux_now_ns()
     let byteCount = exchange.body.count + (exchange.placedBody?.byteCount ?? 0)
+    let quota = identity.quota
     let reservation = try quota.reserve(inputBytes: byteCount, nowNs: began)
     var computeNs: UInt64 = 0
     do throws(HostError) {
       try await infer(
-        exchange, name, version, began, RunShare(tenant: quota.number, weight: quota.weight), &computeNs)
+        exchange, name, version, identity.caller.scope, began, RunShare(tenant: quota.number, weight: quota.weight),
+        &computeNs)
     } catch {
       reservation.release(after: error, computeNs: computeNs)
       throw error
@@ -48,10 +50,10 @@ struct InferEndpoint: Sendable {
 
   /// - Parameter computeNs: What the run took; a failed one, too.
   private func infer(
-    _ exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName, _ began: UInt64, _ share: RunShare,
-    _ computeNs: inout UInt64
+    _ exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName, _ scope: TenantScope,
+    _ began: UInt64, _ share: RunShare, _ computeNs: inout UInt64
   ) async throws(HostError) {
-    var served = try router.table.version(name, version)
+    var served = try router.table.version(name, version, in: scope)
     let parts = try parts(exchange)
     let scratch = scratch(of: exchange)
     scratch.run.share = share
@@ -74,7 +76,7 @@ struct InferEndpoint: Sendable {
         computeNs = scratch.run.runNs
         // Replaced since the lookup: the version that took its place is there by now.
         guard error.isModelClosed else { throw error }
-        let next = try router.table.version(name, version)
+        let next = try router.table.version(name, version, in: scope)
         guard next !== served else { throw error }
         scratch.run.reset()
         served = next

@@ -33,18 +33,13 @@ struct ModelMetrics {
     for (index, model) in served.instances.enumerated() {
       // As the model's histograms have them, where there are any.
       let times = model.times.load().flatMap { $0.isOthers ? nil : $0 }
-      let labels =
-        times?.labelText
-        ?? SeriesLabels(
-          model: served.model, version: served.version, runner: model.runnerID, device: model.device.name
-        ).text
+      let labels = times?.labelText ?? served.labels(of: model).text
       text.sample(Self.activeFamily, labels, UInt64(model.gate.runningCount), active)
       text.sample(Self.waitingFamily, labels, UInt64(model.gate.waitingCount), waiting)
       loads.count(model)
       guard index == 0 else { continue }
       let version =
-        times?.versionText
-        ?? MetricsPreamble.labels(("model", served.model), ("version", served.version))
+        times?.versionText ?? served.labels(of: model).versionText
       text.sample(Self.failuresFamily, version, served.statistics.fail.count, failures)
     }
   }

@@ -18,7 +18,7 @@ extension Observer {
     _ exchange: Exchange, _ model: LoadedModel, _ served: ServedVersion, _ answer: ModelStatistics.Answer
   ) {
     guard let scratch = exchange.scratch.map({ unsafeDowncast($0, to: InferScratch.self) }) else { return }
-    let context = context(exchange, served.model, &scratch.traceNumbers)
+    let context = context(exchange, served.key, &scratch.traceNumbers)
     guard context?.isSampled == true || slow.isOn else { return }
     var trace = RequestTrace(
       context, model: served.model, arrivedNs: min(exchange.arrivedNs, answer.startNs), receivedNs: answer.startNs)

@@ -48,30 +48,32 @@ package final class Observer: Sendable {
   var server: HTTPServer? { attached.withLock { $0.server } }
 
   /// A request has an answer, which is yet to be sent.
-  ///
-  /// - Parameter tenant: Whose it was; nil while there is one.
   @inline(__always)
   func answered(
-    _ exchange: Exchange, by model: LoadedModel, _ served: ServedVersion, _ answer: ModelStatistics.Answer,
-    tenant: String? = nil
+    _ exchange: Exchange, by model: LoadedModel, _ served: ServedVersion, _ answer: ModelStatistics.Answer
   ) {
     served.statistics.add(answer)
-    if options.metrics { times(of: model, served, tenant).add(answer) }
+    if options.metrics { times(of: model, served).add(answer) }
     if tracer.isOn || slow.isOn { follow(exchange, model, served, answer) }
   }
 
   @inline(__always)
-  private func times(of model: LoadedModel, _ served: ServedVersion, _ tenant: String?) -> ServiceTimes {
-    if tenant == nil, let known = model.times.load() { return known }
-    return find(model, served, tenant)
+  private func times(of model: LoadedModel, _ served: ServedVersion) -> ServiceTimes {
+    if let known = model.times.load() { return known }
+    return find(model, served)
   }
 
   @inline(never)
-  private func find(_ model: LoadedModel, _ served: ServedVersion, _ tenant: String?) -> ServiceTimes {
-    let times = served.statistics.series.times(
-      SeriesLabels(
-        model: served.model, version: served.version, runner: model.runnerID, device: model.device.name, tenant: tenant),
-      in: book)
-    return tenant == nil ? model.times.storeIfNil(times) : times
+  private func find(_ model: LoadedModel, _ served: ServedVersion) -> ServiceTimes {
+    model.times.storeIfNil(served.statistics.series.times(served.labels(of: model), in: book))
+  }
+}
+
+extension ServedVersion {
+  /// Of an instance in metrics. A model is one tenant's; the default one isn't named.
+  func labels(of model: LoadedModel) -> SeriesLabels {
+    SeriesLabels(
+      model: self.model, version: version, runner: model.runnerID, device: model.device.name,
+      tenant: tenant == .standard ? nil : tenant.text)
   }
 }

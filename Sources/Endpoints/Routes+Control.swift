@@ -1,3 +1,4 @@
+import Admission
 import Inference
 import Manifests
 import Registry
@@ -11,22 +12,26 @@ extension Routes {
   func respondV1(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
     switch (path.first, path.count) {
     case ("runners", 1):
-      if Self.allow(.get, method, exchange) { await runners(exchange) }
+      if Self.allow(.get, method, exchange) { try await runners(exchange) }
     case ("runners", 2):
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, runner(try await router.runnerReport(path[1])))
+      Self.answer(exchange, runner(try await router.runnerReport(path[1], for: try exchange.tenant)))
     case ("runners", 3) where path[2] == "restart":
       guard Self.allow(.post, method, exchange) else { return }
+      try exchange.caller.requireOperator()
       try await router.restartRunner(path[1])
       Self.answer(exchange, ["id": .string(path[1]), "state": "ready"])
     case ("statistics", 1):
-      if Self.allow(.get, method, exchange) { await observations(exchange) }
+      guard Self.allow(.get, method, exchange) else { return }
+      try exchange.caller.requireOperator()
+      await observations(exchange)
     case ("models", 1):
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, ["models": .array(await router.reports().map { model($0) })])
+      Self.answer(exchange, ["models": .array(await router.reports(for: try exchange.tenant).map { model($0) })])
     case ("models", 2):
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, model(try await router.report(path[1])))
+      Self.answer(exchange, model(try await router.report(path[1], of: try exchange.tenant)))
+    case ("tenants", _), ("keys", _), ("audit", _): try await respondTenants(exchange, method, path)
     case ("uploads", 1...2): try await respondUploads(exchange, method, Array(path.dropFirst()))
     case ("versions", 1), ("models", 3...5): try await respondRegistry(exchange, method, path)
     default: Self.refuseUnknown(exchange)
@@ -36,9 +41,9 @@ extension Routes {
   // MARK: Runners
 
   /// Those that may serve, and those that could be installed; with `?all=1` the refused and filtered ones, too.
-  private func runners(_ exchange: Exchange) async {
+  private func runners(_ exchange: Exchange) async throws(HostError) {
     let all = Self.hasFlag(exchange, "all")
-    let reports = await router.runnerReports()
+    let reports = await router.runnerReports(for: try exchange.tenant)
     var rows = reports.filter { all || $0.state != "refused" }.map { runner($0) }
     rows += router.manifests.skipped.filter { all || $0.isOffered }.map { skipped in
       [

@@ -26,7 +26,7 @@ extension Routes {
   /// - Parameter version: What was asked for; nil lists all versions.
   func modelMetadata(_ served: ServedVersion, _ version: String?) -> JSONValue {
     var name = served.model
-    let model = name.withUTF8 { router.table.model(UnsafeRawBufferPointer($0)) }
+    let model = name.withUTF8 { router.table.model(UnsafeRawBufferPointer($0), in: TenantScope(served.tenant)) }
     let all = model?.versions.map(\.version).reversed() ?? []
     let versions = version == nil ? Array(all) : [served.version]
     return [

@@ -18,9 +18,12 @@ extension Routes {
     let process = HostProcess()
     let runners = await router.observeRunners()
     var loads = RunnerLoads()
-    router.table.forEachVersion { $0.instances.forEach { loads.count($0) } }
-    let models = router.table.models.flatMap(\.versions).flatMap { served in
-      served.instances.map { observation(of: $0, served) }
+    var models: [JSONValue] = []
+    for served in router.table.allModels.flatMap(\.versions) {
+      for instance in served.instances {
+        loads.count(instance)
+        models.append(observation(of: instance, served))
+      }
     }
     let loops = observer.server?.loops ?? []
     return [
@@ -48,7 +51,8 @@ extension Routes {
       [.integer(index < TimeScale.fine.count ? TimeScale.fine[index] : 0), .integer(count)]
     }
     return [
-      "model": .string(served.model), "version": .string(served.version), "runner": .string(model.runnerID),
+      "tenant": .string(served.tenant.text), "model": .string(served.model), "version": .string(served.version),
+      "runner": .string(model.runnerID),
       "device": .string(model.device.name), "running": .integer(model.gate.runningCount),
       "waiting": .integer(model.gate.waitingCount), "answered": .integer(counts.reduce(0, +)),
       // Of the version on all of its runners.

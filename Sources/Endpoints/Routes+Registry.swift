@@ -1,3 +1,4 @@
+import Admission
 import Catalog
 import Inference
 import Serving
@@ -15,27 +16,25 @@ import Wire
 ///     PUT    /v1/models/NAME/aliases/ALIAS  {"version": …};  DELETE removes it
 ///     GET    /v1/models/NAME/history?place=production&atMs=
 extension Routes {
-  /// Of callers, until they have one of their own.
-  static let tenant = "default"
-  static let caller = "anonymous"
-
   func respondRegistry(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
     let catalog = try registry()
+    let tenant = try exchange.tenant
+    if method != .get { try exchange.caller.require(.publish) }
     guard path.count > 1 else {
       guard Self.allow(.get, method, exchange) else { return }
       return Self.answer(exchange, try await list(exchange, catalog, model: nil))
     }
-    let subject = Subject(tenant: Self.tenant, caller: Self.caller, model: path[1])
+    let subject = Subject(tenant: tenant, caller: exchange.author, model: path[1])
     switch (path[2], path.count) {
     case ("versions", 3) where method == .get:
       Self.answer(exchange, try await list(exchange, catalog, model: path[1]))
     case ("versions", 3):
       guard Self.allow(.post, method, exchange) else { return }
-      let label = try await catalog.register(try registration(exchange, path[1]))
-      Self.answer(exchange, try await catalog.version(label, of: path[1], tenant: Self.tenant))
+      let label = try await catalog.register(try registration(exchange, subject))
+      Self.answer(exchange, try await catalog.version(label, of: path[1], tenant: tenant))
     case ("versions", 4):
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, try await catalog.version(path[3], of: path[1], tenant: Self.tenant))
+      Self.answer(exchange, try await catalog.version(path[3], of: path[1], tenant: tenant))
     case ("versions", 5):
       guard Self.allow(.post, method, exchange) else { return }
       try await change(exchange, catalog, subject, path[3], path[4])
@@ -52,7 +51,7 @@ extension Routes {
       try query.end()
       Self.answer(
         exchange,
-        try await catalog.history(of: path[1], tenant: Self.tenant, place: place, atMs: atMs, limit: limit))
+        try await catalog.history(of: path[1], tenant: tenant, place: place, atMs: atMs, limit: limit))
     default: Self.refuseUnknown(exchange)
     }
   }
@@ -71,10 +70,10 @@ extension Routes {
     filter.cursor = try query.number("cursor")
     filter.limit = try Self.limit(&query)
     try query.end()
-    return try await catalog.versions(tenant: Self.tenant, filter)
+    return try await catalog.versions(tenant: try exchange.tenant, filter)
   }
 
-  private func registration(_ exchange: Exchange, _ model: String) throws(HostError) -> Registration {
+  private func registration(_ exchange: Exchange, _ subject: Subject) throws(HostError) -> Registration {
     var fields = try BodyFields(try Self.json(exchange) ?? .object([]))
     let label = try fields.text("version")
     guard let list = fields.value("files")?.array else {
@@ -100,7 +99,8 @@ extension Routes {
     let settings = fields.value("settings")
     try fields.end()
     return Registration(
-      tenant: Self.tenant, caller: Self.caller, model: model, label: label, files: files, settings: settings,
+      tenant: subject.tenant, caller: subject.caller, model: subject.model, label: label, files: files,
+      settings: settings,
       tags: tags, metadata: metadata)
   }
 
@@ -172,7 +172,7 @@ extension Routes {
     return limit
   }
 
-  /// `key=value&…`, decoded.
+  /// `key=value&…`, decoded, without the tenant.
   static func query(_ exchange: Exchange) throws(HostError) -> BodyFields {
     let buffer = ByteBuffer(capacity: 64)
     func decoded(_ part: Slice<UnsafeRawBufferPointer>) throws(HostError) -> String {
@@ -188,6 +188,6 @@ extension Routes {
       let parts = pair.split(separator: UInt8(ascii: "="), maxSplits: 1, omittingEmptySubsequences: false)
       members.append(.init(try decoded(parts[0]), .string(parts.count > 1 ? try decoded(parts[1]) : "")))
     }
-    return BodyFields(query: members)
+    return BodyFields(query: members.filter { $0.key != "tenant" })
   }
 }

@@ -1,3 +1,4 @@
+import Admission
 import Inference
 import Routing
 import Serving
@@ -15,7 +16,7 @@ extension Routes {
       onlyReady = flag
     }
     var rows: [JSONValue] = []
-    for report in await router.reports() {
+    for report in await router.reports(for: try exchange.tenant) {
       if report.versions.isEmpty && !onlyReady {
         var row: [JSONValue.Member] = [.init("name", .string(report.name))]
         if let problem = report.problem {
@@ -49,6 +50,8 @@ extension Routes {
             + "put the model and its model.json into the repository's folder")
       }
     }
-    if loads { try await router.load(name) } else { await router.unload(name) }
+    try exchange.caller.require(.publish)
+    let tenant = try exchange.tenant
+    if loads { try await router.load(name, of: tenant) } else { await router.unload(name, of: tenant) }
   }
 }

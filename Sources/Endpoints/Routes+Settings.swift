@@ -1,3 +1,4 @@
+import Admission
 import Inference
 import Routing
 import Serving
@@ -12,6 +13,7 @@ extension Routes {
   func logging(_ exchange: Exchange, _ method: HTTPMethod) throws(HostError) {
     guard method == .get || Self.allow(.post, method, exchange) else { return }
     if method == .post {
+      try exchange.caller.requireOperator()
       let wishes = try members(exchange)
       // All are read before any takes effect.
       var changes: [(Log.Level, Bool)] = []
@@ -67,9 +69,11 @@ extension Routes {
   /// - Parameter model: Nil for all.
   func traceSetting(_ exchange: Exchange, _ method: HTTPMethod, of model: String?) throws(HostError) {
     guard method == .get || Self.allow(.post, method, exchange) else { return }
-    if let model { _ = try served(model, nil) }
+    let tenant = try exchange.tenant
+    let model = try model.map { (name) throws(HostError) in try served(name, nil, of: tenant).key }
     let settings = observer.tracer.settings
     if method == .post {
+      try model == nil ? exchange.caller.requireOperator() : exchange.caller.require(.publish)
       var changes: [(inout TraceSettings.Values) -> Void] = []
       for wish in try members(exchange) {
         if wish.key == "trace_file" && wish.value != "" && wish.value != .null {

@@ -1,3 +1,4 @@
+import Admission
 import Catalog
 import Inference
 import Serving
@@ -24,7 +25,8 @@ extension Routes {
     let path = try Self.segments(exchange.head.pathBytes)
     guard path.count == 3, path[0] == "v1", path[1] == "uploads" else { return nil }
     let catalog = try registry()
-    let upload = try await catalog.uploads.find(path[2], tenant: Self.tenant)
+    try exchange.caller.require(.publish)
+    let upload = try await catalog.uploads.find(path[2], tenant: try exchange.tenant)
     var query = try Self.query(exchange)
     let offset = try query.number("offset") ?? 0
     try query.end()
@@ -34,11 +36,13 @@ extension Routes {
 
   func respondUploads(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
     let uploads = try registry().uploads
+    let tenant = try exchange.tenant
+    try exchange.caller.require(.publish)
     guard let id = path.first else {
       guard Self.allow(.post, method, exchange) else { return }
-      return Self.answer(exchange, try await Self.facts(try await begin(exchange, uploads)))
+      return Self.answer(exchange, try await Self.facts(try await begin(exchange, uploads, tenant)))
     }
-    let upload = try await uploads.find(id, tenant: Self.tenant)
+    let upload = try await uploads.find(id, tenant: tenant)
     switch method {
     case .get:
       exchange.addHeader("Upload-Offset", try await upload.offset())
@@ -59,7 +63,7 @@ extension Routes {
     }
   }
 
-  private func begin(_ exchange: Exchange, _ uploads: Uploads) async throws(HostError) -> Upload {
+  private func begin(_ exchange: Exchange, _ uploads: Uploads, _ tenant: TenantID) async throws(HostError) -> Upload {
     var fields = try BodyFields(try Self.json(exchange) ?? .object([]))
     let byteCount = try fields.number("bytes")
     var digest: SHA256Digest?
@@ -71,7 +75,7 @@ extension Routes {
       digest = known
     }
     try fields.end()
-    return try await uploads.create(tenant: Self.tenant, byteCount: byteCount, sha256: digest)
+    return try await uploads.create(tenant: tenant, byteCount: byteCount, sha256: digest)
   }
 
   private static func facts(_ upload: Upload) async throws(HostError) -> JSONValue {

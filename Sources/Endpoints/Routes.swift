@@ -1,3 +1,4 @@
+import Admission
 import Catalog
 import Inference
 import Routing
@@ -13,7 +14,8 @@ struct ServerFacts: Sendable {
 /// Every route but infer. None of them is hot: paths and bodies are turned into values.
 struct Routes: Sendable {
   let router: Router
-  /// Nil where the host keeps nothing.
+  /// Both nil where the host keeps nothing.
+  let tenants: Tenants?
   let catalog: Catalog?
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool
@@ -28,7 +30,9 @@ struct Routes: Sendable {
     switch segments.first {
     case "v2": try await respondV2(exchange, method, Array(segments.dropFirst()))
     case "metrics" where segments.count == 1:
-      if Self.allow(.get, method, exchange) { metrics(exchange) }
+      guard Self.allow(.get, method, exchange) else { return }
+      try exchange.caller.requireOperator()
+      metrics(exchange)
     case "v1": try await respondV1(exchange, method, Array(segments.dropFirst()))
     default: Self.refuseUnknown(exchange)
     }
@@ -44,10 +48,12 @@ struct Routes: Sendable {
       if Self.allow(.get, method, exchange) { ready(exchange) }
     case ("models", 1):
       if Self.allow(.get, method, exchange) {
-        Self.answer(exchange, ["models": .array(router.table.models.map { .string($0.name) })])
+        Self.answer(exchange, ["models": .array(router.table.models(of: try exchange.tenant).map { .string($0.name) })])
       }
     case ("models", 2) where path[1] == "stats":
-      if Self.allow(.get, method, exchange) { Self.answer(exchange, statistics(of: allServed())) }
+      if Self.allow(.get, method, exchange) {
+        Self.answer(exchange, statistics(of: allServed(of: try exchange.tenant)))
+      }
     case ("logging", 1): try logging(exchange, method)
     case ("trace", 2) where path[1] == "setting": try traceSetting(exchange, method, of: nil)
     case ("models", 4) where path[2] == "trace" && path[3] == "setting":
@@ -78,43 +84,45 @@ struct Routes: Sendable {
       Self.refuseUnknown(exchange)
       return
     }
+    let tenant = try exchange.tenant
     switch verb.first {
     case nil:
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, modelMetadata(try served(name, version), version))
+      Self.answer(exchange, modelMetadata(try served(name, version, of: tenant), version))
     case "ready":
       guard Self.allow(.get, method, exchange) else { return }
-      _ = try served(name, version)
+      _ = try served(name, version, of: tenant)
       Self.answer(exchange, ["name": .string(name), "ready": true])
     case "config":
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, config(try served(name, version)))
+      Self.answer(exchange, config(try served(name, version, of: tenant)))
     case "stats":
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, statistics(of: [try served(name, version)]))
+      Self.answer(exchange, statistics(of: [try served(name, version, of: tenant)]))
     default: Self.refuseUnknown(exchange)
     }
   }
 
   /// - Parameter version: A number, label, stage or alias; nil for the one that serves requests which name none.
-  func served(_ name: String, _ version: String?) throws(HostError) -> ServedVersion {
+  func served(_ name: String, _ version: String?, of tenant: TenantID) throws(HostError) -> ServedVersion {
     let (name, word) = (Array(name.utf8), Array((version ?? "").utf8))
     let isNumber = word.allSatisfy { (48...57).contains($0) }
     let number = isNumber ? version.flatMap { Int($0) } : nil
     if isNumber && version != nil && number == nil {
       throw HostError(.invalidRequest, "version \(version ?? "") doesn't fit 64 bits")
     }
+    let scope = TenantScope(tenant)
     let found = name.withUnsafeBytes { name in
       word.withUnsafeBytes { word in
         Result { () throws(HostError) in
-          try router.table.version(name, isNumber ? number.map { .number($0) } ?? .preferred : .word(word))
+          try router.table.version(name, isNumber ? number.map { .number($0) } ?? .preferred : .word(word), in: scope)
         }
       }
     }
     return try found.get()
   }
 
-  func allServed() -> [ServedVersion] { router.table.models.flatMap(\.versions) }
+  func allServed(of tenant: TenantID) -> [ServedVersion] { router.table.models(of: tenant).flatMap(\.versions) }
 
   // MARK: Paths and bodies
 

@@ -1,5 +1,9 @@
+package import Inference
+
 /// A model as it stands in a repository's folder.
 package struct ModelEntry: Sendable, Equatable {
+  /// Whose repository it stands in.
+  package var tenant = TenantID.standard
   package let name: String
   /// The model's folder, absolute, links resolved.
   package let path: String

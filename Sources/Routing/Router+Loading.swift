@@ -10,14 +10,31 @@ extension Router {
   ///
   /// - Parameter retriesFailures: Tries again what has failed before, as after a new runner has come.
   package func rescan(retriesFailures: Bool = false) async {
-    guard options.modelRoot != nil || options.registryRoot != nil else { return }
-    let scan = options.modelRoot.map { ModelFolder.scan(root: $0) }
-    for problem in scan?.problems ?? [] where problem != "" {
-      Log.debug("skipped in the model folder", ("problem", problem))
-    }
-    let names = Set(models.keys).union(scan?.models.map(\.name) ?? []).union(registered.keys)
+    guard !options.modelRoots.all.isEmpty || options.registryRoot != nil else { return }
+    var names = Set(models.keys).union(registered.keys)
+    for tenant in tenants { names.formUnion(found(of: tenant)) }
     await reconcileFirmly(names, retriesFailures: retriesFailures)
     await reconcileSuspects(names, retriesFailures: retriesFailures)
+  }
+
+  /// Keys of the models in a tenant's own folder.
+  private func found(of tenant: TenantID) -> [String] {
+    guard let root = options.modelRoots.root(of: tenant) else { return [] }
+    let scan = ModelFolder.scan(root: root)
+    for problem in scan.problems where problem != "" {
+      Log.debug("skipped in the model folder", ("problem", problem))
+    }
+    return scan.models.map { ModelKey.text(tenant, $0.name) }
+  }
+
+  /// Serves the models of these tenants and of no others.
+  package func serve(_ tenants: [TenantID]) async {
+    let changed = self.tenants.symmetricDifference(tenants)
+    self.tenants = Set(tenants)
+    var names = Set((Array(models.keys) + registered.keys).filter { changed.contains(ModelKey.tenant(of: $0)) })
+    for tenant in changed where self.tenants.contains(tenant) { names.formUnion(found(of: tenant)) }
+    await reconcileFirmly(names)
+    await reconcileSuspects(names)
   }
 
   /// Brings models to what their folders say, but for versions whose load has ended a process.
@@ -51,12 +68,13 @@ extension Router {
   /// Loads a model on request, whatever it was before.
   ///
   /// - Throws: `.notFound` for a model that isn't in the folder, else why no wanted version could be loaded.
-  package func load(_ name: String) async throws(HostError) {
-    await serially(name) {
-      await self.hold(name, false)
-      await self.reconcile(name, retriesFailures: true)
+  package func load(_ name: String, of tenant: TenantID = .standard) async throws(HostError) {
+    let key = ModelKey.text(tenant, name)
+    await serially(key) {
+      await self.hold(key, false)
+      await self.reconcile(key, retriesFailures: true)
     }
-    guard let state = models[name] else {
+    guard let state = models[key] else {
       throw HostError(.notFound, "failed to load '\(name)': no such model in the repository")
     }
     let wanted = state.entry.settings.wantedVersions(of: state.entry.versions)
@@ -70,7 +88,8 @@ extension Router {
   }
 
   /// Stops serving a model until `load`. Requests under way are answered. Unknown models are fine.
-  package func unload(_ name: String) async {
+  package func unload(_ name: String, of tenant: TenantID = .standard) async {
+    let name = ModelKey.text(tenant, name)
     guard models[name] != nil else { return }
     hold(name, true)
     let retired = takeServed(name, reason: "unloaded") { _ in true }
@@ -115,12 +134,14 @@ extension Router {
   /// - Parameter sparesSuspects: Leaves versions as they are whose load has ended a process.
   func reconcile(_ name: String, retriesFailures: Bool = false, sparesSuspects: Bool = false) async {
     var problems: [String] = []
+    let tenant = ModelKey.tenant(of: name)
     let registered = self.registered[name]
-    let root = registered == nil ? options.modelRoot : options.registryRoot
-    guard let root, var entry = ModelFolder.model(name, root: root, problems: &problems) else {
-      return await remove(name)
-    }
+    let root = registered == nil ? options.modelRoots.root(of: tenant) : options.registryRoot.map { "\($0)/\(tenant)" }
+    guard tenants.contains(tenant), let root,
+      var entry = ModelFolder.model(ModelKey.name(of: name), root: root, problems: &problems)
+    else { return await remove(name) }
     if registered != nil { entry = entry.withAllVersions }
+    entry.tenant = tenant
     models[name, default: ModelState(entry: entry)].entry = entry
     guard models[name]?.isHeld == false else { return }
     guard entry.settingsProblem == nil else {

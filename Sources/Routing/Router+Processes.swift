@@ -198,8 +198,8 @@ extension Router {
     }
     var unused: [LoadedModel] = []
     for move in moves {
-      if models[move.old.model]?.versions[move.number]?.served === move.old {
-        models[move.old.model]?.versions[move.number]?.phase = .ready(move.new)
+      if models[move.old.key]?.versions[move.number]?.served === move.old {
+        models[move.old.key]?.versions[move.number]?.phase = .ready(move.new)
       } else {
         // Unloaded, lost or loaded anew meanwhile.
         unused += move.new.instances.filter { $0.runner === fresh }

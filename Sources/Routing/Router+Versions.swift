@@ -13,7 +13,7 @@ extension Router {
   ///   - retries: Even if the same bytes have failed before.
   /// - Returns: Whether it is served, be it in an older form.
   func bring(_ version: VersionEntry, of entry: ModelEntry, reloads: Bool, retries: Bool) async -> Bool {
-    let name = entry.name
+    let name = ModelKey.text(entry.tenant, entry.name)
     guard models[name]?.isHeld == false else { return false }
     let known = models[name]?.versions[version.number]
     // One that was in the same form. What a new form takes and gives is its own affair, and its counts begin anew.
@@ -227,9 +227,9 @@ extension Router {
       var labels: [[String]] = []
       for output in instances[0].outputs { labels.append(try entry.labels(for: output.name)) }
       return ServedVersion(
-        model: entry.name, number: version.number,
-        version: registered[entry.name]?.labels[version.number] ?? String(version.number), instances: instances,
-        labels: labels,
+        tenant: entry.tenant, model: entry.name, number: version.number,
+        version: registered[ModelKey.text(entry.tenant, entry.name)]?.labels[version.number] ?? String(version.number),
+        instances: instances, labels: labels,
         timeoutMs: entry.settings.timeoutMs, remarks: remarks.map { Self.withoutFolder($0, entry) },
         statistics: statistics)
     } catch {

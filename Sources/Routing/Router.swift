@@ -13,10 +13,12 @@ import Threads
 /// at each change. The actor has a thread of its own, where scanning folders may block.
 package actor Router {
   package struct Options: Sendable {
-    /// The local model repository; nil for none.
-    package var modelRoot: String?
-    /// Where the registry puts folders of the models that are registered; nil for none.
+    /// The local model repositories.
+    package var modelRoots = ModelRoots()
+    /// Where the registry puts folders `TENANT/NAME` of the models that are registered; nil for none.
     package var registryRoot: String?
+    /// Whose models are served at the start.
+    package var tenants: [TenantID] = [.standard]
     /// Longest run that stays on an event loop, in microseconds. design.md section 3: 200.
     package var inlineMicros = 200
     package var processes = ProcessOptions()
@@ -91,12 +93,18 @@ package actor Router {
   }
 
   nonisolated let options: Options
-  package nonisolated var modelRoot: String? { options.modelRoot }
+  /// Folders that hold models, or will, and how many levels are between: the tenant, and its `models`.
+  package nonisolated var modelFolders: [(root: String, levels: Int)] {
+    [options.modelRoots.standard.map { ($0, 0) }, options.modelRoots.tenants.map { ($0, 2) }].compactMap(\.self)
+  }
   var runners: [RunnerState] = []
   private var runsInFlight = RunsInFlight()
+  /// By `ModelKey`, as all that is called a name here.
   var models: [String: ModelState] = [:]
-  /// What the registry says of its models, by name.
+  /// What the registry says of its models, by `ModelKey`.
   var registered: [String: RegisteredModel] = [:]
+  /// Whose models are served.
+  var tenants: Set<TenantID>
   /// The last change of each model; the next one waits for it.
   var changes: [String: Task<Void, Never>] = [:]
   /// Runners that have been opened again and are given their models.
@@ -116,7 +124,8 @@ package actor Router {
   package init(manifests: ManifestSearch.Result, options: Options) {
     found = Mutex(manifests)
     var options = options
-    options.processes.modelRoots += [options.modelRoot, options.registryRoot].compactMap(\.self)
+    options.processes.modelRoots += options.modelRoots.all + [options.registryRoot].compactMap(\.self)
+    tenants = Set(options.tenants)
     self.options = options
   }
 
@@ -180,32 +189,32 @@ package actor Router {
     weak var runner: Runner?
   }
 
-  /// What is known of all runners. Opens none, as an engine costs a process and its memory; waits for those that are
-  /// being opened.
-  package func runnerReports() async -> [RunnerReport] {
+  /// What is known of all runners, and which of a tenant's models they have. Opens none, as an engine costs a process and
+  /// its memory; waits for those that are being opened.
+  package func runnerReports(for tenant: TenantID = .standard) async -> [RunnerReport] {
     meetRunners()
     for index in runners.indices where runners[index].opening != nil { await open(index) }
-    return runners.filter { !$0.isGone }.map(report)
+    return runners.filter { !$0.isGone }.map { report($0, for: tenant) }
   }
 
   /// The same of one, which is opened for it.
   ///
   /// - Throws: `.notFound`.
-  package func runnerReport(_ id: String) async throws(HostError) -> RunnerReport {
+  package func runnerReport(_ id: String, for tenant: TenantID = .standard) async throws(HostError) -> RunnerReport {
     meetRunners()
     guard let index = runners.firstIndex(where: { $0.runner.id == id && !$0.isGone }) else { throw Self.noRunner(id) }
     await open(index)
-    return report(runners[index])
+    return report(runners[index], for: tenant)
   }
 
   static func noRunner(_ id: String) -> HostError {
     HostError(.notFound, "no runner '\(id)'; `stadion runner list --all` names them")
   }
 
-  private func report(_ state: RunnerState) -> RunnerReport {
+  private func report(_ state: RunnerState, for tenant: TenantID) -> RunnerReport {
     let served = models.values.flatMap { model in
       model.versions.values.compactMap(\.served).filter { version in
-        version.instances.contains { $0.runnerID == state.runner.id }
+        version.tenant == tenant && version.instances.contains { $0.runnerID == state.runner.id }
       }.map { "\($0.model):\($0.version)" }
     }
     return RunnerReport(
@@ -300,8 +309,8 @@ extension Router.ModelState {
     let reason = isHeld ? "unloaded" : firstProblem ?? "loading"
     let isComingBack = !isHeld && versions.values.contains(where: \.isComingBack)
     return RoutingTable.Model(
-      name: name, versions: served, reason: reason, isComingBack: isComingBack, preferred: registered?.preferred,
-      words: registered?.words ?? [])
+      key: name, name: ModelKey.name(of: name), versions: served, reason: reason, isComingBack: isComingBack,
+      preferred: registered?.preferred, words: registered?.words ?? [])
   }
 
   /// Why its highest version isn't served.

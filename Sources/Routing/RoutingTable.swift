@@ -5,6 +5,7 @@ package import Inference
 /// The router's actor publishes a new table at each change. Names are looked up as raw bytes: no `String` is made.
 package final class RoutingTable: Sendable {
   package struct Model: Sendable {
+    let key: String
     package let name: String
     /// Highest version first.
     package let versions: [ServedVersion]
@@ -21,13 +22,20 @@ package final class RoutingTable: Sendable {
   /// A class, so that the next table takes over what stays by reference.
   private final class Slot: Sendable {
     let hash: UInt64
-    let name: [UInt8]
+    let key: [UInt8]
     let model: Model
 
     init(_ model: Model) {
-      name = Array(model.name.utf8)
-      hash = name.withUnsafeBytes { RoutingTable.hash($0) }
+      key = Array(model.key.utf8)
+      hash = key.withUnsafeBytes { RoutingTable.hash(RoutingTable.seed, $0) }
       self.model = model
+    }
+
+    @inline(__always)
+    func hasKey(_ prefix: [UInt8], _ name: UnsafeRawBufferPointer) -> Bool {
+      if prefix.isEmpty { return key.elementsEqual(name) }
+      return key.count == prefix.count + name.count && key.starts(with: prefix)
+        && key[prefix.count...].elementsEqual(name)
     }
   }
 
@@ -58,12 +66,12 @@ package final class RoutingTable: Sendable {
     mask = slots.count - 1
   }
 
-  /// This table with another entry of that name; nil takes it out.
+  /// This table with another entry of that key; nil takes it out.
   ///
   /// A change among thousands of models costs the copy of some hundred references, not a table.
-  package func replacing(_ name: String, with model: Model?) -> RoutingTable {
-    var name = name
-    let index = name.withUTF8 { place(of: UnsafeRawBufferPointer($0)) }
+  func replacing(_ key: String, with model: Model?) -> RoutingTable {
+    var key = key
+    let index = key.withUTF8 { place(of: UnsafeRawBufferPointer($0), behind: []) }
     var changed = slots
     guard let model else {
       guard slots[index] != nil else { return self }
@@ -91,8 +99,13 @@ package final class RoutingTable: Sendable {
     slots[gap] = nil
   }
 
-  /// All, by name.
-  package var models: [Model] { slots.compactMap { $0?.model }.sorted { $0.name < $1.name } }
+  /// Those of all tenants, by key.
+  package var allModels: [Model] { slots.compactMap { $0?.model }.sorted { $0.key < $1.key } }
+
+  /// All of a tenant, by name.
+  package func models(of tenant: TenantID) -> [Model] {
+    slots.compactMap { $0?.model }.filter { ModelKey.tenant(of: $0.key) == tenant }.sorted { $0.name < $1.name }
+  }
 
   /// Every version that is served, in no order.
   package func forEachVersion(_ body: (ServedVersion) -> Void) {
@@ -103,54 +116,65 @@ package final class RoutingTable: Sendable {
   package var placeCount: Int { slots.count }
   package func versions(at place: Int) -> [ServedVersion] { slots[place]?.model.versions ?? [] }
 
-  /// FNV-1a, 64 bits.
-  private static func hash(_ bytes: UnsafeRawBufferPointer) -> UInt64 {
-    var hash: UInt64 = 0xcbf2_9ce4_8422_2325
+  private static let seed: UInt64 = 0xcbf2_9ce4_8422_2325
+
+  /// FNV-1a, 64 bits; `hash` is that of the bytes in front.
+  private static func hash(_ hash: UInt64, _ bytes: UnsafeRawBufferPointer) -> UInt64 {
+    var hash = hash
     for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
     return hash
   }
 
-  package func model(_ name: UnsafeRawBufferPointer) -> Model? { slots[place(of: name)]?.model }
+  package func model(_ name: UnsafeRawBufferPointer, in scope: TenantScope = .standard) -> Model? {
+    slots[place(of: name, behind: scope.prefix)]?.model
+  }
 
-  /// Index of the slot with this name, or of the free one where it would be.
-  private func place(of name: UnsafeRawBufferPointer) -> Int {
-    let hash = Self.hash(name)
+  /// Index of the slot with this key, or of the free one where it would be.
+  private func place(of name: UnsafeRawBufferPointer, behind prefix: [UInt8]) -> Int {
+    var hash = Self.seed
+    if !prefix.isEmpty { hash = prefix.withUnsafeBytes { Self.hash(hash, $0) } }
+    hash = Self.hash(hash, name)
     var index = Int(truncatingIfNeeded: hash) & mask
-    while let slot = slots[index], slot.hash != hash || !slot.name.elementsEqual(name) { index = (index + 1) & mask }
+    while let slot = slots[index], slot.hash != hash || !slot.hasKey(prefix, name) { index = (index + 1) & mask }
     return index
   }
 
-  package func version(_ name: UnsafeRawBufferPointer, _ version: VersionName) throws(HostError) -> ServedVersion {
+  package func version(
+    _ name: UnsafeRawBufferPointer, _ version: VersionName, in scope: TenantScope = .standard
+  ) throws(HostError) -> ServedVersion {
     switch version {
-    case .preferred: try self.version(name, nil)
-    case .number(let number): try self.version(name, number)
-    case .word(let word): try self.version(name, called: word)
+    case .preferred: try self.version(name, nil, in: scope)
+    case .number(let number): try self.version(name, number, in: scope)
+    case .word(let word): try self.version(name, called: word, in: scope)
     }
   }
 
   /// The version that a request calls by a word, as `production` or `1.2.0-rc1`.
   ///
   /// - Throws: As `version(_:_:)` does.
-  private func version(_ name: UnsafeRawBufferPointer, called word: UnsafeRawBufferPointer) throws(HostError)
-    -> ServedVersion
-  {
-    guard let model = model(name), let match = model.words.first(where: { $0.bytes.elementsEqual(word) }) else {
+  private func version(
+    _ name: UnsafeRawBufferPointer, called word: UnsafeRawBufferPointer, in scope: TenantScope
+  ) throws(HostError) -> ServedVersion {
+    guard let model = model(name, in: scope), let match = model.words.first(where: { $0.bytes.elementsEqual(word) })
+    else {
       // Which says it, if the model is what is missing.
-      _ = try version(name, nil)
+      _ = try version(name, nil, in: scope)
       let (name, word) = (String(decoding: name, as: UTF8.self), String(decoding: word, as: UTF8.self))
       throw HostError(
         .notFound,
         "Request for unknown model: '\(name)' version \(word.excerpt) is not served; promote it or give it an alias")
     }
-    return try version(name, match.number)
+    return try version(name, match.number, in: scope)
   }
 
   /// - Parameters:
   ///   - name: Decoded UTF-8.
   ///   - version: Nil for the preferred, else the highest.
   /// - Throws: `.notFound` in the words that clients look for; `.overloaded` while the model's runner comes back.
-  package func version(_ name: UnsafeRawBufferPointer, _ version: Int?) throws(HostError) -> ServedVersion {
-    guard let model = model(name) else {
+  package func version(
+    _ name: UnsafeRawBufferPointer, _ version: Int?, in scope: TenantScope = .standard
+  ) throws(HostError) -> ServedVersion {
+    guard let model = model(name, in: scope) else {
       throw HostError(
         .notFound, "Request for unknown model: '\(String(decoding: name, as: UTF8.self).excerpt)' is not found")
     }

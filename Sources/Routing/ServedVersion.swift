@@ -4,7 +4,10 @@ package import Telemetry
 
 /// One version of a model that requests can be sent to. Immutable; any thread.
 package final class ServedVersion: Sendable {
+  package let tenant: TenantID
   package let model: String
+  /// `ModelKey`: where the router has it.
+  package let key: String
   /// Of its folder.
   package let number: Int
   /// As clients know it: `number`, or the label that it was registered under.
@@ -20,11 +23,14 @@ package final class ServedVersion: Sendable {
   package let statistics: ModelStatistics
 
   init(
-    model: String, number: Int, version: String, instances: [LoadedModel], labels: [[String]], timeoutMs: Int,
+    tenant: TenantID = .standard, model: String, number: Int, version: String, instances: [LoadedModel],
+    labels: [[String]], timeoutMs: Int,
     remarks: [String] = [], statistics: ModelStatistics = ModelStatistics()
   ) {
     self.statistics = statistics
+    self.tenant = tenant
     self.model = model
+    key = ModelKey.text(tenant, model)
     self.number = number
     self.version = version
     self.instances = instances
@@ -42,8 +48,8 @@ package final class ServedVersion: Sendable {
   /// The same, counted together, in other places.
   func with(_ instances: [LoadedModel]) -> ServedVersion {
     ServedVersion(
-      model: model, number: number, version: version, instances: instances, labels: labels, timeoutMs: timeoutMs,
-      remarks: remarks, statistics: statistics)
+      tenant: tenant, model: model, number: number, version: version, instances: instances, labels: labels,
+      timeoutMs: timeoutMs, remarks: remarks, statistics: statistics)
   }
 
   /// Of the file that the best instance was loaded from.

@@ -73,7 +73,7 @@ extension Connection {
     let headEnd = exchange.head.byteCount
     let offset = server.handler.alignedOffset(for: exchange.head)
     guard exchange.head.contentCoding == .identity, offset < length, offset <= input.capacity - headEnd,
-      let memory = server.handler.memory(for: exchange.head, byteCount: length - offset)
+      let memory = server.handler.memory(for: exchange, byteCount: length - offset)
     else { return false }
     exchange.placedBody = memory
     if input.count - headEnd < length { try await sendContinue(exchange) }

@@ -19,6 +19,7 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   let descriptor: CInt
   let isUnix: Bool
+  let peer: Peer
   let loop: EventLoop
   let server: HTTPServer
 
@@ -43,6 +44,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   init(descriptor: CInt, isUnix: Bool, loop: EventLoop, server: HTTPServer) {
     self.descriptor = descriptor
     self.isUnix = isUnix
+    peer = Peer(descriptor: descriptor, isUnix: isUnix)
     self.loop = loop
     self.server = server
   }
@@ -156,6 +158,7 @@ final class Connection: EventTarget, @unchecked Sendable {
     let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
     exchange = next
     next.name = loop.exchanges.nextName()
+    if next.peer !== peer { next.peer = peer }
     if hasLeft { next.peerLeft() }
     return next
   }
@@ -227,16 +230,7 @@ final class Connection: EventTarget, @unchecked Sendable {
     }
     awaitsFirstByte = false
     exchange.inputConsumed = exchange.head.byteCount
-    if !isUnix { try refuseForeign(exchange.head) }
-  }
-
-  /// Keeps web pages in a browser on this machine from using a TCP port that asks nobody who they are.
-  ///
-  /// - Throws: 403 for requests that a page makes, and for host names that don't mean this machine (DNS rebinding).
-  private func refuseForeign(_ head: HTTPHead) throws(HostError) {
-    if head.value(of: "origin") != nil { throw HostError(.forbidden, "requests from web pages are not served") }
-    guard let host = head.value(of: "host"), !HTTPBytes.isLoopbackHost(host) else { return }
-    throw HostError(.forbidden, "the Host must be localhost or a loopback address")
+    try server.handler.admit(exchange)
   }
 
   /// Answers what can't be read as a request, then ends the connection without losing the answer.

@@ -53,6 +53,9 @@ package final class Exchange: @unchecked Sendable {
   /// Of this request, should it need a name.
   var name = RequestName(prefix: 0, number: 0)
 
+  /// Who sends it; nil only where a connection is refused before it has begun.
+  package internal(set) var peer: Peer?
+
   /// What a handler keeps from one request to the next, so that it allocates nothing.
   package var scratch: AnyObject?
   /// Called on the loop when the peer leaves while its request is handled, at once if it has left before. Any run it
@@ -254,6 +257,7 @@ final class ExchangePool {
   func give(_ exchange: Exchange) {
     exchange.reset()
     exchange.hasPeerLeft = false
+    exchange.peer = nil
     exchange.input.removeAll()
     guard exchanges.count < Self.exchangeLimit, exchange.out.capacity <= 4 << 20, exchange.input.capacity <= 256 << 10
     else { return }

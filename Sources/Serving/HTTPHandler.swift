@@ -2,6 +2,12 @@ package import Inference
 
 /// What stands behind the server: requests in, answers out.
 package protocol HTTPHandler: AnyObject, Sendable {
+  /// Decides by the head alone whether a request is heard at all: before any of its body is read. Runs on the
+  /// connection's loop.
+  ///
+  /// - Throws: What it is refused with; the connection ends then.
+  func admit(_ exchange: Exchange) throws(HostError)
+
   /// Answers one request by filling `exchange`. Runs on the connection's loop; must not block it for long.
   func respond(to exchange: Exchange) async
 
@@ -14,7 +20,7 @@ package protocol HTTPHandler: AnyObject, Sendable {
   /// Memory of the handler's for a large body, but for its first `alignedOffset` bytes; nil for the server's own.
   ///
   /// - Parameter byteCount: Of the memory.
-  func memory(for head: HTTPHead, byteCount: Int) -> (any BodyMemory)?
+  func memory(for exchange: Exchange, byteCount: Int) -> (any BodyMemory)?
 
   /// Where the body of a PUT or PATCH goes instead of `exchange.body`; nil for those that are received as others are.
   /// Asked before any of the body is read.

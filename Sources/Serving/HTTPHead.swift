@@ -28,6 +28,8 @@ package struct HTTPHead {
   package private(set) var acceptedCoding = ContentCoding.identity
   /// Index of the `X-Request-Id`; below 0 if there is none, or the fields haven't been read.
   private var requestIDField = -1
+  /// Index of the `Authorization` or `X-API-Key`; below 0 if there is neither.
+  private var credentialField = -1
   /// Bytes of line and header section, the empty line included.
   package private(set) var byteCount = 0
 
@@ -59,6 +61,12 @@ package struct HTTPHead {
   var requestID: UnsafeRawBufferPointer? {
     guard requestIDField >= 0 else { return value(of: "x-request-id") }
     return slice(Int(fields[requestIDField].value), Int(fields[requestIDField].valueCount))
+  }
+
+  /// Value of the `Authorization` or the `X-API-Key`; nil without either.
+  package var credential: UnsafeRawBufferPointer? {
+    guard credentialField >= 0 else { return nil }
+    return slice(Int(fields[credentialField].value), Int(fields[credentialField].valueCount))
   }
 
   package var hasBodyFraming: Bool { contentLength != nil || isChunked }
@@ -98,6 +106,7 @@ package struct HTTPHead {
     contentCoding = .identity
     acceptedCoding = .identity
     requestIDField = -1
+    credentialField = -1
     fieldCount = 0
     path = 0..<0
     query = 0..<0
@@ -255,12 +264,14 @@ package struct HTTPHead {
           throw HostError(.expectationFailed, "only 100-continue can be expected")
         }
         expectsContinue = !isHTTP10
+      case 9 where matches(field, "x-api-key"): try takeCredential(index)
       case 10 where matches(field, "connection"):
         if HTTPBytes.list(value, contains: "close") { closes = true }
         if isHTTP10 && HTTPBytes.list(value, contains: "keep-alive") { keeps = true }
       // The letter first: many requests have a Content-Type, which is as long.
       case 12 where base[Int(field.name)] | 0x20 == UInt8(ascii: "x") && matches(field, "x-request-id"):
         if requestIDField < 0 { requestIDField = index }
+      case 13 where matches(field, "authorization"): try takeCredential(index)
       case 14 where matches(field, "content-length"):
         guard let length = HTTPBytes.decimal(value), contentLength == nil || contentLength == length else {
           throw HostError(.invalidRequest, "Content-Length must be one decimal number")
@@ -289,5 +300,11 @@ package struct HTTPHead {
     guard hosts == 1 || (hosts == 0 && isHTTP10) else {
       throw HostError(.invalidRequest, "exactly one Host header is needed")
     }
+  }
+  private mutating func takeCredential(_ index: Int) throws(HostError) {
+    guard credentialField < 0 else {
+      throw HostError(.invalidRequest, "one Authorization or X-API-Key is enough, and two are one too many")
+    }
+    credentialField = index
   }
 }

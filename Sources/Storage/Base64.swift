@@ -1,5 +1,5 @@
 /// RFC 4648's base 64.
-enum Base64 {
+package enum Base64 {
   private static let digits = Array("ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/".utf8)
 
   static func encode(_ bytes: some Sequence<UInt8>) -> String {
@@ -20,7 +20,7 @@ enum Base64 {
   }
 
   /// With the letters of URLs and no padding, as JSON Web Tokens have it.
-  static func encodeForURL(_ bytes: some Sequence<UInt8>) -> String {
+  package static func encodeForURL(_ bytes: some Sequence<UInt8>) -> String {
     String(
       encode(bytes).compactMap { $0 == "+" ? "-" : $0 == "/" ? "_" : $0 == "=" ? nil : $0 })
   }

@@ -18,10 +18,16 @@ package actor Database {
   /// Opens or makes the file and brings it to the newest form. Blocks: call at the start.
   ///
   /// - Throws: `.storageUnavailable` while another process has it, `.conflict` if a newer program has written it.
-  package init(path: String, migrations: [Migration] = Schema.migrations) throws(HostError) {
+  ///
+  /// - Parameter first: Called once on this thread, before anybody else has the database.
+  package init(
+    path: String, migrations: [Migration] = Schema.migrations,
+    first: (Connection) throws(HostError) -> Void = { _ in }
+  ) throws(HostError) {
     self.path = path
     let connection = try Connection(path: path)
     try Migration.bring(connection, to: migrations)
+    try first(connection)
     self.connection = connection
   }
 

@@ -1,4 +1,5 @@
 import CSQLite
+package import Inference
 
 /// What a statement takes and a column gives: `Int`, `Double`, `String`, `[UInt8]`, and each of them as an optional.
 package protocol SQLValue: Sendable {
@@ -62,5 +63,12 @@ extension Optional: SQLValue where Wrapped: SQLValue {
   package static func read(_ statement: OpaquePointer, at index: CInt) -> Wrapped?? {
     if sqlite3_column_type(statement, index) == SQLITE_NULL { return .some(nil) }
     return Wrapped.read(statement, at: index).map { .some($0) }
+  }
+}
+
+extension TenantID: SQLValue {
+  package func bind(to statement: OpaquePointer, at index: CInt) -> CInt { text.bind(to: statement, at: index) }
+  package static func read(_ statement: OpaquePointer, at index: CInt) -> TenantID? {
+    String.read(statement, at: index).flatMap { TenantID($0) }
   }
 }

@@ -120,7 +120,7 @@ package struct SeriesLabels: Sendable, Hashable {
   package let version: String
   package let runner: String
   package let device: String
-  /// Nil while a host has one tenant: the label is left out then.
+  /// Nil for the default tenant: the label is left out then.
   package let tenant: String?
 
   package init(model: String, version: String, runner: String, device: String, tenant: String? = nil) {
@@ -133,12 +133,16 @@ package struct SeriesLabels: Sendable, Hashable {
 
   package var text: [UInt8] { versionText + placeText }
 
-  fileprivate var versionText: [UInt8] {
+  package var versionText: [UInt8] {
     let out = ByteBuffer(capacity: 128)
     out.append("model=")
     out.append(label: model)
     out.append(",version=")
     out.append(label: version)
+    if let tenant {
+      out.append(",tenant=")
+      out.append(label: tenant)
+    }
     return Array(out.bytes)
   }
 
@@ -148,10 +152,6 @@ package struct SeriesLabels: Sendable, Hashable {
     out.append(label: runner)
     out.append(",device=")
     out.append(label: device)
-    if let tenant {
-      out.append(",tenant=")
-      out.append(label: tenant)
-    }
     return Array(out.bytes)
   }
 }

@@ -15,6 +15,9 @@ struct HostSettings: Sendable {
   var endsWithParent = false
   var logLevel = "info"
 
+  /// Role of users on the Unix socket whom no map names; `none` refuses them.
+  var unmappedRole = "infer"
+
   var modelFolder: String?
   var dataFolder: String?
   var catalog = Catalog.Options()
@@ -41,7 +44,7 @@ struct HostSettings: Sendable {
 extension HostSettings {
   typealias HostKey = Key<HostSettings>
 
-  static let all: [HostKey] = host + models + runners + serving + quotas + observing
+  static let all: [HostKey] = host + tenants + models + runners + serving + quotas + observing
 
   private static let day = 86_400_000
 
@@ -61,13 +64,19 @@ extension HostSettings {
       "Runner manifests, or folders of them: these and nothing else."),
   ]
 
+  private static let tenants: [HostKey] = [
+    .word(
+      "tenants.unmapped", ["none", "infer", "publish", "admin"], \.unmappedRole, flag: "--unmapped-role",
+      "With `data.folder`: what other users on the Unix socket may do in the default tenant.")
+  ]
+
   private static let models: [HostKey] = [
     .text(
       "models.folder", "DIR", \.modelFolder, standard: "none", flag: "--models",
       "Model repository: NAME/VERSION/model.onnx and the like."),
     .text(
       "data.folder", "DIR", \.dataFolder, standard: "nothing is kept", flag: "--data",
-      "What the host keeps: registered models and its database."),
+      "What the host keeps: tenants, keys, registered models and its database."),
     .integer(
       "registry.maxFileBytes", 1...(1 << 46), \.catalog.fileBytes, "Larger files can't be uploaded."),
     .integer(

@@ -43,20 +43,24 @@ enum Serve {
     let search = try manifestSearch(live.configuration)
     let manifests = find(search)
     var options = settings.router
-    options.modelRoot = try modelRoot(settings)
+    options.modelRoots.standard = try modelRoot(settings)
     options.processes.controlGroup = controlGroup(manifests)
-    let data = try dataFolder(settings)
-    options.registryRoot = data.map { Catalog.modelRoot(data: $0) }
+    let admission = Admission(admissionOptions(settings), quotas: Quotas(settings.quota))
+    let data = try settings.dataFolder.map { try DataFolder($0, for: admission) }
+    if let data {
+      options.modelRoots.tenants = data.tenantsPath
+      options.registryRoot = Catalog.modelRoot(data: data.path)
+      options.tenants = admission.table.tenants
+    }
     let router = Router(manifests: manifests, options: options)
     let catalog = try data.map { data in
-      try Catalog(data: data, Database(path: "\(data)/stadion.db"), router, options: settings.catalog)
+      try Catalog(data: data.path, data.database, router, options: settings.catalog)
     }
     let state = ServerState()
     let observer = try Observing.observer(settings)
-    let quota = Quota(settings.quota)
     let handler = HostHandler(
-      router: router, catalog: catalog, name: "stadion", version: Stadion.version,
-      outputByteLimit: settings.outputBytes, observer: observer, quota: quota
+      router: router, admission: admission, tenants: data.map { Tenants($0.database, admission) }, catalog: catalog,
+      name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes, observer: observer
     ) { state.isDraining }
     let server = HTTPServer(handler: handler, limits: settings.limits, loops: loops)
     observer.attach(server)
@@ -64,7 +68,7 @@ enum Serve {
     live.whenChanged {
       server.limits = $0.limits
       handler.outputByteLimit = $0.outputBytes
-      quota.limits = $0.quota
+      admission.quotas.defaults = $0.quota
     }
     for address in addresses {
       let bound = try server.listen(on: address)
@@ -102,8 +106,8 @@ enum Serve {
     if socket == nil, case .unix(let path) = HostAddress.standard(exists: { _ in true }) { socket = path }
     var addresses: [ListenAddress] = []
     if let text = settings.listen {
-      guard settings.isAnonymous else {
-        throw UsageError("--listen needs --anonymous (listen, anonymous): nobody is authenticated on TCP yet")
+      guard settings.isAnonymous || settings.dataFolder != nil else {
+        throw UsageError("--listen needs --data DIR, where API keys are, or --anonymous, which asks nobody")
       }
       guard let colon = text.lastIndex(of: ":"), let port = UInt16(text[text.index(after: colon)...]) else {
         throw UsageError("--listen wants HOST:PORT, not \"\(text)\"")
@@ -119,15 +123,12 @@ enum Serve {
     return addresses
   }
 
-  /// The folder of what is kept, made where it is missing; nil where nothing is.
-  private static func dataFolder(_ settings: HostSettings) throws -> String? {
-    guard let folder = settings.dataFolder else { return nil }
-    // Nobody else's business: what is in it is served and trusted.
-    guard mkdir(folder, 0o700) == 0 || errno == EEXIST, let path = realpath(folder, nil) else {
-      throw UsageError("--data \(folder): \(String(cString: strerror(errno)))")
-    }
-    defer { free(path) }
-    return String(cString: path)
+  /// Without a database everybody is who they were before there was one: the socket's permissions decide.
+  private static func admissionOptions(_ settings: HostSettings) -> Admission.Options {
+    guard settings.dataFolder != nil else { return .open }
+    return Admission.Options(
+      ownerUID: geteuid(), unmappedRole: Role(rawValue: settings.unmappedRole),
+      anonymousRole: settings.isAnonymous ? .infer : nil, knowsKeys: true)
   }
 
   private static func modelRoot(_ settings: HostSettings) throws -> String? {

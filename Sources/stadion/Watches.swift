@@ -17,8 +17,10 @@ final class Watches: Sendable {
     self.search = search
     self.router = router
     self.loop = loop
-    if let root = router.modelRoot {
-      let watch = FolderWatch(root: root) { Task(executorPreference: loop) { await router.rescan() } }
+    for (root, levels) in router.modelFolders {
+      let watch = FolderWatch(root: root, levels: FolderWatch.repositoryLevels + levels) {
+        Task(executorPreference: loop) { await router.rescan() }
+      }
       watches.withLock { $0?[root] = watch }
     }
     for folder in search.folders where access(folder, F_OK) == 0 { watchRunners(in: folder) }

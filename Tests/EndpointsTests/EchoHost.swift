@@ -74,7 +74,7 @@ final class EchoHost: Sendable {
       explicitPaths: [package.appendingPathComponent("runner-manifests/echo.runner.json").path])
     search.allowWritable = true
     var options = Router.Options()
-    options.modelRoot = folder.path
+    options.modelRoots.standard = folder.path
     // The runner has a process of its own, as its manifest says.
     options.processes.executable = search.hostFolder + "/stadion"
     let router = Router(manifests: search.run(), options: options)

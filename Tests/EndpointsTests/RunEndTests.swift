@@ -1,6 +1,7 @@
 import Foundation
 import HTTPTestClient
 import Routing
+import Inference
 import Running
 import Testing
 
@@ -61,7 +62,10 @@ import Testing
 
 extension EchoHost {
   private func gate(_ model: String) -> (running: Int, waiting: Int) {
-    guard let gate = router.table.models.first(where: { $0.name == model })?.versions.first?.instances[0].gate else {
+    guard
+      let gate = router.table.models(of: .standard).first(where: { $0.name == model })?.versions.first?.instances[0]
+        .gate
+    else {
       return (-1, -1)
     }
     return (gate.runningCount, gate.waitingCount)

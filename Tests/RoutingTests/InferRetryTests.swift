@@ -23,7 +23,7 @@ import Wire
     defer { name.deallocate() }
     name[0] = UInt8(ascii: "m")
     try await InferEndpoint(fixture.router, OutputLimit(bytes: 1 << 30)).respond(
-      to: exchange, UnsafeRawBufferPointer(name), .preferred, Quota(QuotaLimits()))
+      to: exchange, UnsafeRawBufferPointer(name), .preferred, Identity(.tcp))
     return String(decoding: exchange.out.bytes.dropFirst(Exchange.headRoom), as: UTF8.self)
   }
 

@@ -48,7 +48,7 @@ final class RouterFixture: Sendable {
       manifests.append(manifest)
     }
     var options = Router.Options()
-    options.modelRoot = models
+    options.modelRoots.standard = models
     options.processes.executable = (executable as NSString).deletingLastPathComponent + "/stadion"
     options.processes.arenaBytes = 16 << 20
     options.processes.backOffMs = 1
@@ -91,7 +91,7 @@ final class RouterFixture: Sendable {
 
   /// The versions that are served, highest first.
   func served(_ name: String) -> [String] {
-    router.table.models.first { $0.name == name }?.versions.map(\.version) ?? []
+    router.table.models(of: .standard).first { $0.name == name }?.versions.map(\.version) ?? []
   }
 
   /// "1 READY" for each version, with the reason where there is one.

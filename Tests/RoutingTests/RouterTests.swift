@@ -503,7 +503,7 @@ import Testing
     #expect(fixture.count(.models, 1) == 6, "seed \(seed)")
     for name in names { try fixture.remove(name) }
     await fixture.router.rescan()
-    #expect(fixture.router.table.models.isEmpty)
+    #expect(fixture.router.table.models(of: .standard).isEmpty)
     #expect(fixture.count(.models, 0) + fixture.count(.models, 1) == 0, "seed \(seed)")
   }
 }

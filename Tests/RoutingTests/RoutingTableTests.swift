@@ -22,30 +22,30 @@ import Testing
 
   @Test func `finds each of a thousand names and no other`() {
     let names = (0..<1000).map { "model-\($0)" } + ["a", "ä", "日本", String(repeating: "x", count: 255)]
-    let table = RoutingTable(names.map { .init(name: $0, versions: [version($0, 1)], reason: "") })
+    let table = RoutingTable(names.map { .init(key: $0, name: $0, versions: [version($0, 1)], reason: "") })
     for name in names { #expect(find(table, name) == "\(name):1") }
     for name in ["model-", "model-1000", "Model-1", "", "model-1\0", "\0"] {
       #expect(find(table, name) == "notFound Request for unknown model: '\(name)' is not found")
     }
-    #expect(table.models.map(\.name) == names.sorted())
+    #expect(table.models(of: .standard).map(\.name) == names.sorted())
   }
 
   @Test func `is the same whether built at once or change by change`() {
     let names = (0..<300).map { "model-\($0)" }
     var table = RoutingTable()
     for name in names {
-      table = table.replacing(name, with: .init(name: name, versions: [version(name, 1)], reason: ""))
+      table = table.replacing(name, with: .init(key: name, name: name, versions: [version(name, 1)], reason: ""))
     }
-    #expect(table.count == 300 && table.models.map(\.name) == names.sorted())
+    #expect(table.count == 300 && table.models(of: .standard).map(\.name) == names.sorted())
     for name in names where name.hasSuffix("7") { table = table.replacing(name, with: nil) }
     for name in names where name.hasSuffix("8") {
-      table = table.replacing(name, with: .init(name: name, versions: [version(name, 2)], reason: ""))
+      table = table.replacing(name, with: .init(key: name, name: name, versions: [version(name, 2)], reason: ""))
     }
     for name in names {
       let missing = "notFound Request for unknown model: '\(name)' is not found"
       #expect(find(table, name) == (name.hasSuffix("7") ? missing : "\(name):\(name.hasSuffix("8") ? 2 : 1)"))
     }
-    #expect(table.count == 270 && table.models.count == 270)
+    #expect(table.count == 270 && table.models(of: .standard).count == 270)
     #expect(table.replacing("none", with: nil) === table)
   }
 
@@ -55,7 +55,7 @@ import Testing
 
   @Test func `gives the highest version unless one is named`() {
     let versions = [12, 3, 1].map { version("m", $0) }
-    let table = RoutingTable([.init(name: "m", versions: versions, reason: "")])
+    let table = RoutingTable([.init(key: "m", name: "m", versions: versions, reason: "")])
     #expect(find(table, "m") == "m:12")
     #expect(find(table, "m", 3) == "m:3")
     #expect(find(table, "m", 2) == "notFound Request for unknown model: 'm' version 2 is not found")
@@ -63,13 +63,13 @@ import Testing
   }
 
   @Test func `says why a known model has no version`() {
-    let table = RoutingTable([.init(name: "m", versions: [], reason: "unloaded")])
+    let table = RoutingTable([.init(key: "m", name: "m", versions: [], reason: "unloaded")])
     #expect(find(table, "m") == "notFound Request for unknown model: 'm' has no available versions: unloaded")
     #expect(find(table, "m", 1) == "notFound Request for unknown model: 'm' has no available versions: unloaded")
   }
 
   @Test func `survives names that are not UTF-8`() {
-    let table = RoutingTable([.init(name: "m", versions: [version("m", 1)], reason: "")])
+    let table = RoutingTable([.init(key: "m", name: "m", versions: [version("m", 1)], reason: "")])
     [UInt8]([0xFF, 0xC0]).withUnsafeBytes { #expect(table.model($0)?.name == nil) }
   }
 }

@@ -99,7 +99,11 @@ final class TestHandler: HTTPHandler {
 
   func didSend(_ exchange: Exchange) { sent.wrappingAdd(1, ordering: .relaxed) }
 
-  func memory(for head: HTTPHead, byteCount: Int) -> (any BodyMemory)? { nil }
+  func memory(for exchange: Exchange, byteCount: Int) -> (any BodyMemory)? { nil }
+
+  func admit(_ exchange: Exchange) throws(HostError) {
+    if case .tcp = exchange.peer?.kind { try exchange.refuseForeign() }
+  }
 
   func alignedOffset(for head: HTTPHead) -> Int {
     head.value(of: "x-align").flatMap { HTTPBytes.decimal($0) } ?? 0

@@ -1,13 +1,13 @@
-import Inference
+package import Inference
 
 /// A digest in the making. Owned by one thread at a time.
-final class Hash {
-  enum Algorithm { case sha256, md5 }
+package final class Hash {
+  package enum Algorithm { case sha256, md5 }
 
   private let library: LibCrypto
   private let context: LibCrypto.Context
 
-  init(_ algorithm: Algorithm) throws(HostError) {
+  package init(_ algorithm: Algorithm) throws(HostError) {
     library = try .shared
     guard let context = library.newContext() else { throw HostError(.overloaded, "no memory for a digest") }
     self.context = context
@@ -19,14 +19,14 @@ final class Hash {
 
   deinit { library.freeContext(context) }
 
-  func update(_ bytes: UnsafeRawBufferPointer) {
+  package func update(_ bytes: UnsafeRawBufferPointer) {
     guard bytes.count > 0 else { return }
     let result = library.update(context, bytes.baseAddress, bytes.count)
     precondition(result == 1, "a digest that has begun takes bytes")
   }
 
   /// The digest's bytes. Nothing may be added afterwards.
-  func finish() -> [UInt8] {
+  package func finish() -> [UInt8] {
     var out = [UInt8](repeating: 0, count: 64)
     var count: UInt32 = 0
     let result = library.finish(context, &out, &count)

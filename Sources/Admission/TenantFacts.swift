@@ -1,0 +1,96 @@
+package import Inference
+import Store
+import Telemetry
+
+/// A user or a group of this machine that acts for a tenant.
+package struct UserFacts: Sendable {
+  package enum Kind: String, Sendable, CaseIterable { case uid, gid }
+
+  package let kind: Kind
+  package let number: Int
+  package let tenant: TenantID
+  package let role: Role
+
+  static func all(_ db: Connection) throws(HostError) -> [UserFacts] {
+    try db.all("SELECT kind, number, tenant, role FROM users ORDER BY kind DESC, number") {
+      (row) throws(HostError) -> UserFacts in
+      let kind: String = try row.value(0)
+      return UserFacts(
+        kind: kind == "gid" ? .gid : .uid, number: try row.value(1), tenant: try row.tenant(2), role: try row.role(3))
+    }
+  }
+}
+
+package struct TenantFacts: Sendable {
+  package let id: TenantID
+  package let createdMs: Int
+  /// Keys that neither have been revoked nor have expired.
+  package let keyCount: Int
+  package let users: [UserFacts]
+
+  static func all(_ db: Connection) throws(HostError) -> [TenantFacts] {
+    let users = Dictionary(grouping: try UserFacts.all(db), by: \.tenant)
+    return try db.all(
+      """
+      SELECT id, createdMs,
+        (SELECT count(*) FROM keys WHERE tenant = tenants.id AND revokedMs IS NULL AND coalesce(expiresMs > ?, 1))
+      FROM tenants ORDER BY id
+      """, WallClock.nowMs
+    ) { (row) throws(HostError) -> TenantFacts in
+      let id = try row.tenant(0)
+      return TenantFacts(
+        id: id, createdMs: try row.value(1), keyCount: try row.value(2), users: users[id] ?? [])
+    }
+  }
+}
+
+/// What there is to know of a key, which itself is nowhere.
+package struct KeyFacts: Sendable {
+  package let id: String
+  package let tenant: TenantID
+  package let role: Role
+  package let label: String
+  package let createdMs: Int
+  package let expiresMs: Int?
+  package let revokedMs: Int?
+
+  package var state: String {
+    if revokedMs != nil { return "revoked" }
+    return expiresMs.map { $0 <= WallClock.nowMs } == true ? "expired" : "valid"
+  }
+
+  static let columns = "id, tenant, role, label, createdMs, expiresMs, revokedMs"
+
+  init(_ row: Row) throws(HostError) {
+    id = try row.value(0)
+    tenant = try row.tenant(1)
+    role = try row.role(2)
+    label = try row.value(3)
+    createdMs = try row.value(4)
+    expiresMs = try row.value(5)
+    revokedMs = try row.value(6)
+  }
+}
+
+/// One line of the audit.
+package struct AuditEntry: Sendable {
+  package let number: Int
+  package let timeMs: Int
+  package let tenant: String
+  package let caller: String
+  package let origin: String
+  package let action: String
+  package let subject: String
+  package let requestID: String
+
+  init(_ row: Row) throws(HostError) {
+    number = try row.value(0)
+    timeMs = try row.value(1)
+    tenant = try row.value(2)
+    caller = try row.value(3)
+    origin = try row.value(4)
+    action = try row.value(5)
+    subject = try row.value(6)
+    requestID = try row.value(7)
+  }
+}

@@ -1,0 +1,50 @@
+import CLinux
+import Glibc
+
+/// The other side of a connection. Only touched by the task that serves the connection.
+package final class Peer {
+  package enum Kind: Sendable {
+    /// Who connected, as the kernel says.
+    case unix(uid: UInt32, gid: UInt32, pid: Int32)
+    case tcp
+  }
+
+  package let kind: Kind
+  /// What a handler knows of who it is, from one request to the next.
+  package var identity: AnyObject?
+  private let descriptor: CInt
+
+  init(descriptor: CInt, isUnix: Bool) {
+    self.descriptor = descriptor
+    // Nobody, where the kernel doesn't say.
+    var (uid, gid, pid) = (UInt32.max, UInt32.max, Int32(0))
+    if isUnix { _ = linux_peer(descriptor, &uid, &gid, &pid) }
+    kind = isUnix ? .unix(uid: uid, gid: gid, pid: pid) : .tcp
+  }
+
+  /// For people: `unix uid=1000 pid=4711`, `tcp 127.0.0.1:51122`. While the connection is open.
+  package var origin: String {
+    guard case .unix(let uid, _, let pid) = kind else { return "tcp \(address)" }
+    return "unix uid=\(uid) pid=\(pid)"
+  }
+
+  private var address: String {
+    var storage = sockaddr_storage()
+    var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
+    var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
+    var port = [CChar](repeating: 0, count: Int(NI_MAXSERV))
+    let isKnown = withUnsafeMutablePointer(to: &storage) {
+      $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { address in
+        getpeername(descriptor, address, &length) == 0
+          && getnameinfo(
+            address, length, &host, socklen_t(host.count), &port, socklen_t(port.count), NI_NUMERICHOST | NI_NUMERICSERV
+          ) == 0
+      }
+    }
+    guard isKnown else { return "unknown" }
+    func text(_ characters: [CChar]) -> String {
+      String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
+    }
+    return text(host).contains(":") ? "[\(text(host))]:\(text(port))" : "\(text(host)):\(text(port))"
+  }
+}
