@@ -143,6 +143,8 @@ package actor Router {
   /// Loads what the model folder holds.
   package func start() async {
     await rescan()
+    // Thousands of loads beside each other leave as much memory behind as their models keep.
+    linux_trim_memory()
     isStarted.withLock { $0 = true }
   }
 
@@ -269,7 +271,8 @@ package actor Router {
   /// All runners as the choice wants them, with what their manifests say of those that aren't open.
   private func candidates() -> [RunnerCandidate] {
     meetRunners()
-    let loads = runsInFlight.counts(in: table)
+    let table = table
+    let loads = runsInFlight.counts(modelCount: table.count) { table.runsInFlight }
     return runners.map { state in
       let manifest = state.runner.manifest
       return RunnerCandidate(

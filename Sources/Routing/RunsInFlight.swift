@@ -9,23 +9,35 @@ struct RunsInFlight {
   private var dueNs: UInt64 = 0
 
   /// Counted each time: nothing is saved by keeping it.
-  private static let fewModels = 64
+  static let fewModels = 64
   /// Counting takes no more than this part of the time.
-  private static let share: UInt64 = 32
+  static let share: UInt64 = 32
 
-  /// - Parameter table: What is served now.
-  mutating func counts(in table: RoutingTable) -> [String: Int] {
-    let began = linux_now_ns()
-    if table.count > Self.fewModels && began < dueNs { return latest }
-    latest = [:]
-    table.forEachVersion { version in
-      for instance in version.instances {
-        let running = instance.gate.runningCount
-        if running > 0 { latest[instance.runnerID, default: 0] += running }
-      }
-    }
-    let end = linux_now_ns()
+  /// - Parameters:
+  ///   - clock: Nanoseconds of CLOCK_MONOTONIC.
+  ///   - count: Goes through all models.
+  mutating func counts(
+    modelCount: Int, clock: () -> UInt64 = linux_now_ns, _ count: () -> [String: Int]
+  ) -> [String: Int] {
+    let began = clock()
+    if modelCount > Self.fewModels && began < dueNs { return latest }
+    latest = count()
+    let end = clock()
     dueNs = end + (end - began) * Self.share
     return latest
+  }
+}
+
+extension RoutingTable {
+  /// By runner, without those that have none.
+  var runsInFlight: [String: Int] {
+    var counts: [String: Int] = [:]
+    forEachVersion { version in
+      for instance in version.instances {
+        let running = instance.gate.runningCount
+        if running > 0 { counts[instance.runnerID, default: 0] += running }
+      }
+    }
+    return counts
   }
 }
