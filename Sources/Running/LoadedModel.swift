@@ -198,8 +198,5 @@ package final class LoadedModel: Sendable {
   func drain() async { await gate.closeAndDrain() }
 
   /// [control]. After `drain`.
-  func unload() {
-    home.unload()
-    threads.end()
-  }
+  func unload() { home.unload() }
 }
