@@ -31,6 +31,11 @@ package final class RoutingTable: Sendable {
       self.model = model
     }
 
+    /// - Parameter prefix: Of a tenant's keys.
+    func isOf(_ prefix: [UInt8]) -> Bool {
+      prefix.isEmpty ? !key.contains(UInt8(ascii: "/")) : key.starts(with: prefix)
+    }
+
     @inline(__always)
     func hasKey(_ prefix: [UInt8], _ name: UnsafeRawBufferPointer) -> Bool {
       if prefix.isEmpty { return key.elementsEqual(name) }
@@ -104,7 +109,8 @@ package final class RoutingTable: Sendable {
 
   /// All of a tenant, by name.
   package func models(of tenant: TenantID) -> [Model] {
-    slots.compactMap { $0?.model }.filter { ModelKey.tenant(of: $0.key) == tenant }.sorted { $0.name < $1.name }
+    let prefix = TenantScope(tenant).prefix
+    return slots.compactMap { slot in slot?.isOf(prefix) == true ? slot?.model : nil }.sorted { $0.name < $1.name }
   }
 
   /// Every version that is served, in no order.
