@@ -78,6 +78,16 @@ FIGURES = [
   # 60,000 requests/s.
   Figure("load of stadion bench, 64 connections: time a request", "loadgen.per_request_64", "µs", limit=16.67),
 
+  Figure("10,000 models, 1,000 tenants, one core: [1,16] p50, to 10 models and 1 tenant", "scale.many", "µs",
+         "scale.few", "ratio", 1.1),
+  Figure("10,000 models: start to ready", "scale.ready", "s", limit=10),
+  Figure("10,000 models of 1,000 tenants, one core: start to ready", "scale.tenants_ready", "s"),
+  Figure("10,000 models: memory of the host for each", "scale.kb_per_model", "KiB"),
+  Figure("10,000 models: index of all", "scale.index", "ms"),
+  Figure("10,000 models: longest wait of others while the index is asked for", "scale.index_wait", "ms"),
+  Figure("10,000 models: load of one", "scale.load", "ms", limit=10),
+  Figure("10,000 models: unload of one", "scale.unload", "ms", limit=10),
+
   *(Figure(f"{engine}, one core: basic_pitch p50, to the engine directly", f"engines.{engine}_one_core", "µs",
            f"engines.{engine}_one_core_direct", "ratio", 1.02) for engine in ENGINES),
   *(Figure(f"{engine}, free: basic_pitch p50, to the engine directly", f"engines.{engine}_free", "µs",

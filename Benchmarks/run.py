@@ -28,6 +28,7 @@ from observe import ObserveGroups
 from processes import ProcessGroups
 from programs import OUTPUT, ROOT, build, program
 from runners import copy_manifests
+from scale import ScaleGroups
 
 IMAGE = "1,3,224,224"
 CASES = {  # name → how load sends it
@@ -39,7 +40,7 @@ CASES = {  # name → how load sends it
 }
 
 
-class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups):
+class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, ScaleGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):
@@ -192,7 +193,7 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups):
 
 
 GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
-          "engines", "observe", "loadgen"]
+          "engines", "observe", "loadgen", "scale"]
 
 
 def parse_options():
