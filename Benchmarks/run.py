@@ -30,6 +30,7 @@ from programs import OUTPUT, ROOT, build, program
 from quota import QuotaGroups
 from registry import RegistryGroups
 from runners import copy_manifests
+from scale import ScaleGroups
 from tenants import TenantGroups
 
 IMAGE = "1,3,224,224"
@@ -42,7 +43,8 @@ CASES = {  # name → how load sends it
 }
 
 
-class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, RegistryGroups, QuotaGroups, TenantGroups):
+class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, RegistryGroups, QuotaGroups, TenantGroups,
+            ScaleGroups):
   """One run of the benchmark: its folders, its options, and the measurements of the round under way."""
 
   def __init__(self, options, folder: pathlib.Path):
@@ -195,7 +197,7 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, RegistryG
 
 
 GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
-          "engines", "observe", "loadgen", "registry", "quota", "tenants"]
+          "engines", "observe", "loadgen", "registry", "quota", "tenants", "scale"]
 
 
 def parse_options():

@@ -15,8 +15,17 @@ extension Routes {
       }
       onlyReady = flag
     }
+    let (router, tenant, isNarrow) = (router, try exchange.tenant, onlyReady)
+    // Thousands of rows are nothing for a loop.
+    let text = await withTaskExecutorPreference(observer.threads) {
+      JSONValue.array(Self.rows(await router.reports(for: tenant), onlyReady: isNarrow)).text
+    }
+    exchange.out.append(text)
+  }
+
+  private static func rows(_ reports: [ModelReport], onlyReady: Bool) -> [JSONValue] {
     var rows: [JSONValue] = []
-    for report in await router.reports(for: try exchange.tenant) {
+    for report in reports {
       if report.versions.isEmpty && !onlyReady {
         var row: [JSONValue.Member] = [.init("name", .string(report.name))]
         if let problem = report.problem {
@@ -31,7 +40,7 @@ extension Routes {
         ])
       }
     }
-    Self.answer(exchange, .array(rows))
+    return rows
   }
 
   func change(_ exchange: Exchange, _ name: String, loads: Bool) async throws(HostError) {

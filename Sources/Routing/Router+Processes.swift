@@ -167,20 +167,26 @@ extension Router {
     var moves: [Move] = []
     do throws(HostError) {
       let facts = try await fresh.open()
+      var done: Set<ObjectIdentifier> = []
       // Loads into the old one may have been under way, and come to their end meanwhile.
-      while let next = nextMove(from: old, after: moves) {
-        let contract = Contract(next.old.instances[0])
-        var instances: [LoadedModel] = []
-        for instance in next.old.instances {
-          if instance.runner === old {
-            var request = instance.request
-            request.isMove = true
-            instances.append(try await load(request, on: fresh, under: contract))
-          } else {
-            instances.append(instance)
+      while true {
+        let left = served(by: old).filter { !done.contains(ObjectIdentifier($0.version)) }
+        if left.isEmpty { break }
+        for (version, number) in left where models[version.key]?.versions[number]?.served === version {
+          let contract = Contract(version.instances[0])
+          var instances: [LoadedModel] = []
+          for instance in version.instances {
+            if instance.runner === old {
+              var request = instance.request
+              request.isMove = true
+              instances.append(try await load(request, on: fresh, under: contract))
+            } else {
+              instances.append(instance)
+            }
           }
+          moves.append(Move(number: number, old: version, new: version.with(instances)))
+          done.insert(ObjectIdentifier(version))
         }
-        moves.append(Move(number: next.number, old: next.old, new: next.old.with(instances)))
       }
       // From here on nothing waits: requests find the old one or the new one, never none.
       guard runners[index].runner === old, !runners[index].isGone else {
@@ -214,15 +220,13 @@ extension Router {
     return nil
   }
 
-  /// A version that `old` serves in a form that isn't among `moves`.
-  private func nextMove(from old: Runner, after moves: [Move]) -> (old: ServedVersion, number: Int)? {
-    for (_, model) in models.sorted(by: { $0.key < $1.key }) {
-      for (number, version) in model.versions {
-        guard let served = version.served, version.serves(old) else { continue }
-        if !moves.contains(where: { $0.old === served }) { return (served, number) }
+  /// What a runner serves now, by key.
+  private func served(by runner: Runner) -> [(version: ServedVersion, number: Int)] {
+    models.sorted { $0.key < $1.key }.flatMap { _, model in
+      model.versions.compactMap { number, version in
+        version.serves(runner) ? version.served.map { ($0, number) } : nil
       }
     }
-    return nil
   }
 
   /// Takes out of service what a runner serves that no longer is one of the router's: a later scan loads it elsewhere.

@@ -26,18 +26,21 @@ package struct ModelReport: Sendable {
 extension Router {
   /// Every model of a tenant, by name.
   package func reports(for tenant: TenantID = .standard) -> [ModelReport] {
-    models.filter { ModelKey.tenant(of: $0.key) == tenant }.sorted { $0.key < $1.key }.map { key, state in
-      let versions = state.versions.sorted { $0.key < $1.key }.map { _, version in report(version, of: key) }
-      return ModelReport(
-        name: ModelKey.name(of: key), versions: versions, entry: state.entry, problem: state.firstProblem)
-    }
+    models.filter { $0.value.entry.tenant == tenant }.sorted { $0.key < $1.key }.map { report($1, $0) }
   }
 
   package func report(_ name: String, of tenant: TenantID = .standard) throws(HostError) -> ModelReport {
-    guard let report = reports(for: tenant).first(where: { $0.name == name }) else {
+    let key = ModelKey.text(tenant, name)
+    guard let model = models[key] else {
       throw HostError(.notFound, "Request for unknown model: '\(name)' is not found")
     }
-    return report
+    return report(model, key)
+  }
+
+  private func report(_ model: ModelState, _ key: String) -> ModelReport {
+    let versions = model.versions.sorted { $0.key < $1.key }.map { _, version in report(version, of: key) }
+    return ModelReport(
+      name: ModelKey.name(of: key), versions: versions, entry: model.entry, problem: model.firstProblem)
   }
 
   private func report(_ version: VersionState, of name: String) -> ModelReport.Version {

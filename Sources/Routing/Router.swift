@@ -106,6 +106,7 @@ package actor Router {
     [options.modelRoots.standard.map { ($0, 0) }, options.modelRoots.tenants.map { ($0, 2) }].compactMap(\.self)
   }
   var runners: [RunnerState] = []
+  private var runsInFlight = RunsInFlight()
   /// By `ModelKey`, as all that is called a name here.
   var models: [String: ModelState] = [:]
   /// What the registry says of its models, by `ModelKey`.
@@ -152,6 +153,8 @@ package actor Router {
   /// Loads what the model folder holds.
   package func start() async {
     await rescan()
+    // Thousands of loads beside each other leave as much memory behind as their models keep.
+    linux_trim_memory()
     isStarted.withLock { $0 = true }
   }
 
@@ -278,12 +281,8 @@ package actor Router {
   /// All runners as the choice wants them, with what their manifests say of those that aren't open.
   private func candidates() -> [RunnerCandidate] {
     meetRunners()
-    var loads: [String: Int] = [:]
-    for version in models.values.lazy.flatMap(\.versions.values) {
-      for instance in version.served?.instances ?? [] {
-        loads[instance.runnerID, default: 0] += instance.gate.runningCount
-      }
-    }
+    let table = table
+    let loads = runsInFlight.counts(modelCount: table.count) { table.runsInFlight }
     return runners.map { state in
       let manifest = state.runner.manifest
       return RunnerCandidate(

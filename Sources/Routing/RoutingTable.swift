@@ -32,6 +32,11 @@ package final class RoutingTable: Sendable {
       self.model = model
     }
 
+    /// - Parameter prefix: Of a tenant's keys.
+    func isOf(_ prefix: [UInt8]) -> Bool {
+      prefix.isEmpty ? !key.contains(UInt8(ascii: "/")) : key.starts(with: prefix)
+    }
+
     @inline(__always)
     func hasKey(_ prefix: [UInt8], _ name: UnsafeRawBufferPointer) -> Bool {
       if prefix.isEmpty { return key.elementsEqual(name) }
@@ -41,7 +46,7 @@ package final class RoutingTable: Sendable {
   }
 
   package let count: Int
-  private let slots: [Slot?]
+  private let slots: PagedArray<Slot?>
   private let mask: Int
   /// Made when they are first asked for.
   let knownRows = AtomicLazyReference<ServedRows>()
@@ -52,7 +57,7 @@ package final class RoutingTable: Sendable {
     // At most half full, so that a search ends soon.
     var size = 8
     while size < all.count * 2 { size *= 2 }
-    var slots = [Slot?](repeating: nil, count: size)
+    var slots = PagedArray<Slot?>(repeating: nil, count: size)
     for slot in all {
       var index = Int(truncatingIfNeeded: slot.hash) & (size - 1)
       while slots[index] != nil { index = (index + 1) & (size - 1) }
@@ -63,7 +68,7 @@ package final class RoutingTable: Sendable {
     mask = size - 1
   }
 
-  private init(_ slots: [Slot?], count: Int) {
+  private init(_ slots: PagedArray<Slot?>, count: Int) {
     self.count = count
     self.slots = slots
     mask = slots.count - 1
@@ -71,16 +76,15 @@ package final class RoutingTable: Sendable {
 
   /// This table with another entry of that key; nil takes it out.
   ///
-  /// A change among thousands of models costs a copy of references, not a table.
+  /// A change among thousands of models costs the copy of some hundred references, not a table.
   func replacing(_ key: String, with model: Model?) -> RoutingTable {
     var key = key
     let index = key.withUTF8 { place(of: UnsafeRawBufferPointer($0), behind: []) }
     var changed = slots
     guard let model else {
       guard slots[index] != nil else { return self }
-      changed[index] = nil
-      // Those behind it may lie there because it was in their place.
-      return RoutingTable(changed.compactMap { $0 })
+      close(index, in: &changed)
+      return RoutingTable(changed, count: count - 1)
     }
     let newCount = slots[index] == nil ? count + 1 : count
     changed[index] = Slot(model)
@@ -88,12 +92,28 @@ package final class RoutingTable: Sendable {
       ? RoutingTable(changed, count: newCount) : RoutingTable(changed.compactMap { $0 })
   }
 
+  /// Empties a place, and lets those move up that lie behind it because it was taken.
+  private func close(_ index: Int, in slots: inout PagedArray<Slot?>) {
+    var gap = index
+    var next = (gap + 1) & mask
+    while let slot = slots[next] {
+      let home = Int(truncatingIfNeeded: slot.hash) & mask
+      if (next - home) & mask >= (next - gap) & mask {
+        slots[gap] = slot
+        gap = next
+      }
+      next = (next + 1) & mask
+    }
+    slots[gap] = nil
+  }
+
   /// Those of all tenants, by key.
   package var allModels: [Model] { slots.compactMap { $0?.model }.sorted { $0.key < $1.key } }
 
   /// All of a tenant, by name.
   package func models(of tenant: TenantID) -> [Model] {
-    slots.compactMap { $0?.model }.filter { ModelKey.tenant(of: $0.key) == tenant }.sorted { $0.name < $1.name }
+    let prefix = TenantScope(tenant).prefix
+    return slots.compactMap { slot in slot?.isOf(prefix) == true ? slot?.model : nil }.sorted { $0.name < $1.name }
   }
 
   /// Every version that is served, in no order.

@@ -225,6 +225,5 @@ package final class LoadedModel: Sendable {
   func unload() {
     home.unload()
     memory?.release()
-    threads.end()
   }
 }

@@ -11,6 +11,9 @@ package actor Runner {
   private nonisolated let onEnd: @Sendable (RunnerEnd) -> Void
   private nonisolated let options: ProcessOptions
   private nonisolated let control: RunThreads
+  /// Where runs of its models go that are too long for an event loop. Of all: thousands of models need no more threads
+  /// than there are runs at once.
+  private nonisolated let threads: RunThreads
   private nonisolated let process = Atomic<Int32>(0)
   /// Processes that were to be started, and the last of them that ended though nobody wanted that.
   private nonisolated let starts = Atomic<Int>(0)
@@ -34,10 +37,18 @@ package actor Runner {
     self.manifest = manifest
     self.options = options
     self.onEnd = onEnd
-    control = RunThreads(name: "ctl-\(manifest.id.split(separator: ".").last ?? "")", limit: 1)
+    let word = manifest.id.split(separator: ".").last ?? ""
+    control = RunThreads(name: "ctl-\(word)", limit: 1)
+    threads = RunThreads(name: "run-\(word)", limit: Self.threadLimit)
   }
 
-  deinit { control.end() }
+  deinit {
+    control.end()
+    threads.end()
+  }
+
+  /// As many as its process has.
+  private static let threadLimit = 256
 
   /// Opens the runner if it isn't open: in a new process, or in the host, as its manifest says.
   ///
@@ -144,11 +155,10 @@ package actor Runner {
     }
     let runs = min(devices[index].maxConcurrentRuns, request.maxConcurrentRuns ?? .max)
     let placement = LoadedModel.Placement(
-      threads: RunThreads(name: "run-\(id.split(separator: ".").last ?? "")", limit: max(2, min(runs, 64))),
-      gate: RunGate(limit: runs, queueLimit: request.queueLimit), place: RunPlace(inlineMicros: request.inlineMicros))
+      threads: threads, gate: RunGate(limit: runs, queueLimit: request.queueLimit),
+      place: RunPlace(inlineMicros: request.inlineMicros))
     let model = LoadedModel(
-      modelHome, signature, request: request, runner: self, memory: claim,
-      placement: placement)
+      modelHome, signature, request: request, runner: self, memory: claim, placement: placement)
     models.append(model)
     return model
   }

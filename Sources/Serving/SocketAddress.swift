@@ -73,7 +73,8 @@ enum Listening {
     let answer = withUnsafePointer(to: &address) {
       $0.withMemoryRebound(to: sockaddr.self, capacity: 1) { connect(probe, $0, length) }
     }
-    guard answer != 0 && errno == ECONNREFUSED else {
+    let isStale = answer == 0 ? ListeningProcess.hasEnded(probe) : errno == ECONNREFUSED
+    guard isStale else {
       throw ListenError(description: "\(path) is in use by another process; stop it or choose another --socket")
     }
     unlink(path)

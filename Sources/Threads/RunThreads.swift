@@ -14,12 +14,11 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
   private var jobs: [UnownedJob] = []
   private var firstJob = 0
   private var threadCount = 0
-  /// Threads that sleep and that no job has called yet.
-  private var asleepCount = 0
+  /// Threads that sleep and that no job has called yet, each by what it sleeps on. The last is called first: what it
+  /// works with is still at hand, and the others may sleep on.
+  private var sleepers: [UnsafeMutablePointer<sem_t>] = []
   private var isEnded = false
   private let lock: UnsafeMutablePointer<pthread_mutex_t>
-  /// Counts the calls to those who sleep. Not a condition variable: glibc's may lose a signal (its bug 25847).
-  private let calls: UnsafeMutablePointer<sem_t>
 
   /// - Parameters:
   ///   - name: Of the threads, for `top -H`; 15 bytes show.
@@ -30,17 +29,13 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
     self.isBackground = isBackground
     self.limit = limit
     lock = .allocate(capacity: 1)
-    calls = .allocate(capacity: 1)
     pthread_mutex_init(lock, nil)
-    sem_init(calls, 0, 0)
   }
 
   // Each thread holds a reference, so this runs only after the last has gone.
   deinit {
     pthread_mutex_destroy(lock)
-    sem_destroy(calls)
     lock.deallocate()
-    calls.deallocate()
   }
 
   package func enqueue(_ job: consuming ExecutorJob) {
@@ -49,12 +44,11 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
     jobs.append(job)
     // Each job calls or starts a thread of its own while there is one to be had; threads that are busy look for work
     // before they sleep.
-    let callsThread = asleepCount > 0
-    let startsThread = !callsThread && threadCount < limit
-    if callsThread { asleepCount -= 1 }
+    let called = sleepers.popLast()
+    let startsThread = called == nil && threadCount < limit
     if startsThread { threadCount += 1 }
     pthread_mutex_unlock(lock)
-    if callsThread { sem_post(calls) }
+    if let called { sem_post(called) }
     if startsThread { startThread() }
   }
 
@@ -62,10 +56,10 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
   package func end() {
     pthread_mutex_lock(lock)
     isEnded = true
-    let sleepers = asleepCount
-    asleepCount = 0
+    let called = sleepers
+    sleepers = []
     pthread_mutex_unlock(lock)
-    for _ in 0..<sleepers { sem_post(calls) }
+    for call in called { sem_post(call) }
   }
 
   private func startThread() {
@@ -103,6 +97,13 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
   }
 
   private func work() {
+    // Not a condition variable: glibc's may lose a signal (its bug 25847).
+    let call = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
+    sem_init(call, 0, 0)
+    defer {
+      sem_destroy(call)
+      call.deallocate()
+    }
     pthread_mutex_lock(lock)
     while true {
       while firstJob == jobs.count {
@@ -111,10 +112,10 @@ package final class RunThreads: TaskExecutor, SerialExecutor, @unchecked Sendabl
           pthread_mutex_unlock(lock)
           return
         }
-        asleepCount += 1
+        sleepers.append(call)
         pthread_mutex_unlock(lock)
         // A signal handler may interrupt the sleep.
-        while sem_wait(calls) != 0 {}
+        while sem_wait(call) != 0 {}
         pthread_mutex_lock(lock)
       }
       let job = jobs[firstJob]

@@ -49,6 +49,28 @@ import Testing
     #expect(table.replacing("none", with: nil) === table)
   }
 
+  @Test(arguments: 1...4) func `finds what is there, however much has come and gone`(seed: UInt64) {
+    var dice = Dice(state: seed)
+    var table = RoutingTable()
+    var known: [String: Int] = [:]
+    for _ in 0..<4000 {
+      let name = "model-\(dice.next() % 400)"
+      let number = dice.next() % 3 == 0 ? nil : Int(dice.next() % 9)
+      known[name] = number
+      let model = number.map {
+        RoutingTable.Model(key: name, name: name, versions: [version(name, $0)], reason: "")
+      }
+      table = table.replacing(name, with: model)
+    }
+    #expect(table.count == known.count)
+    #expect(table.models(of: .standard).map(\.name) == known.keys.sorted())
+    for number in 0..<400 {
+      let name = "model-\(number)"
+      let found = known[name].map { "\(name):\($0)" }
+      #expect(find(table, name) == found ?? "notFound Request for unknown model: '\(name)' is not found")
+    }
+  }
+
   @Test func `an empty table knows nothing`() {
     #expect(find(RoutingTable(), "m") == "notFound Request for unknown model: 'm' is not found")
   }

@@ -82,6 +82,18 @@ private func forbiddingThreads<R>(_ body: () -> R) -> R {
     try await wait(for: "the threads to end") { threadCount(named: "rt-many") == 0 }
   }
 
+  @Test func `leave to the last that was busy what one can do`() async throws {
+    let threads = RunThreads(name: "rt-last", limit: 16)
+    try await meet(16, on: threads)
+    var seen: Set<Int> = []
+    for _ in 0..<200 {
+      seen.insert(await withTaskExecutorPreference(threads) { @Sendable () async in syscallThreadID() })
+    }
+    // A thread that isn't asleep yet when the next job comes leaves it to another.
+    #expect(seen.count < 16, "all had a turn")
+    threads.end()
+  }
+
   @Test func `never run more jobs at once than there may be threads`() async {
     let threads = RunThreads(name: "rt-limit", limit: 3)
     let most = Locked((now: 0, ever: 0))

@@ -135,6 +135,40 @@ import Testing
     close(live)
   }
 
+  /// As a host that was killed while it was starting a runner's process.
+  @Test func `replaces a socket whose listener has ended though its child holds it`() throws {
+    let path = TestServer.newPath()
+    defer { unlink(path) }
+    let listener = Process()
+    listener.executableURL = URL(fileURLWithPath: "/usr/bin/perl")
+    listener.arguments = [
+      "-MSocket", "-e",
+      """
+      $| = 1; $^F = 99;  # what it opens goes on to what it starts
+      socket(S, PF_UNIX, SOCK_STREAM, 0) && bind(S, sockaddr_un($ARGV[0])) && listen(S, 9) or die $!;
+      my $child = fork; exec("sleep", "600") unless $child;
+      print "$child\n"; <STDIN>;
+      """, path,
+    ]
+    let (input, output) = (Pipe(), Pipe())
+    (listener.standardInput, listener.standardOutput) = (input, output)
+    try listener.run()
+    let line = String(decoding: output.fileHandleForReading.availableData, as: UTF8.self)
+    let child = try #require(pid_t(line.trimmingCharacters(in: .whitespacesAndNewlines)))
+    defer { kill(child, SIGKILL) }
+    #expect(throws: ListenError.self) { try Listening.open(.unix(path: path)) }
+    kill(listener.processIdentifier, SIGKILL)
+    // Foundation itself would wait for the child.
+    var taken: CInt?
+    #expect(
+      eventually {
+        taken = try? Listening.open(.unix(path: path))
+        return taken != nil
+      })
+    if let taken { close(taken) }
+    #expect(kill(child, 0) == 0, "the child held it until here")
+  }
+
   @Test func `gives its socket to owner and group only`() throws {
     let server = try TestServer()
     var info = stat()

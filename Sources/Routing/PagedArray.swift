@@ -1,0 +1,28 @@
+/// An array in pages, whose copy shares all of them but those that change after it.
+///
+/// A change among n elements costs a copy of n / 128 references and one page, not of all.
+struct PagedArray<Element>: RandomAccessCollection, MutableCollection {
+  private var pages: [[Element]]
+  private let pageShift: Int
+  let count: Int
+
+  private static var longestPage: Int { 128 }
+
+  /// - Parameter count: A power of two.
+  init(repeating element: Element, count: Int) {
+    let pageSize = Swift.min(count, Self.longestPage)
+    self.count = count
+    pageShift = pageSize.trailingZeroBitCount
+    pages = (0..<count / pageSize).map { _ in [Element](repeating: element, count: pageSize) }
+  }
+
+  var startIndex: Int { 0 }
+  var endIndex: Int { count }
+
+  subscript(index: Int) -> Element {
+    @inline(__always) get { pages[index >> pageShift][index & (1 << pageShift - 1)] }
+    set { pages[index >> pageShift][index & (1 << pageShift - 1)] = newValue }
+  }
+}
+
+extension PagedArray: Sendable where Element: Sendable {}
