@@ -117,13 +117,13 @@ extension Catalog {
     let files = stored.map { ServingPlan.File(path: $0.path, sha256: $0.digest.text) }
     let candidate = try await folder.candidate(wanted.model, settings: wanted.settings?.text ?? "{}", files)
     do throws(HostError) {
-      let found = try await router.introspect(wanted.model, in: candidate)
+      let found = try await router.introspect(wanted.model, of: wanted.tenant, in: candidate)
       await folder.removeCandidate(candidate)
       return found
     } catch {
       await folder.removeCandidate(candidate)
       // Runners that are away may take it later; everything else is the model's own.
-      guard error.code != .overloaded else { throw error }
+      guard error.code != .overloaded, !error.isOverMemoryBudget else { throw error }
       throw HostError(.unsupported, "model '\(wanted.model)' is not registered: \(error.description)")
     }
   }

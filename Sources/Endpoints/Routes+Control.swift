@@ -24,7 +24,7 @@ extension Routes {
       Self.answer(exchange, ["id": .string(path[1]), "state": "ready"])
     case ("statistics", 1):
       guard Self.allow(.get, method, exchange) else { return }
-      await observations(exchange)
+      try await observations(exchange)
     case ("models", 1):
       guard Self.allow(.get, method, exchange) else { return }
       Self.answer(exchange, ["models": .array(await router.reports(for: try exchange.tenant).map { model($0) })])

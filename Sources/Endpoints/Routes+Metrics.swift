@@ -8,13 +8,12 @@ import Wire
 
 /// `GET /metrics`.
 extension Routes {
-  func metrics(_ exchange: Exchange) {
+  func metrics(_ exchange: Exchange) throws(HostError) {
     guard observer.options.metrics else {
       exchange.refuse(HostError(.notFound, "metrics are off; start the host without --no-metrics"))
       return
     }
-    // Its operator sees all of a host; everybody else what belongs to their tenant.
-    let scope = exchange.caller.isOperator ? nil : exchange.caller.tenant
+    let scope = try scope(exchange)
     let text = MetricsText(wantsOpenMetrics(exchange) ? .openMetrics : .prometheus)
     guard let page = MetricsPage(text, self, of: scope) else {
       // Not a wait: whoever asks has a limit of its own, and who reads slowly may hold a place for long.

@@ -12,8 +12,8 @@ import Wire
 ///
 /// Its operator sees all of a host; everybody else what belongs to their tenant.
 extension Routes {
-  func observations(_ exchange: Exchange) async {
-    let tenant = exchange.caller.isOperator ? nil : exchange.caller.tenant
+  func observations(_ exchange: Exchange) async throws(HostError) {
+    let tenant = try scope(exchange)
     let value = await withTaskExecutorPreference(observer.threads) { await observations(of: tenant) }
     Self.answer(exchange, value)
   }

@@ -112,8 +112,8 @@ extension Routes {
     return try await tenants.addKey(to: id, as: role, label: label, expiringIn: seconds, by: exchange.author)
   }
 
-  /// Whose keys and entries a caller sees: for operators those of all, or of the one that `?tenant=` names.
-  private func scope(_ exchange: Exchange) throws(HostError) -> TenantID? {
+  /// Whose keys, entries and counts a caller sees: for operators those of all, or of the one that `?tenant=` names.
+  func scope(_ exchange: Exchange) throws(HostError) -> TenantID? {
     let isNamed = String(decoding: exchange.head.queryBytes, as: UTF8.self).contains("tenant=")
     return exchange.caller.isOperator && !isNamed ? nil : try exchange.tenant
   }

@@ -32,7 +32,7 @@ struct Routes: Sendable {
     switch segments.first {
     case "v2": try await respondV2(exchange, method, Array(segments.dropFirst()))
     case "metrics" where segments.count == 1:
-      if Self.allow(.get, method, exchange) { metrics(exchange) }
+      if Self.allow(.get, method, exchange) { try metrics(exchange) }
     case "v1": try await respondV1(exchange, method, Array(segments.dropFirst()))
     default: Self.refuseUnknown(exchange)
     }

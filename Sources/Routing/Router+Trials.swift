@@ -7,10 +7,13 @@ import Running
 extension Router {
   /// Loads the only version of a model as it would be served, and lets it go again: what it takes and gives.
   ///
-  /// - Parameter root: The folder with the model's, where runners may read.
-  /// - Throws: As `tryOut` does.
-  package func introspect(_ name: String, in root: String) async throws(HostError) -> Introspection {
-    let trial = try await tryOut(name, in: root)
+  /// - Parameters:
+  ///   - tenant: Whose memory it takes meanwhile.
+  ///   - root: The folder with the model's, where runners may read.
+  /// - Throws: As `tryOut` does; `.quotaExceeded` where the tenant's loaded models leave no room for it.
+  package func introspect(_ name: String, of tenant: TenantID, in root: String) async throws(HostError) -> Introspection
+  {
+    let trial = try await tryOut(name, in: root, memory: options.memoryBudget(tenant))
     await trial.end()
     let model = trial.model
     return Introspection(format: model.format, runner: model.runnerID, inputs: model.inputs, outputs: model.outputs)
@@ -21,7 +24,9 @@ extension Router {
   ///
   /// - Throws: `.overloaded` if it may work later, else why it won't. That a process has ended is reason enough, whatever
   ///   other runners might say: the one that serves others would end, too.
-  package func tryOut(_ name: String, in root: String) async throws(HostError) -> Trial {
+  package func tryOut(
+    _ name: String, in root: String, memory: MemoryBudget? = nil
+  ) async throws(HostError) -> Trial {
     var problems: [String] = []
     guard let entry = ModelFolder.model(name, root: root, problems: &problems), let version = entry.versions.first
     else {
@@ -30,14 +35,17 @@ extension Router {
     if let problem = entry.settingsProblem ?? version.problem { throw HostError(.invalidRequest, problem) }
     await trialPlaces.take()
     do throws(HostError) {
-      return try await tryOut(version, of: entry)
+      return try await tryOut(version, of: entry, memory)
     } catch {
       await trialPlaces.give()
+      if error.isOverMemoryBudget { throw error }
       throw HostError(error.code, Self.withoutFolder(error.description, entry), isProcessEnd: error.isProcessEnd)
     }
   }
 
-  private func tryOut(_ version: VersionEntry, of entry: ModelEntry) async throws(HostError) -> Trial {
+  private func tryOut(
+    _ version: VersionEntry, of entry: ModelEntry, _ memory: MemoryBudget?
+  ) async throws(HostError) -> Trial {
     let settings = entry.settings
     let files = version.files.filter { $0.problem == nil }
     var reasons = version.files.compactMap(\.problem)
@@ -67,12 +75,13 @@ extension Router {
       do throws(HostError) {
         let request = Runner.LoadRequest(
           path: file.path, format: file.format, device: pick.device,
-          options: settings.options(forRunner: candidates[pick.candidate].id))
+          options: settings.options(forRunner: candidates[pick.candidate].id), memory: memory,
+          byteCount: Int(file.stamp.byteCount))
         let trial = try await tryOut(request, on: runners[pick.candidate].runner.manifest, of: entry)
         devices.append(pick.device)
         if first == nil { first = trial } else { await trial.stop() }
       } catch {
-        guard !error.isProcessEnd, error.code != .overloaded else {
+        guard !error.isProcessEnd, error.code != .overloaded, !error.isOverMemoryBudget else {
           await first?.stop()
           throw error
         }

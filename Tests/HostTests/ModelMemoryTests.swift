@@ -55,6 +55,15 @@ import Wire
     #expect(try served(host) == [second])
   }
 
+  @Test func `what has no room isn't registered, and leaves nothing behind`() throws {
+    let folder = TemporaryFolder()
+    let host = try Host(["--data", "\(folder.path)/data", "--quota-loaded-model-bytes", "50"], folder: folder)
+    let refused = try host.stadion("model", "push", Setup.onnx("identity"), "m")
+    #expect(refused.status == 1 && refused.errors.contains("50 bytes of loaded models are the limit"), "\(refused.errors)")
+    let now = try host.json("GET", "/v1/quota")["now"]
+    #expect(now?["registeredModels"] == 0 && now?["loadedModelBytes"] == 0, "\(now?.text ?? "")")
+  }
+
   @Test func `a higher limit loads at once what had no room`() throws {
     let host = try host(limit: 100)
     #expect(try served(host).count == 1)
