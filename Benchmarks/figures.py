@@ -55,8 +55,12 @@ FIGURES = [
   # The limit of 6 µs stands beside a round trip of 2.6 µs that was measured for it.
   Figure("runner process, one core: added [1,16] p50, to a bare round trip of wake-ups", "process.one_core_added", "µs",
          "process.wakes", "ratio", 2.3),
+  Figure("the same of a bare host in C and its child: 64 bytes", "process.relay_binary", "µs",
+         "process.relay_binary_self", "difference"),
   Figure("runner process, one core: 602 KB p50, to in the host", "process.one_core_image", "µs",
          "process.one_core_image_in_host", "difference", 10),
+  Figure("the same of a bare host in C and its child: 602 KB", "process.relay_image", "µs",
+         "process.relay_image_self", "difference"),
   Figure("runner process, free: 602 KB p50, to in the host", "process.free_image", "µs",
          "process.free_image_in_host", "difference", 10),
   Figure("runner process: RssAnon", "process.anonymous", "MiB", limit=4),

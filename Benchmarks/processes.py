@@ -81,6 +81,9 @@ class ProcessGroups:
         values[f"process.{place}_added"] = values[f"process.{place}_binary"] - values[f"process.{place}_binary_in_host"]
         if core is not None:
           values["process.wakes"] = self.floor("wakes", core)["p50_us"]
+          for case, byte_count in (("binary", 64), ("image", 602112)):
+            bare = self.floor("relay", core, "--bytes", byte_count)
+            values |= {f"process.relay_{case}": bare["child"]["p50_us"], f"process.relay_{case}_self": bare["self"]["p50_us"]}
         if core is None:
           for suffix, host in hosts:
             result = self.load(host, "binary", connections=8)

@@ -11,7 +11,7 @@ from host import Broken
 SOURCES = pathlib.Path(__file__).resolve().parent
 ROOT = SOURCES.parent
 OUTPUT = ROOT / ".stadion" / "bench"
-C_PROGRAMS = ["load", "steady", "ping", "wakes", "idle", "ort_inprocess", "litert_inprocess", "openvino_inprocess",
+C_PROGRAMS = ["load", "steady", "ping", "wakes", "relay", "idle", "ort_inprocess", "litert_inprocess", "openvino_inprocess",
               "tensorflow_inprocess", "echo", "spread"]
 PROGRAM_SECONDS = 30  # each takes a few; more means that the host does not answer
 
