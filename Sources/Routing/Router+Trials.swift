@@ -35,7 +35,7 @@ extension Router {
     if let problem = entry.settingsProblem ?? version.problem { throw HostError(.invalidRequest, problem) }
     await trialPlaces.take()
     do throws(HostError) {
-      return try await tryOut(version, of: entry, memory)
+      return try await tryOut(version, of: entry, in: root, memory)
     } catch {
       await trialPlaces.give()
       if error.isOverMemoryBudget { throw error }
@@ -44,7 +44,7 @@ extension Router {
   }
 
   private func tryOut(
-    _ version: VersionEntry, of entry: ModelEntry, _ memory: MemoryBudget?
+    _ version: VersionEntry, of entry: ModelEntry, in root: String, _ memory: MemoryBudget?
   ) async throws(HostError) -> Trial {
     let settings = entry.settings
     let files = version.files.filter { $0.problem == nil }
@@ -77,7 +77,7 @@ extension Router {
           path: file.path, format: file.format, device: pick.device,
           options: settings.options(forRunner: candidates[pick.candidate].id), memory: memory,
           byteCount: Int(file.stamp.byteCount))
-        let trial = try await tryOut(request, on: runners[pick.candidate].runner.manifest, of: entry)
+        let trial = try await tryOut(request, on: runners[pick.candidate].runner.manifest, of: entry, in: root)
         devices.append(pick.device)
         if first == nil { first = trial } else { await trial.stop() }
       } catch {
@@ -93,11 +93,14 @@ extension Router {
   }
 
   private func tryOut(
-    _ request: Runner.LoadRequest, on manifest: RunnerManifest, of entry: ModelEntry
+    _ request: Runner.LoadRequest, on manifest: RunnerManifest, of entry: ModelEntry, in root: String
   ) async throws(HostError) -> Trial {
     var manifest = manifest
     manifest.isolation = .process
-    let runner = Runner(manifest, options: options.processes)
+    var processes = options.processes
+    // What nobody has looked at yet sees nothing but itself.
+    processes.modelRoots = [root]
+    let runner = Runner(manifest, options: processes)
     do throws(HostError) {
       try await runner.open()
       let model = try await load(request, on: runner, under: nil, labelling: entry.settings.labels.keys.sorted())
