@@ -117,8 +117,9 @@ final class MetricsPage: BodyStream {
     let writer = MetricsPreamble(text, out)
     let tenants = TenantMetrics(text, out, limit: observer.options.tenantLimit)
     tenants.quotas(routes.quotas.all.filter { tenant == nil || $0.tenant == tenant })
-    if let uploads = routes.catalog?.uploads {
-      tenants.uploads(uploads.counts.filter { tenant == nil || $0.key == tenant })
+    if let catalog = routes.catalog {
+      tenants.uploads(catalog.uploads.counts.filter { tenant == nil || $0.key == tenant })
+      tenants.jobs(catalog.jobCounts.byTenant.filter { tenant == nil || $0.key == tenant })
     }
     guard tenant == nil else { return out }
     writer.host(version: routes.server.version, HostProcess())
