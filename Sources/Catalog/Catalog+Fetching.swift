@@ -16,7 +16,8 @@ extension Catalog {
   func run(_ job: RegistrationJob, _ fetch: Fetch) async {
     var held: [SHA256Digest] = []
     do throws(HostError) {
-      guard try await begin(job) else { return }
+      guard try await begin(job) else { return jobCounts.move(job.id, to: .cancelled) }
+      jobCounts.move(job.id, to: .running)
       let version = job.wanted.version
       guard await !router.hasOwnModel(ModelKey.text(version.tenant, version.model)) else {
         throw Self.nameIsTaken(version.model)
@@ -32,6 +33,7 @@ extension Catalog {
       fetch.end()
       try fetch.call.check("registering \(version.model)")
       _ = try await register(job.registration(of: files))
+      jobCounts.move(job.id, to: .done)
       await release(held)
       await trimCache()
     } catch {
@@ -51,9 +53,10 @@ extension Catalog {
 
   private func fail(_ job: RegistrationJob, _ fetch: Fetch, _ error: HostError) async {
     do throws(HostError) {
-      let isNew = try await database.transaction { (db) throws(HostError) in
-        try db.end(job.id, as: .failed, error, byteCount: fetch.byteCount)
+      let (isNew, state) = try await database.transaction { (db) throws(HostError) in
+        (try db.end(job.id, as: .failed, error, byteCount: fetch.byteCount), try db.job(job.id)?.state ?? .failed)
       }
+      jobCounts.move(job.id, to: state)
       guard error.code != .cancelled else { return }
       Log.warning(
         isNew ? "a model isn't registered" : "a registered model isn't served",

@@ -43,12 +43,13 @@ extension Catalog {
   }
 
   private func enqueue(_ job: RegistrationJob) async {
+    jobCounts.queue(job.id, of: job.wanted.version.tenant)
     await queue.add(job.id) { [self] fetch in await run(job, fetch) }
   }
 
   /// Goes on with what the last host has left. Once the router has started.
   package func resume() async throws(HostError) {
-    let left = try await database.transaction { (db) throws(HostError) -> [RegistrationJob] in
+    let jobs = try await database.transaction { (db) throws(HostError) -> [RegistrationJob] in
       try forgetOldJobs(db, WallClock.nowMs)
       let jobs = try db.all(
         "SELECT \(RegistrationJob.columns) FROM jobs WHERE state IN ('queued', 'running') ORDER BY number"
@@ -58,8 +59,13 @@ extension Catalog {
           job.id, as: .failed,
           HostError(.internalError, "given up: the host has ended during it \(job.startCount) times; see its log"))
       }
-      return jobs.filter { $0.startCount < Self.maxStarts }
+      return jobs
     }
+    for job in jobs where job.startCount >= Self.maxStarts {
+      jobCounts.queue(job.id, of: job.wanted.version.tenant)
+      jobCounts.move(job.id, to: .failed)
+    }
+    let left = jobs.filter { $0.startCount < Self.maxStarts }
     for job in left { await enqueue(job) }
     await queue.open()
     await serveIncomplete()
@@ -119,6 +125,7 @@ extension Catalog {
       }
       try db.end(id, as: .cancelled, HostError(.cancelled, "cancelled by \(caller.name)"))
     }
+    jobCounts.move(id, to: .cancelled)
     await queue.cancel(id)
     return try await found(id, tenant).json(nil)
   }

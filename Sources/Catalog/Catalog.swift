@@ -42,6 +42,7 @@ package final class Catalog: Sendable {
   let gateThreads = RunThreads(name: "gates", limit: 2)
   let sources: StorageSources
   let queue: FetchQueue
+  package let jobCounts = JobCounts()
   /// Content that a registration under way relies on, by how many.
   private let held = Mutex<[SHA256Digest: Int]>([:])
   /// Models some of whose content has to be fetched before they are served whole.

@@ -37,7 +37,11 @@ package struct RemoteRegistration: Sendable {
 
 /// A registration that goes on after its request was answered, and after the host was ended.
 struct RegistrationJob: Sendable {
-  enum State: String { case queued, running, done, failed, cancelled }
+  enum State: String {
+    case queued, running, done, failed, cancelled
+
+    var isOver: Bool { self != .queued && self != .running }
+  }
 
   let id: String
   let number: Int
@@ -50,7 +54,7 @@ struct RegistrationJob: Sendable {
   let label: String?
   let error: (message: String, code: String)?
 
-  var isOver: Bool { state != .queued && state != .running }
+  var isOver: Bool { state.isOver }
 
   static let columns = """
     id, number, tenant, createdMs, createdBy, model, request, state, startCount, endedMs, byteCount, label, error, code

@@ -9,14 +9,14 @@ import Telemetry
 import Tracing
 import Wire
 
-/// The text of `/metrics`, written by the observing thread while a loop sends it.
+/// The text of `/metrics`, written and sent by the observing thread.
 final class MetricsPage: BodyStream {
   private let text: MetricsText
   private let routes: Routes
   private let tenant: TenantID?
 
   /// Readings under way at most: a monitoring system is often run twice, and a person may look, too. A slow one delays
-  /// no other, and all together hold four times the few blocks of one.
+  /// no other, and each holds one block.
   static let limit = 4
   /// The lines of one histogram, unless names are very long.
   private static let histogramRoom = 4 * 1024
@@ -34,20 +34,19 @@ final class MetricsPage: BodyStream {
 
   deinit { observer.pageCount.wrappingSubtract(1, ordering: .relaxed) }
 
-  func make(_ blocks: BodyBlocks) async {
+  func make(_ body: BodyWriter) async {
     await withTaskExecutorPreference(observer.threads) {
-      guard var block = await blocks.next() else { return }
       let reading = observer.book.read(of: tenant)
       let table = routes.router.table
       // Requests' histograms first: they go out while the rest is gathered.
-      guard await write(.request, reading, blocks, &block), await write(preamble(table), blocks, &block),
-        await writeLoads(of: table, blocks, &block)
+      guard await write(.request, reading, body), await write(preamble(table), body),
+        await writeLoads(of: table, body)
       else { return }
       for stage in ServiceTimes.Stage.allCases.dropFirst() {
-        guard await write(stage, reading, blocks, &block) else { return }
+        guard await write(stage, reading, body) else { return }
       }
-      text.end(block.bytes)
-      blocks.send(block, isLast: true)
+      text.end(body.bytes)
+      await body.send(isLast: true)
     }
   }
 
@@ -55,62 +54,59 @@ final class MetricsPage: BodyStream {
   ///
   /// - Returns: False if the reader has left.
   @inline(__always)
-  private func makeRoom(_ blocks: BodyBlocks, _ block: inout BodyBlock) async -> Bool {
-    guard block.bytes.count > BodyBlock.byteCount - Self.histogramRoom else { return true }
-    blocks.send(block)
-    guard let next = await blocks.next() else { return false }
-    block = next
-    return true
+  private func makeRoom(_ body: BodyWriter) async -> Bool {
+    guard body.bytes.count > BodyWriter.blockByteCount - Self.histogramRoom else { return true }
+    return await body.send()
   }
 
   private func write(
-    _ stage: ServiceTimes.Stage, _ reading: SeriesReading, _ blocks: BodyBlocks, _ block: inout BodyBlock
+    _ stage: ServiceTimes.Stage, _ reading: SeriesReading, _ body: BodyWriter
   ) async -> Bool {
     let family = Self.families[stage.rawValue]
-    text.begin(family, block.bytes)
+    text.begin(family, body.bytes)
     for place in 0..<reading.placeCount {
       guard let cells = reading.cells(at: place) else { continue }
-      guard await makeRoom(blocks, &block) else { return false }
+      guard await makeRoom(body) else { return false }
       let next = place + 1 < reading.placeCount ? reading.cells(at: place + 1) : nil
-      text.histogram(family, cells, stage, block.bytes, next: next)
+      text.histogram(family, cells, stage, body.bytes, next: next)
     }
     if tenant == nil && observer.book.refusedCount > 0 {
-      text.histogram(family, observer.book.others.cells, stage, block.bytes)
+      text.histogram(family, observer.book.others.cells, stage, body.bytes)
     }
     return true
   }
 
-  private func write(_ bytes: ByteBuffer, _ blocks: BodyBlocks, _ block: inout BodyBlock) async -> Bool {
+  private func write(_ bytes: ByteBuffer, _ body: BodyWriter) async -> Bool {
     var sent = 0
     while sent < bytes.count {
-      guard await makeRoom(blocks, &block) else { return false }
-      let count = min(BodyBlock.byteCount - block.bytes.count, bytes.count - sent)
-      block.bytes.append(bytes.base + sent, count)
+      guard await makeRoom(body) else { return false }
+      let count = min(BodyWriter.blockByteCount - body.bytes.count, bytes.count - sent)
+      body.bytes.append(bytes.base + sent, count)
       sent += count
     }
     return true
   }
 
   /// What goes on in models now.
-  private func writeLoads(of table: RoutingTable, _ blocks: BodyBlocks, _ block: inout BodyBlock) async -> Bool {
+  private func writeLoads(of table: RoutingTable, _ body: BodyWriter) async -> Bool {
     // Their labels lie in the table.
     defer { withExtendedLifetime(table) {} }
     let loads = table.modelLoads(of: tenant)
-    text.begin(Self.failures, block.bytes)
+    text.begin(Self.failures, body.bytes)
     for load in loads {
       guard let count = load.failures else { continue }
-      guard await makeRoom(blocks, &block) else { return false }
-      text.sample(Self.failures, load.versionLabels, count, block.bytes)
+      guard await makeRoom(body) else { return false }
+      text.sample(Self.failures, load.versionLabels, count, body.bytes)
     }
-    text.begin(Self.active, block.bytes)
+    text.begin(Self.active, body.bytes)
     for load in loads {
-      guard await makeRoom(blocks, &block) else { return false }
-      text.sample(Self.active, load.labels, UInt64(load.running), block.bytes)
+      guard await makeRoom(body) else { return false }
+      text.sample(Self.active, load.labels, UInt64(load.running), body.bytes)
     }
-    text.begin(Self.waiting, block.bytes)
+    text.begin(Self.waiting, body.bytes)
     for load in loads {
-      guard await makeRoom(blocks, &block) else { return false }
-      text.sample(Self.waiting, load.labels, UInt64(load.waiting), block.bytes)
+      guard await makeRoom(body) else { return false }
+      text.sample(Self.waiting, load.labels, UInt64(load.waiting), body.bytes)
     }
     return true
   }
@@ -121,8 +117,9 @@ final class MetricsPage: BodyStream {
     let writer = MetricsPreamble(text, out)
     let tenants = TenantMetrics(text, out, limit: observer.options.tenantLimit)
     tenants.quotas(routes.quotas.all.filter { tenant == nil || $0.tenant == tenant })
-    if let uploads = routes.catalog?.uploads {
-      tenants.uploads(uploads.counts.filter { tenant == nil || $0.key == tenant })
+    if let catalog = routes.catalog {
+      tenants.uploads(catalog.uploads.counts.filter { tenant == nil || $0.key == tenant })
+      tenants.jobs(catalog.jobCounts.byTenant.filter { tenant == nil || $0.key == tenant })
     }
     guard tenant == nil else { return out }
     writer.host(version: routes.server.version, HostProcess())

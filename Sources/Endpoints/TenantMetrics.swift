@@ -1,4 +1,5 @@
 import Admission
+import Catalog
 import Inference
 import Telemetry
 import Wire
@@ -56,6 +57,25 @@ struct TenantMetrics {
     gauge(
       .init("stadion_uploads_active", .gauge, "Uploads that somebody has begun or gone on with since the start."),
       counts.sorted { $0.key < $1.key }.map { ($0.key, UInt64($0.value)) })
+  }
+
+  /// - Parameter counts: By tenant.
+  func jobs(_ counts: [TenantID: JobCounts.Counts]) {
+    let sums = summed(counts.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }, { $0 += $1 })
+    let open = MetricsText.Family("stadion_jobs", .gauge, "Registrations from storage that wait or run.")
+    text.begin(open, out)
+    for (name, count) in sums {
+      for (state, value) in [("queued", count.queued), ("running", count.running)] {
+        text.sample(open, MetricsPreamble.labels(("tenant", name), ("state", state)), value, out)
+      }
+    }
+    let ended = MetricsText.Family("stadion_jobs_ended", .counter, "Registrations from storage that are over.")
+    text.begin(ended, out)
+    for (name, count) in sums {
+      for (result, value) in [("done", count.done), ("failed", count.failed), ("cancelled", count.cancelled)] {
+        text.sample(ended, MetricsPreamble.labels(("tenant", name), ("result", result)), value, out)
+      }
+    }
   }
 
   private func gauge(_ family: MetricsText.Family, _ values: [(TenantID, UInt64)]) {

@@ -42,8 +42,6 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   let exchanges = ExchangePool()
   /// How long it was busy each time that it woke.
   package let times = LoopTimes()
-  /// Those who go on when sockets have had their turn.
-  private var pausing: [UnsafeContinuation<Void, Never>] = []
 
   /// Spins this long for the next event before it sleeps, if events have been arriving that fast; 0 = never.
   private let busyPollNs: UInt64
@@ -127,7 +125,6 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     let events = UnsafeMutablePointer<epoll_event>.allocate(capacity: Self.batch)
     defer { events.deallocate() }
     while !isStopped.load(ordering: .relaxed) {
-      resumePausing()
       runJobs()
       let idles = linux_now_ns()
       times.add(idles - now)
@@ -150,18 +147,6 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
     }
   }
 
-  private func resumePausing() {
-    guard !pausing.isEmpty else { return }
-    let all = pausing
-    pausing.removeAll(keepingCapacity: true)
-    for continuation in all { continuation.resume() }
-  }
-
-  /// Lets every socket that is ready have its turn. On the loop's thread; `Task.yield` only lets other tasks go on.
-  func pause() async {
-    await withUnsafeContinuation { pausing.append($0) }
-  }
-
   private func takeInbox() {
     guard hasInbox.load(ordering: .sequentiallyConsistent) else { return }
     inbox.withLock { waiting in
@@ -176,7 +161,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func wait(_ events: UnsafeMutablePointer<epoll_event>, since began: UInt64) -> CInt {
-    if !jobs.isEmpty || !pausing.isEmpty { return poll(events, timeoutMs: 0) }
+    if !jobs.isEmpty { return poll(events, timeoutMs: 0) }
     if isSpinningWorthIt {
       repeat {
         let count = poll(events, timeoutMs: 0)

@@ -18,18 +18,18 @@ struct BucketLine {
   /// The first line's begin, which the others copy.
   private let first: UnsafeMutableRawPointer
   private let prefix: Prefix
-  private var tail: UnsafePointer<BucketTails.Tail>
+  private var bucket: UnsafePointer<ShownBuckets.Bucket>
   /// The total's digits and a line's end, where they stand last, and how many bytes these are.
   private var digits: UnsafeMutableRawPointer
   private var digitCount = 0
 
-  /// - Parameter first: The prefix stands there; `BucketTails.room` bytes are there.
-  init(at first: UnsafeMutableRawPointer, _ prefix: Prefix, _ tails: BucketTails) {
+  /// - Parameter first: The prefix stands there; `ShownBuckets.room` bytes are there.
+  init(at first: UnsafeMutableRawPointer, _ prefix: Prefix, _ shown: ShownBuckets) {
     self.first = first
     self.prefix = prefix
     target = first
     digits = first
-    tail = tails.tails
+    bucket = shown.buckets
   }
 
   // MARK: Lines
@@ -38,9 +38,9 @@ struct BucketLine {
   @inline(__always)
   mutating func append(_ count: UInt64) {
     if target == first { target += prefix.count } else { copy(0, prefix.count) }
-    target.storeBytes(of: tail.pointee.text, as: Piece.self)
-    target += tail.pointee.count
-    tail += 1
+    target.storeBytes(of: bucket.pointee.tail, as: Piece.self)
+    target += bucket.pointee.tailCount
+    bucket += 1
     if count == 0 && digitCount > 0 {
       let start = target
       copy(from: digits, digitCount)
@@ -76,7 +76,7 @@ struct BucketLine {
   // MARK: Bytes
 
   fileprivate typealias Piece = SIMD16<UInt8>
-  fileprivate static let pieceCount = 16
+  static let pieceCount = 16
 
   /// Copies so many bytes of the first line.
   @inline(__always)
@@ -131,40 +131,5 @@ struct BucketLine {
     }
     write(UInt8(ascii: "."))
     write(decimal: rest, digits: count)
-  }
-}
-
-/// What stands between the labels and the count of a histogram's lines: `le="1e-05"} `.
-struct BucketTails: @unchecked Sendable {
-  // @unchecked: what `tails` points to doesn't change, and stays.
-
-  struct Tail {
-    let text: SIMD16<UInt8>
-    let count: Int
-  }
-
-  let tails: UnsafePointer<Tail>
-  private let count: Int
-
-  static let halfDecades = BucketTails(TimeScale.coarseLabels + ["+Inf"])
-  static let decades = BucketTails(
-    TimeScale.coarseLabels.enumerated().filter { $0.offset % 2 == 0 }.map(\.element) + ["+Inf"])
-
-  /// A tail, a number of 20 digits with nine more behind a point, and the line's end.
-  private static let longestRest = 16 + 32
-
-  /// For the lines of one histogram, and what is written beyond the last.
-  func room(_ prefixCount: Int) -> Int { (count + 2) * (prefixCount + Self.longestRest) + 2 * BucketLine.pieceCount }
-
-  private init(_ labels: [StaticString]) {
-    let memory = UnsafeMutablePointer<Tail>.allocate(capacity: labels.count)
-    for (index, label) in labels.enumerated() {
-      let bytes = Array("le=\"\(label)\"} ".utf8)
-      var text = SIMD16<UInt8>()
-      for (place, byte) in bytes.enumerated() { text[place] = byte }
-      (memory + index).initialize(to: Tail(text: text, count: bytes.count))
-    }
-    tails = UnsafePointer(memory)
-    count = labels.count
   }
 }

@@ -15,15 +15,11 @@ package struct HostProcess: Sendable {
 
   /// This process.
   package init() {
-    // proc(5): fields are counted from behind the name, which may hold spaces and parentheses.
-    guard let text = Self.read("/proc/self/stat"), let name = text.lastIndex(of: ")") else { return }
-    let fields = text[text.index(after: name)...].split(separator: " ").map { UInt64($0) ?? 0 }
-    guard fields.count > 21 else { return }
-    let ticks = UInt64(max(sysconf(CInt(_SC_CLK_TCK)), 1))
-    threads = fields[17]
-    virtualBytes = fields[20]
-    residentBytes = fields[21] * UInt64(sysconf(CInt(_SC_PAGESIZE)))
-    startedMs = Self.bootMs + fields[19] * 1000 / ticks
+    startedMs = Self.selfStartedMs
+    (virtualBytes, residentBytes) = Self.memory(of: "self")
+    var tasks = stat()
+    // A folder for each thread, `.` and `..`.
+    if stat("/proc/self/task", &tasks) == 0 { threads = UInt64(max(tasks.st_nlink, 2)) - 2 }
     // Finer than the ticks of proc(5).
     var used = timespec()
     clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used)
@@ -33,11 +29,25 @@ package struct HostProcess: Sendable {
     if getrlimit(__rlimit_resource_t(RLIMIT_NOFILE.rawValue), &limit) == 0 { descriptorLimit = UInt64(limit.rlim_cur) }
   }
 
-  /// Memory in RAM of a process; 0 for what is none any more. Unlike the rest, it asks for none of its threads.
-  package static func residentBytes(of pid: Int32) -> UInt64 {
-    let fields = read("/proc/\(pid)/statm")?.split(separator: " ") ?? []
-    return fields.count > 1 ? (UInt64(fields[1]) ?? 0) * UInt64(sysconf(CInt(_SC_PAGESIZE))) : 0
+  /// Memory in RAM of a process; 0 for what is none any more.
+  package static func residentBytes(of pid: Int32) -> UInt64 { memory(of: String(pid)).residentBytes }
+
+  /// By `statm`: unlike for `stat`, the kernel looks at none of its threads.
+  private static func memory(of process: String) -> (virtualBytes: UInt64, residentBytes: UInt64) {
+    let fields = read("/proc/\(process)/statm")?.split(separator: " ") ?? []
+    guard fields.count > 1, let all = UInt64(fields[0]), let resident = UInt64(fields[1]) else { return (0, 0) }
+    let pageBytes = UInt64(sysconf(CInt(_SC_PAGESIZE)))
+    return (all * pageBytes, resident * pageBytes)
   }
+
+  /// Read once: it doesn't change, and the kernel looks at each thread for what else stands there.
+  private static let selfStartedMs: UInt64 = {
+    // proc(5): fields are counted from behind the name, which may hold spaces and parentheses.
+    guard let text = read("/proc/self/stat"), let name = text.lastIndex(of: ")") else { return 0 }
+    let fields = text[text.index(after: name)...].split(separator: " ")
+    guard fields.count > 19, let started = UInt64(fields[19]) else { return 0 }
+    return bootMs + started * 1000 / UInt64(max(sysconf(CInt(_SC_CLK_TCK)), 1))
+  }()
 
   /// Milliseconds since 1970 when the machine started.
   private static var bootMs: UInt64 {

@@ -83,13 +83,24 @@ package struct MetricsText: Sendable {
     out.append("\n")
   }
 
+  /// Room is made once: a page has a few of these lines for each model.
   private func name(_ family: Family, _ labels: UnsafeRawBufferPointer, _ out: ByteBuffer) {
-    out.append(family.name)
-    if family.kind == .counter { out.append("_total") }
-    guard !labels.isEmpty else { return out.append(" ") }
-    out.append("{")
-    out.append(labels)
-    out.append("} ")
+    out.reserve(family.name.utf8CodeUnitCount + labels.count + 16)
+    var target = out.base + out.count
+    func write(_ start: UnsafeRawPointer, _ byteCount: Int) {
+      target.copyMemory(from: start, byteCount: byteCount)
+      target += byteCount
+    }
+    func write(_ text: StaticString) { write(text.utf8Start, text.utf8CodeUnitCount) }
+    write(family.name)
+    if family.kind == .counter { write("_total") }
+    if let start = labels.baseAddress, !labels.isEmpty {
+      write("{")
+      write(start, labels.count)
+      write("}")
+    }
+    write(" ")
+    out.count = target - out.base
   }
 
   package func sample(_ family: Family, _ labels: UnsafeRawBufferPointer, _ value: UInt64, _ out: ByteBuffer) {
@@ -103,46 +114,38 @@ package struct MetricsText: Sendable {
   /// - Parameter counts: Of each bucket, and of what is beyond the last.
   package func histogram(_ family: Family, _ labels: [UInt8], sumNs: UInt64, _ out: ByteBuffer, _ counts: [UInt64]) {
     labels.withUnsafeBytes { labels in
-      var line = beginBuckets(family, labels, .halfDecades, out)
+      var line = beginBuckets(family, labels, .all, out)
       for count in counts { line.append(count) }
       line.end(sumNs: sumNs)
       out.count = line.target - out.base
     }
   }
 
-  /// Requests and runs have all buckets of `TimeScale.coarse`, the other stages those of whole decades.
+  /// Its stage says which buckets are shown.
   ///
   /// - Parameter next: What will be written next.
   package func histogram(
     _ family: Family, _ cells: SeriesCells, _ stage: ServiceTimes.Stage, _ out: ByteBuffer, next: SeriesCells? = nil
   ) {
     next?.prefetch(stage)
-    var line = beginBuckets(family, cells.labels, stage.isInDecades ? .decades : .halfDecades, out)
-    if stage == .request {
-      var bucket = 0
-      for end in TimeScale.fineEnds {
-        var count: UInt64 = 0
-        while bucket < end {
-          count &+= cells.count(stage, bucket)
-          bucket += 1
-        }
-        line.append(count)
+    let shown = ShownBuckets.of(stage)
+    var line = beginBuckets(family, cells.labels, shown, out)
+    var cell = 0
+    for bucket in 0..<shown.count {
+      let end = shown.buckets[bucket].end
+      var count: UInt64 = 0
+      while cell < end {
+        count &+= cells.count(stage, cell)
+        cell += 1
       }
-    } else if stage.isInDecades {
-      // 10 µs; 30 and 100 µs; 300 µs and 1 ms; …; 30 s and longer.
-      line.append(cells.count(stage, 0))
-      for bucket in stride(from: 1, to: SeriesCells.coarseCount, by: 2) {
-        line.append(cells.count(stage, bucket) &+ cells.count(stage, bucket + 1))
-      }
-    } else {
-      for bucket in 0..<SeriesCells.coarseCount { line.append(cells.count(stage, bucket)) }
+      line.append(count)
     }
     line.end(sumNs: cells.sumNs(stage))
     out.count = line.target - out.base
   }
 
   private func beginBuckets(
-    _ family: Family, _ labels: UnsafeRawBufferPointer, _ tails: BucketTails, _ out: ByteBuffer
+    _ family: Family, _ labels: UnsafeRawBufferPointer, _ shown: ShownBuckets, _ out: ByteBuffer
   ) -> BucketLine {
     let start = out.count
     out.append(family.name)
@@ -152,8 +155,8 @@ package struct MetricsText: Sendable {
     if !labels.isEmpty { out.append(UInt8(ascii: ",")) }
     let prefix = BucketLine.Prefix(
       nameCount: family.name.utf8CodeUnitCount, labelCount: labels.count, count: out.count - start)
-    out.reserve(tails.room(prefix.count))
-    return BucketLine(at: out.base + start, prefix, tails)
+    out.reserve(shown.room(prefix.count))
+    return BucketLine(at: out.base + start, prefix, shown)
   }
 }
 

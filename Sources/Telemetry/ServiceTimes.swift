@@ -16,10 +16,6 @@ package final class ServiceTimes: Sendable {
     case run
     /// Writing the answer's tensors.
     case computeOutput
-
-    /// Shown with half as many buckets: of these, the order of magnitude says where a request's time went, and a page of
-    /// metrics is mostly such lines.
-    package var isInDecades: Bool { self != .request && self != .run }
   }
 
   package let labels: SeriesLabels

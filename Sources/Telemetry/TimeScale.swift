@@ -23,9 +23,6 @@ package enum TimeScale {
     "1e-05", "3e-05", "0.0001", "0.0003", "0.001", "0.003", "0.01", "0.03", "0.1", "0.3", "1.0", "3.0", "10.0", "30.0",
   ]
 
-  /// For each bucket of `coarse`, and the one behind it: which bucket of `fine` comes behind its last.
-  static let fineEnds: [Int] = coarse.map { bound in fine.firstIndex { $0 > bound } ?? fine.count } + [fine.count + 1]
-
   static let fineIndex = BucketIndex(fine)
   static let coarseIndex = BucketIndex(coarse)
 

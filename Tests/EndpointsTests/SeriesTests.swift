@@ -14,9 +14,9 @@ import Wire
   }
 
   /// What Prometheus' format wants, line by line.
-  private static func expected(_ name: String, _ labels: String, _ values: [UInt64], isInDecades: Bool) -> String {
+  private static func expected(_ name: String, _ labels: String, _ values: [UInt64], _ bounds: [UInt64]) -> String {
     var text = ""
-    for (index, bound) in TimeScale.coarse.enumerated() where !isInDecades || index % 2 == 0 {
+    for (index, bound) in TimeScale.coarse.enumerated() where bounds.contains(bound) {
       text += "\(name)_bucket{\(labels),le=\"\(TimeScale.coarseLabels[index])\"} \(values.count { $0 <= bound })\n"
     }
     let sum = values.reduce(0, +)
@@ -39,25 +39,29 @@ import Wire
       // Up to 2^37 ns, 137 s; bounds themselves now and then.
       return state >> 60 == 0 ? TimeScale.coarse[Int(state >> 32) % 14] : (state >> 27) >> (state >> 33 & 31)
     }
-    var values: [(request: UInt64, queue: UInt64, run: UInt64)] = []
+    var values: [ServiceTimes.Stage: [UInt64]] = [:]
     for _ in 0..<count {
-      let value = (next(), next(), next())
-      values.append(value)
+      for stage in ServiceTimes.Stage.allCases { values[stage, default: []].append(next()) }
+      func last(_ stage: ServiceTimes.Stage) -> UInt64 { values[stage]!.last! }
       times.add(
         ModelStatistics.Answer(
-          startNs: 5, inputNs: 0, queueNs: value.1, runNs: value.2, outputNs: 0, endNs: 5 + value.0))
+          startNs: 5, inputNs: last(.computeInput), queueNs: last(.queue), runNs: last(.run),
+          outputNs: last(.computeOutput), endNs: 5 + last(.request)))
     }
     let text = MetricsText(.prometheus)
     let labels = "model=\"\(model)\",version=\"1\",tenant=\"acme\",runner=\"r\",device=\"cpu\""
     let family = MetricsText.Family("a_seconds", .histogram, "Help.")
-    let parts: [(ServiceTimes.Stage, [UInt64], Bool)] = [
-      (.request, values.map(\.request), false), (.queue, values.map(\.queue), true), (.run, values.map(\.run), false),
+    let decades = TimeScale.coarse.enumerated().filter { $0.offset % 2 == 0 }.map(\.element)
+    let bounds: [ServiceTimes.Stage: [UInt64]] = [
+      .request: TimeScale.coarse, .queue: decades, .run: TimeScale.coarse,
+      .computeInput: [10_000, 100_000, 1_000_000, 10_000_000],
+      .computeOutput: [10_000, 100_000, 1_000_000, 10_000_000],
     ]
-    for (stage, values, isInDecades) in parts {
+    for stage in ServiceTimes.Stage.allCases {
       // A buffer that is full but for a few bytes.
       let out = ByteBuffer(capacity: 64)
       text.histogram(family, times.cells, stage, out)
-      let expected = Self.expected("a_seconds", labels, values, isInDecades: isInDecades)
+      let expected = Self.expected("a_seconds", labels, values[stage] ?? [], bounds[stage]!)
       #expect(out.string == expected, "seed \(seed), \(stage)")
     }
   }

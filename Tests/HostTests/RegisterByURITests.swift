@@ -334,6 +334,31 @@ struct `Registering by URI` {
     for id in ids[1...] { #expect(try end(host, id)["state"] == "done") }
   }
 
+  @Test func `metrics count jobs that wait, run, and have ended`() throws {
+    let host = try host(nil, "--storage-max-fetches", "1")
+    func counts(_ family: String, _ label: String, _ values: [String]) throws -> [Double?] {
+      try values.map { try host.metric("\(family){tenant=\"default\",\(label)=\"\($0)\"}") }
+    }
+    func open() throws -> [Double?] { try counts("stadion_jobs", "state", ["queued", "running"]) }
+    func ended() throws -> [Double?] {
+      try counts("stadion_jobs_ended_total", "result", ["done", "failed", "cancelled"])
+    }
+    try server.meet("stall", "identity.onnx")
+    let ids = try ["identity", "identity", "none"].enumerated().map { index, file in
+      try #require(
+        host.json("POST", "/v1/models/m\(index)/versions", #"{"uri":"s3://models/team/\#(file).onnx"}"#)["id"]?.string)
+    }
+    #expect(try holds { try open() == [2, 1] }, "\(host.state)")
+    #expect(try ended() == [0, 0, 0])
+    _ = try host.json("DELETE", "/v1/jobs/\(ids[0])")
+    for id in ids[1...] { _ = try end(host, id) }
+    #expect(try holds { try open() == [0, 0] && (try ended()) == [1, 1, 1] }, "\(host.state)")
+    if Setup.hasPromtool {
+      let judged = try Command.run([Setup.promtool, "check", "metrics"], input: host.send("GET", "/metrics").body)
+      #expect(judged.status == 0 && judged.output == "" && judged.errors == "", "\(judged)")
+    }
+  }
+
   // MARK: Size
 
   @Test func `300 MB take little of the host's memory`() throws {

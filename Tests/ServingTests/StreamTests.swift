@@ -15,13 +15,12 @@ final class CountedStream: BodyStream {
   /// How often `make` has returned.
   var endedCount: Int { ended.load(ordering: .relaxed) }
 
-  func make(_ blocks: BodyBlocks) async {
+  func make(_ body: BodyWriter) async {
     defer { ended.wrappingAdd(1, ordering: .relaxed) }
     for number in 0..<Self.blockCount {
-      guard let block = await blocks.next() else { return }
-      for _ in 0..<BodyBlock.byteCount { block.bytes.append(UInt8(number)) }
+      for _ in 0..<BodyWriter.blockByteCount { body.bytes.append(UInt8(number)) }
       made.wrappingAdd(1, ordering: .relaxed)
-      blocks.send(block, isLast: number == Self.blockCount - 1)
+      guard await body.send(isLast: number == Self.blockCount - 1) else { return }
     }
   }
 }
@@ -37,9 +36,9 @@ final class CountedStream: BodyStream {
     let size = Array("00010000\r\n".utf8)
     for number in 0..<CountedStream.blockCount {
       #expect(rest.prefix(size.count).elementsEqual(size))
-      let block = rest.dropFirst(size.count).prefix(BodyBlock.byteCount)
-      #expect(block.count == BodyBlock.byteCount && block.allSatisfy { $0 == UInt8(number) })
-      rest = rest.dropFirst(size.count + BodyBlock.byteCount + 2)
+      let block = rest.dropFirst(size.count).prefix(BodyWriter.blockByteCount)
+      #expect(block.count == BodyWriter.blockByteCount && block.allSatisfy { $0 == UInt8(number) })
+      rest = rest.dropFirst(size.count + BodyWriter.blockByteCount + 2)
     }
     #expect(rest.elementsEqual(Array("0\r\n\r\n".utf8)))
   }
@@ -48,7 +47,7 @@ final class CountedStream: BodyStream {
     let server = try TestServer()
     let client = try server.client()
     try client.send(get("/stream"))
-    // Some blocks go round, and the kernel takes what its socket has room for.
+    // The kernel takes what its socket has room for.
     #expect(eventually { server.handler.stream.madeCount >= 4 })
     #expect(try server.client().answer(to: get("/facts")).status == 200)
     #expect(server.handler.stream.madeCount < CountedStream.blockCount / 2)
