@@ -62,6 +62,7 @@ extension Catalog {
     }
     for job in left { await enqueue(job) }
     await queue.open()
+    await cleanStorage()
     await serveIncomplete()
     if !left.isEmpty { Log.info("goes on with registrations", ("jobs", String(left.count))) }
   }
