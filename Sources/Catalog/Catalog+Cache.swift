@@ -80,7 +80,8 @@ extension Catalog {
     }
     guard let place = uploadStore?.place, place.uri(of: digest) == origin.uri else {
       throw HostError(
-        .storageRefused, "it was kept as \(origin.uri), and storage.uploads is \(uploadStore?.place.prefix ?? "not set")")
+        .storageRefused,
+        "it was kept as \(origin.uri), and storage.uploads is \(uploadStore?.place.prefix ?? "not set")")
     }
     return (try place.open().store, ObjectKey(content: digest))
   }

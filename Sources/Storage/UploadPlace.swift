@@ -20,7 +20,8 @@ package struct UploadPlace: Sendable {
       location = try StorageLocation(text)
       try location.check()
       guard try !location.overlaps(StorageLocation(folder)) else {
-        throw HostError(.invalidRequest, "it overlaps with the host's own folder \(folder); choose a place apart from it")
+        throw HostError(
+          .invalidRequest, "it overlaps with the host's own folder \(folder); choose a place apart from it")
       }
       if let source = sources.first(overlapping: location) {
         throw HostError(

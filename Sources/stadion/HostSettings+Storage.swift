@@ -18,6 +18,7 @@ extension HostSettings {
       "Jobs are forgotten so long after their end."),
     .integer(
       "storage.cacheBytes", 0...(1 << 50), \.catalog.fetching.cacheBytes, flag: "--storage-cache-bytes",
-      "Files that storage has, too, and that stay here though nothing serves them; what is served counts. 0 = no limit."),
+      "Files that storage has, too, and that stay here though nothing serves them; what is served counts. 0 = no limit."
+    ),
   ]
 }

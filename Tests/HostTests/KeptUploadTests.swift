@@ -57,7 +57,9 @@ struct `Uploads kept in storage` {
     return (try? host.infer(model, floats("INPUT0", [1, 16], values))) == [floats("OUTPUT0", [1, 16], values)]
   }
 
-  private func versions(_ host: Host) throws -> [JSONValue] { try host.json("GET", "/v1/versions")["versions"]?.array ?? [] }
+  private func versions(_ host: Host) throws -> [JSONValue] {
+    try host.json("GET", "/v1/versions")["versions"]?.array ?? []
+  }
 
   private func isHere(_ digest: String) -> Bool {
     FileManager.default.fileExists(
@@ -95,7 +97,9 @@ struct `Uploads kept in storage` {
     #expect(error?.description.contains("overlaps with s3://models\(path)") == true, "\(error?.description ?? "")")
   }
 
-  @Test(arguments: ["", "/data", "/data/content"]) func `a host doesn't keep uploads in its own folder`(path: String) throws {
+  @Test(arguments: ["", "/data", "/data/content"]) func `a host doesn't keep uploads in its own folder`(path: String)
+    throws
+  {
     let error = #expect(throws: Host.NotReady.self) { try host(uploads: "file://\(folder.path)\(path)") }
     #expect(error?.description.contains("the host's own folder") == true, "\(error?.description ?? "")")
   }
@@ -159,6 +163,33 @@ struct `Uploads kept in storage` {
     #expect(holds { !FileManager.default.fileExists(atPath: object) })
   }
 
+  /// Pushes a model, loses it and has it back.
+  private func goesAround(_ uploads: String, _ environment: [String: String]) throws {
+    let (file, digest) = try model(1)
+    let first = try host(uploads: uploads, environment: environment)
+    try push(first, file, "m")
+    let store = try StorageLocation(uploads).open(environment: environment)
+    #expect(try store.facts(of: ObjectKey(content: #require(SHA256Digest(digest))), StorageCall()) != nil)
+    try kill(first)
+    try folder.remove("data/content")
+    let again = try host(uploads: uploads, environment: environment)
+    #expect(holds { serves(again, "m") }, "\(again.state)")
+  }
+
+  @Test func `a bucket of Google keeps uploads, too`() throws {
+    let google = try ObjectServer("gcs.py", ["GOOGTEST", "hmac-secret", "models", folder.path])
+    try goesAround(
+      "gs://models/kept?endpoint=\(google.address)",
+      ["GOOGLE_HMAC_KEY_ID": "GOOGTEST", "GOOGLE_HMAC_SECRET": "hmac-secret"])
+  }
+
+  @Test func `a container of Azure keeps uploads, too`() throws {
+    let key = "Eby8vdM02xNOcqFlqUwJPLlmEtlCDXJ1OUzFT50uSRZ6IFsuFq2UVErCz4I6tq/K1SZFPTOtr/KBHBeksoGMGw=="
+    let azure = try ObjectServer("azure_blobs.py", ["testaccount", key, "models", folder.path])
+    try goesAround(
+      "azure://testaccount/models/kept?endpoint=\(azure.address)/testaccount", ["AZURE_STORAGE_KEY": key])
+  }
+
   // MARK: Purge
 
   private func purge(_ host: Host, _ version: String) throws {
@@ -196,6 +227,38 @@ struct `Uploads kept in storage` {
     try server.meet("status", count: 0)
     let again = try host()
     #expect(try holds { try facts(digest) == nil }, "\(again.command.errors)")
+  }
+
+  @Test func `content that comes while its object is being deleted is put again`() throws {
+    let host = try host()
+    let (file, digest) = try model(1)
+    try push(host, file, "m:1")
+    // The deletion waits before its second try.
+    try server.meet(
+      "status", object(digest), method: "DELETE", .init("status", 503), .init("retry_after", 3))
+    try purge(host, "m:1")
+    #expect(try holds { try asked("DELETE", digest) == 1 })
+    try push(host, file, "other:1")
+    #expect(try asked("DELETE", digest) == 2 && asked("PUT", digest) == 2)
+    #expect(try facts(digest) != nil)
+  }
+
+  @Test func `an object that a registration has seen isn't deleted under it`() throws {
+    let host = try host()
+    let (file, digest) = try model(1)
+    try push(host, file, "m:1")
+    #expect(try host.stadion("model", "archive", "m:1").status == 0)
+    try folder.copy(file, to: "version/model.onnx")
+    let notes = Array("notes".utf8)
+    try folder.write("version/notes.bin", notes)
+    let other = object(Setup.sha256(notes))
+    try server.meet("status", other, method: "PUT", .init("status", 503), .init("retry_after", 3))
+    let push = try Command(
+      [Setup.stadion, "model", "push", "\(folder.path)/version", "other", "--socket", host.socket])
+    #expect(try holds { try asked("PUT", Setup.sha256(notes)) == 1 })
+    #expect(try host.stadion("model", "purge", "m:1").status == 0)
+    #expect(try push.wait().status == 0, "\(push.errors)")
+    #expect(try asked("DELETE", digest) == 0 && facts(digest) != nil)
   }
 
   // MARK: What goes wrong
