@@ -68,11 +68,19 @@ extension Catalog {
           return try digest.map(uploadStore.place.uri) == row.value(1) ? digest : nil
         }.compactMap { $0 }
       }
+      var refusal: HostError?
       for digest in loose {
-        try await uploadStore.inTurn(digest) { () async throws(HostError) in
-          try await deleteObject(digest, uploadStore)
+        do throws(HostError) {
+          try await uploadStore.inTurn(digest) { () async throws(HostError) in
+            try await deleteObject(digest, uploadStore)
+          }
+        } catch {
+          guard error.code != .overloaded else { throw error }
+          // One that the bucket retains doesn't keep the others.
+          refusal = error
         }
       }
+      if let refusal { throw refusal }
     } catch {
       Log.warning("objects that no version needs are still in storage", ("reason", error.description))
     }

@@ -229,6 +229,17 @@ struct `Uploads kept in storage` {
     #expect(try holds { try facts(digest) == nil }, "\(again.command.errors)")
   }
 
+  @Test func `an object that the bucket retains doesn't keep others`() throws {
+    let host = try host()
+    // In the order in which they are deleted.
+    let models = try (1...2).map { try model($0) }.sorted { $0.digest < $1.digest }
+    for (number, model) in models.enumerated() { try push(host, model.file, "m\(number):1") }
+    try server.meet("status", object(models[0].digest), count: 1000, method: "DELETE", .init("status", 403))
+    for number in 0...1 { try purge(host, "m\(number):1") }
+    #expect(try holds { try facts(models[1].digest) == nil })
+    #expect(try facts(models[0].digest) != nil)
+  }
+
   @Test func `content that comes while its object is being deleted is put again`() throws {
     let host = try host()
     let (file, digest) = try model(1)
