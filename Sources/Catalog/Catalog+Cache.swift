@@ -28,7 +28,7 @@ extension Catalog {
     }
   }
 
-  private func isHere(_ digest: SHA256Digest) -> Bool {
+  func isHere(_ digest: SHA256Digest) -> Bool {
     content.localPath(of: ObjectKey(content: digest)).map { access($0, F_OK) == 0 } ?? false
   }
 

@@ -13,20 +13,25 @@ extension Catalog {
   func keep(_ stored: [StoredFile], of model: String) async throws(HostError) {
     guard let uploadStore else { return }
     for file in stored where file.isUpload {
-      guard let path = content.localPath(of: ObjectKey(content: file.digest)) else { continue }
       do throws(HostError) {
-        try await uploadStore.inTurn(file.digest) { () async throws(HostError) in
-          try await database.transaction { (db) throws(HostError) in
-            try db.run(
-              "INSERT INTO looseObjects VALUES (?, ?) ON CONFLICT DO NOTHING", uploadStore.place.uri(of: file.digest),
-              file.digest.text, doing: "noting an object")
-          }
-          try await uploadStore.put(path, file.digest)
-        }
+        try await put(file.digest, uploadStore)
       } catch {
         throw HostError(
           error.code, "model '\(model)' is not registered, its files can't be kept in storage: \(error.description)")
       }
+    }
+  }
+
+  /// Content that somebody holds.
+  func put(_ digest: SHA256Digest, _ uploadStore: UploadStore) async throws(HostError) {
+    guard let path = content.localPath(of: ObjectKey(content: digest)) else { return }
+    try await uploadStore.inTurn(digest) { () async throws(HostError) in
+      try await database.transaction { (db) throws(HostError) in
+        try db.run(
+          "INSERT INTO looseObjects VALUES (?, ?) ON CONFLICT DO NOTHING", uploadStore.place.uri(of: digest),
+          digest.text, doing: "noting an object")
+      }
+      try await uploadStore.put(path, digest)
     }
   }
 

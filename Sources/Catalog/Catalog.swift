@@ -98,6 +98,7 @@ package final class Catalog: Sendable {
 
   /// Forgets uploads as they expire, until its task is cancelled. After `start`.
   package func keepTidy() async {
+    async let _ = keepOlderUploads()
     // Late by a quarter of their time, and by a minute at most.
     let pauseMs = min(max(options.uploadKeepMs / 4, 100), 60_000)
     while (try? await Task.sleep(for: .milliseconds(pauseMs))) != nil {

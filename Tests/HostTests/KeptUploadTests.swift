@@ -133,18 +133,41 @@ struct `Uploads kept in storage` {
     #expect(!isHere(models[1].digest) && serves(host, "m"))
   }
 
-  @Test func `what was uploaded before stays here, and what is kept elsewhere isn't given up`() throws {
-    let (old, kept) = (try model(1), try model(2))
+  @Test func `what was uploaded before, and what was kept elsewhere, is kept from the next start on`() throws {
+    let (old, moved) = (try model(1), try model(2))
+    let elsewhere = TemporaryFolder()
+    let first = try Host(["--data", "\(folder.path)/data"], folder: folder)
+    for name in ["m:1", "same:1"] { try push(first, old.file, name) }
+    try kill(first)
+    let second = try host(uploads: "file://\(elsewhere.path)")
+    try push(second, moved.file, "m:2")
+    try kill(second)
+    let third = try host()
+    #expect(try holds { try facts(old.digest) != nil && facts(moved.digest) != nil }, "\(third.command.errors)")
+    #expect(holds { third.command.errors.contains("put earlier uploads into storage") })
+    try kill(third)
+    try folder.remove("data/content")
+    try elsewhere.remove("sha256")
+    let fourth = try host()
+    #expect(holds { serves(fourth, "m") && serves(fourth, "same") }, "\(fourth.state)")
+    #expect(try fourth.stadion("model", "promote", "m:1").status == 0)
+    #expect(try asked("PUT", old.digest) == 1 && asked("PUT", moved.digest) == 1)
+  }
+
+  @Test func `what can't be put into storage stays here`() throws {
+    let (old, moved) = (try model(1), try model(2))
     let first = try Host(["--data", "\(folder.path)/data"], folder: folder)
     try push(first, old.file, "m:1")
     try kill(first)
     let second = try host()
-    try push(second, kept.file, "m:2")
+    try push(second, moved.file, "m:2")
     try kill(second)
+    try server.meet("status", "elsewhere", count: 1000, method: "PUT", .init("status", 403))
     let third = try host("--storage-cache-bytes", "1", uploads: server.source("/elsewhere"))
-    try push(third, try model(3).file, "m:3")
-    #expect(isHere(old.digest) && isHere(kept.digest))
+    #expect(holds { third.command.errors.contains("uploads are on this machine alone") })
+    #expect(try third.stadion("model", "promote", "m:1").status == 0)
     #expect(try third.stadion("model", "promote", "m:2").status == 0)
+    #expect(isHere(old.digest) && isHere(moved.digest))
   }
 
   @Test func `a folder keeps uploads, too`() throws {
