@@ -31,8 +31,8 @@ enum ModelPush {
     let path = arguments.operands[0]
     let (name, version) = ModelPlaces.parts(arguments.operands[1])
     var body = try fields(arguments, version)
-    // Compiling a large model for a device takes minutes.
-    let client = try ClientOptions.client(arguments, timeout: .seconds(600))
+    // Compiling a large model for a device takes minutes, and so does putting it into storage.
+    let client = try ClientOptions.client(arguments, timeout: .seconds(3600))
     var files: [JSONValue] = []
     var uploads: Set<String> = []
     let answer: JSONValue
