@@ -5,8 +5,8 @@ import Store
 import Synchronization
 import Telemetry
 
-/// Fetched content stays on this machine up to a limit: what isn't served goes, longest unused first, and comes back
-/// from where it was when it is to be served.
+/// Content that storage has stays on this machine up to a limit: what isn't served goes, longest unused first, and comes
+/// back when it is to be served.
 extension Catalog {
   /// Calls `body` while the content of all that is to be served is here.
   func withContent<Value: Sendable>(
@@ -28,7 +28,7 @@ extension Catalog {
     }
   }
 
-  private func isHere(_ digest: SHA256Digest) -> Bool {
+  func isHere(_ digest: SHA256Digest) -> Bool {
     content.localPath(of: ObjectKey(content: digest)).map { access($0, F_OK) == 0 } ?? false
   }
 
@@ -37,29 +37,53 @@ extension Catalog {
     let origin = try await database.read { (db) throws(HostError) in
       try db.first(
         """
-        SELECT origins.uri, files.path, files.byteCount FROM files JOIN origins USING (version, path)
+        SELECT origins.uri, files.path, files.byteCount, isUpload FROM files JOIN origins USING (version, path)
         JOIN versions ON versions.id = files.version JOIN models ON models.id = versions.model
-        WHERE sha256 = ? AND models.tenant = ? LIMIT 1
-        """, digest.text, tenant
-      ) { (row) throws(HostError) -> (uri: String, path: String, byteCount: Int) in
-        (try row.value(0), try row.value(1), try row.value(2))
+        WHERE sha256 = ? AND models.tenant = ? ORDER BY isUpload AND uri <> ? LIMIT 1
+        """, digest.text, tenant, uploadStore?.place.uri(of: digest) ?? ""
+      ) { (row) throws(HostError) -> Origin in
+        Origin(
+          uri: try row.value(0), path: try row.value(1), byteCount: try row.value(2),
+          isUpload: try row.value(3, as: Int.self) == 1)
       }
     }
     guard let origin else { return }
     try await queue.blocking { () throws(HostError) in
       do throws(HostError) {
-        let place = try sources.find(origin.uri, tenant: tenant)
-        let file = RemoteFiles.File(key: try ObjectKey(place.path), path: origin.path, uri: origin.uri)
+        let (source, key) = try open(origin, digest, tenant)
+        let file = RemoteFiles.File(key: key, path: origin.path, uri: origin.uri)
         let expected = Expectation(byteCount: origin.byteCount, digest: digest)
         // The caller holds it already.
         var held: [SHA256Digest] = []
-        _ = try fetch(file, from: place.open(), expected, Fetch()) { held.append($0) }
+        _ = try fetch(file, from: source, expected, Fetch()) { held.append($0) }
         for digest in held { letGo(digest) }
       } catch {
         throw HostError(error.code, "model '\(model)' can't be fetched again: \(error.description)")
       }
     }
     Log.info("fetched a model's file again", ("model", model), ("uri", origin.uri))
+  }
+
+  private struct Origin {
+    let uri: String
+    let path: String
+    let byteCount: Int
+    let isUpload: Bool
+  }
+
+  private func open(
+    _ origin: Origin, _ digest: SHA256Digest, _ tenant: TenantID
+  ) throws(HostError) -> (any ObjectSource, ObjectKey) {
+    guard origin.isUpload else {
+      let place = try sources.find(origin.uri, tenant: tenant)
+      return (try place.open(), try ObjectKey(place.path))
+    }
+    guard let place = uploadStore?.place, place.uri(of: digest) == origin.uri else {
+      throw HostError(
+        .storageRefused,
+        "it was kept as \(origin.uri), and storage.uploads is \(uploadStore?.place.prefix ?? "not set")")
+    }
+    return (try place.open().store, ObjectKey(content: digest))
   }
 
   /// Deletes content that isn't served and could be fetched again, until the rest fits the limit.
@@ -72,9 +96,10 @@ extension Catalog {
         let former = fetchedBytes.load(ordering: .relaxed)
         let fetched = try db.all(
           """
-          SELECT sha256, max(byteCount), count(*) = count(uri) FROM files LEFT JOIN origins USING (version, path)
-          GROUP BY sha256 HAVING count(uri) > 0
-          """
+          SELECT sha256, max(byteCount), count(*) = count(uri) FROM files LEFT JOIN (
+            SELECT * FROM origins WHERE NOT isUpload OR substr(uri, 1, length(?1)) = ?1
+          ) USING (version, path) GROUP BY sha256 HAVING count(uri) > 0
+          """, uploadStore?.place.prefix ?? "-"
         ) { (row) throws(HostError) -> Fetched? in
           guard let digest = SHA256Digest(try row.value(0, as: String.self)) else { return nil }
           return Fetched(
@@ -107,7 +132,7 @@ extension Catalog {
   private struct Fetched {
     let digest: SHA256Digest
     let byteCount: Int
-    /// No version has it by upload.
+    /// No version has it by an upload that stays here.
     let isOnlyFetched: Bool
   }
 

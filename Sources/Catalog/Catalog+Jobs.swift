@@ -68,6 +68,7 @@ extension Catalog {
     let left = jobs.filter { $0.startCount < Self.maxStarts }
     for job in left { await enqueue(job) }
     await queue.open()
+    await cleanStorage()
     await serveIncomplete()
     if !left.isEmpty { Log.info("goes on with registrations", ("jobs", String(left.count))) }
   }

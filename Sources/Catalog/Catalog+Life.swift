@@ -31,6 +31,7 @@ extension Catalog {
       let digests = try db.all("SELECT sha256 FROM files WHERE version = ?", version.id) {
         (row) throws(HostError) -> String in try row.value(0)
       }
+      try loosenUploads(version: version.id, db)
       try db.run("DELETE FROM versions WHERE id = ?", version.id, doing: "purging a version")
       try db.run(
         "DELETE FROM models WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM versions WHERE model = ?1)", model,
@@ -39,6 +40,7 @@ extension Catalog {
       return digests.compactMap { SHA256Digest($0) }
     }
     await delete(digests)
+    await cleanStorage()
   }
 
   private func change(

@@ -89,7 +89,9 @@ extension Catalog {
       ) { (row) throws(HostError) -> JSONValue in try Self.version(row) }
       let files = try db.all(
         """
-        SELECT path, sha256, byteCount, uri FROM files LEFT JOIN origins USING (version, path) WHERE version = ?
+        SELECT files.path, sha256, byteCount, uri FROM files
+        LEFT JOIN origins ON origins.version = files.version AND origins.path = files.path AND NOT isUpload
+        WHERE files.version = ?
         """, version.id
       ) { (row) throws(HostError) -> JSONValue in
         let uri = try row.value(3, as: String?.self)

@@ -69,10 +69,13 @@ extension Catalog {
   /// A page of a thousand versions brings as many.
   private static let maxMetadataBytes = 16 * 1024
 
-  private struct Stored: Sendable {
+  /// A version's file whose content is here.
+  struct StoredFile: Sendable {
     let path: String
     let digest: SHA256Digest
     let byteCount: Int
+    /// Not fetched.
+    let isUpload: Bool
   }
 
   /// Registers a version once a runner has loaded it; nothing is left of one that none could load.
@@ -88,19 +91,21 @@ extension Catalog {
     guard await !router.hasOwnModel(ModelKey.text(wanted.tenant, wanted.model)) else {
       throw Self.nameIsTaken(wanted.model)
     }
-    var stored: [Stored] = []
+    var stored: [StoredFile] = []
     do throws(HostError) {
       for file in wanted.files {
         if let fetched = file.fetched {
           hold(fetched.digest)
-          stored.append(Stored(path: file.path, digest: fetched.digest, byteCount: fetched.byteCount))
+          stored.append(
+            StoredFile(path: file.path, digest: fetched.digest, byteCount: fetched.byteCount, isUpload: false))
         }
         guard let id = file.upload else { continue }
         let upload = try await uploads.find(id, tenant: wanted.tenant)
         let (digest, byteCount) = try await upload.adopt(into: content, holding: hold)
-        stored.append(Stored(path: file.path, digest: digest, byteCount: byteCount))
+        stored.append(StoredFile(path: file.path, digest: digest, byteCount: byteCount, isUpload: true))
       }
       let found = try await introspect(wanted, stored)
+      try await keep(stored, of: wanted.model)
       let label = try await insert(wanted, stored, found)
       uploads.forget(wanted.files.compactMap(\.upload))
       await release(stored.map(\.digest))
@@ -109,11 +114,12 @@ extension Catalog {
       return label
     } catch {
       await release(stored.map(\.digest))
+      await cleanStorage()
       throw error
     }
   }
 
-  private func introspect(_ wanted: Registration, _ stored: [Stored]) async throws(HostError) -> Introspection {
+  private func introspect(_ wanted: Registration, _ stored: [StoredFile]) async throws(HostError) -> Introspection {
     let files = stored.map { ServingPlan.File(path: $0.path, sha256: $0.digest.text) }
     let candidate = try await folder.candidate(wanted.model, settings: wanted.settings?.text ?? "{}", files)
     do throws(HostError) {
@@ -129,7 +135,7 @@ extension Catalog {
   }
 
   private func insert(
-    _ wanted: Registration, _ stored: [Stored], _ found: Introspection
+    _ wanted: Registration, _ stored: [StoredFile], _ found: Introspection
   ) async throws(HostError) -> String {
     let signature: JSONValue = [
       "runner": .string(found.runner), "inputs": Self.specs(found.inputs), "outputs": Self.specs(found.outputs),
@@ -175,6 +181,7 @@ extension Catalog {
       try self.checkStored(wanted.tenant, adding: byteCount, db)
       for upload in wanted.files.compactMap(\.upload) { try db.run("DELETE FROM uploads WHERE id = ?", upload) }
       try db.addOrigins(wanted, version: version)
+      try self.nameUploads(stored, version: version, db)
       if let job = wanted.job { try db.end(job, label: label, byteCount: byteCount) }
       try db.addHistory(wanted.tenant, wanted.model, .init("register", version: label, by: wanted.caller))
       return label

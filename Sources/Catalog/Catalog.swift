@@ -41,6 +41,8 @@ package final class Catalog: Sendable {
   /// Where promotions are looked into; each costs up to two models in memory, one after the other.
   let gateThreads = RunThreads(name: "gates", limit: 2)
   let sources: StorageSources
+  /// Nil where uploads stay on this machine alone.
+  let uploadStore: UploadStore?
   let queue: FetchQueue
   package let jobCounts = JobCounts()
   /// Content that a registration under way relies on, by how many.
@@ -70,7 +72,12 @@ package final class Catalog: Sendable {
     try Files.makeFolder("\(data)/uploads")
     uploads = Uploads(database, folder: "\(data)/uploads", StorageClaims(database, quotas))
     folder = ServedFolder(root: root, content: content)
-    sources = try StorageSources(options.fetching.sources ?? [], environment: options.fetching.environment)
+    let (sources, environment) = (options.fetching.sources ?? [], options.fetching.environment)
+    self.sources = try StorageSources(sources, environment: environment)
+    uploadStore =
+      if let uploads = options.fetching.uploads {
+        UploadStore(try UploadPlace(uploads, apartFrom: data, self.sources, environment: environment))
+      } else { nil }
     queue = FetchQueue(limit: options.fetching.maxJobs)
     fetches = "\(data)/fetches"
   }
@@ -92,11 +99,13 @@ package final class Catalog: Sendable {
 
   /// Forgets uploads as they expire, until its task is cancelled. After `start`.
   package func keepTidy() async {
+    async let _ = keepOlderUploads()
     // Late by a quarter of their time, and by a minute at most.
     let pauseMs = min(max(options.uploadKeepMs / 4, 100), 60_000)
     while (try? await Task.sleep(for: .milliseconds(pauseMs))) != nil {
       do throws(HostError) {
         try await uploads.expire(keepMs: options.uploadKeepMs)
+        await cleanStorage()
       } catch {
         Log.warning("can't forget uploads that have expired", ("reason", error.description))
       }
@@ -109,6 +118,8 @@ package final class Catalog: Sendable {
   // MARK: Content
 
   func hold(_ digest: SHA256Digest) { held.withLock { $0[digest, default: 0] += 1 } }
+
+  func isHeld(_ digest: SHA256Digest) -> Bool { held.withLock { $0[digest] != nil } }
 
   /// Lets go of content; what nothing needs any more is deleted.
   func release(_ digests: [SHA256Digest]) async {

@@ -2,6 +2,8 @@
 package struct FetchOptions: Sendable {
   /// As `StorageSources` reads them; nil for none.
   package var sources: [String]?
+  /// Where uploads are kept, too, as `StorageLocation` reads it; nil for nowhere else.
+  package var uploads: String?
   /// What credentials come from.
   package var environment: [String: String] = [:]
   /// Registrations that fetch at once; further ones wait.

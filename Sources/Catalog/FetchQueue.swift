@@ -62,9 +62,6 @@ actor FetchQueue {
   nonisolated func blocking<Value: Sendable>(
     _ body: @Sendable () throws(HostError) -> Value
   ) async throws(HostError) -> Value {
-    let result = await withTaskExecutorPreference(threads) {
-      Result { () throws(HostError) -> Value in try body() }
-    }
-    return try result.get()
+    try await threads.blocking(body)
   }
 }

@@ -153,7 +153,9 @@ extension Connection {
   func addOrigins(_ wanted: Registration, version: Int) throws(HostError) {
     for file in wanted.files {
       guard let fetched = file.fetched else { continue }
-      try run("INSERT INTO origins VALUES (?, ?, ?)", version, file.path, fetched.uri, doing: "registering files")
+      try run(
+        "INSERT INTO origins (version, path, uri) VALUES (?, ?, ?)", version, file.path, fetched.uri,
+        doing: "registering files")
     }
   }
 }

@@ -28,6 +28,11 @@ extension StadionClient {
     try Self.check(try connection.send("PUT", "/v1/uploads/\(Self.escaped(id))?offset=\(offset)", body: bytes))
   }
 
+  /// Has the host forget an upload.
+  package func deleteUpload(_ id: String) throws(HostError) {
+    _ = try ask("DELETE", "/v1/uploads/\(Self.escaped(id))")
+  }
+
   /// Asks something of a registered model.
   ///
   /// - Parameter path: Behind the model's name, as `versions` or `aliases/champion`; percent-encoded.

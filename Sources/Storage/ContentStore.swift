@@ -19,7 +19,11 @@ package struct ContentStore: Sendable {
 
   /// Stores a file's content. Reads it once to know its name, and again only if it is new here.
   package func put(_ source: FileSlice, _ call: StorageCall) throws(HostError) -> Stored {
-    let digest = try source.sha256(call)
+    try put(source, digest: source.sha256(call), call)
+  }
+
+  /// Stores a file's content, which has been read for its digest already.
+  package func put(_ source: FileSlice, digest: SHA256Digest, _ call: StorageCall) throws(HostError) -> Stored {
     let key = ObjectKey(content: digest)
     let isThere = try store.facts(of: key, call)?.byteCount == source.byteCount
     if !isThere { try store.put(source, at: key, digest: digest, call) }

@@ -77,6 +77,11 @@ package struct StorageSources: Sendable {
     }
     return best
   }
+
+  /// A source that lies in a location, or in which it lies, whichever servers they are on.
+  func first(overlapping location: StorageLocation) -> String? {
+    sources.first { $0.location.overlaps(location) }?.location.withoutOptions
+  }
 }
 
 extension StorageLocation {
@@ -92,8 +97,13 @@ extension StorageLocation {
     return others.dropFirst(parts.count).joined(separator: "/")
   }
 
+  func overlaps(_ other: StorageLocation) -> Bool { path(to: other) != nil || other.path(to: self) != nil }
+
+  /// As operators write it, but for options and superfluous slashes.
+  var withoutOptions: String { "\(scheme)://\(scheme == "file" ? "/" : "")\(parts.joined(separator: "/"))" }
+
   /// What can be told without asking anybody, and without credentials.
-  fileprivate func check() throws(HostError) {
+  func check() throws(HostError) {
     guard scheme == "file" else {
       _ = try withoutFiles.open(environment: ["AZURE_STORAGE_KEY": "AAAA", "GCE_METADATA_HOST": "localhost"])
       return

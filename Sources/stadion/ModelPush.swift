@@ -19,7 +19,7 @@ enum ModelPush {
     details: """
       PATH is a model's file, or a folder with what a version's folder would hold: model.xml and model.bin, saved_model
       and the like. Without VERSION it gets the next number. A push that was interrupted goes on where it was when it is
-      run again, as long as the host keeps what has come (registry.uploadKeepMs).
+      run again, as long as the host keeps what has come (registry.uploadKeepMs). What the host refuses it deletes there.
       """)
 
   /// Bytes of one request: what a broken connection costs.
@@ -31,19 +31,34 @@ enum ModelPush {
     let path = arguments.operands[0]
     let (name, version) = ModelPlaces.parts(arguments.operands[1])
     var body = try fields(arguments, version)
-    // Compiling a large model for a device takes minutes.
-    let client = try ClientOptions.client(arguments, timeout: .seconds(600))
+    // Compiling a large model for a device takes minutes, and so does putting it into storage.
+    let client = try ClientOptions.client(arguments, timeout: .seconds(3600))
     var files: [JSONValue] = []
     var uploads: Set<String> = []
-    for (file, inner) in try self.files(path) {
-      let id = try send(file, client, besides: uploads)
-      uploads.insert(id)
-      files.append(["path": .string(inner), "upload": .string(id)])
+    let answer: JSONValue
+    do {
+      for (file, inner) in try self.files(path) {
+        let id = try send(file, client, besides: uploads)
+        uploads.insert(id)
+        files.append(["path": .string(inner), "upload": .string(id)])
+      }
+      body.append(.init("files", .array(files)))
+      answer = try client.registry("POST", name, "versions", .object(body))
+    } catch let error as HostError where isRefusal(error) {
+      // They count as stored until they expire, and the same push would be refused again.
+      for id in uploads { try? client.deleteUpload(id) }
+      throw error
     }
-    body.append(.init("files", .array(files)))
-    let answer = try client.registry("POST", name, "versions", .object(body))
     if arguments.has("--json") { return print(answer.text) }
     print("\(name):\(answer.text("version")) is registered; \(answer.text("format")), \(answer.text("bytes")) bytes")
+  }
+
+  /// Whether it is in vain to go on with the same bytes; a host that is away or busy may take them yet.
+  private static func isRefusal(_ error: HostError) -> Bool {
+    switch error.code {
+    case .invalidRequest, .forbidden, .conflict, .unsupported, .payloadTooLarge, .quotaExceeded, .storageRefused: true
+    default: false
+    }
   }
 
   /// What is said of the version, beside its files.
