@@ -60,6 +60,7 @@ struct InferEndpoint: Sendable {
     while true {
       scratch.begin(outputCount: served.outputs.count)
       try scratch.run.begin(served.instances[0])
+      served.instances[0].times.prefetch()
       var reader = InferRequestReader(
         served, scratch, json: parts.json, blobs: parts.blobs, blobsAreShared: exchange.placedBody != nil)
       if parts.json.isEmpty { try reader.readRaw() } else { try reader.read() }

@@ -1,6 +1,5 @@
 import CLinux
 package import Inference
-package import Synchronization
 package import Telemetry
 import Threads
 
@@ -20,7 +19,7 @@ package final class LoadedModel: Sendable {
   let home: any ModelHome
   private let threads: RunThreads
   /// Where its requests' times are counted, once there was one.
-  package let times = AtomicLazyReference<ServiceTimes>()
+  package let times = KnownTimes()
 
   /// Longest wait on an event loop for a run in another process that was thought to be quick; then it moves.
   ///
