@@ -66,6 +66,19 @@ package final class LoadedModel: Sendable {
   /// How its runner's process has ended; nil while it runs, and in the host.
   package var processEnd: HostError? { (home as? ProcessModel)?.processEnd }
 
+  /// Notes what a request touches of it.
+  package func note(_ lines: inout HotLines) {
+    lines.add(self, 240)
+    lines.add(signature, 48)
+    lines.add(gate, 112)
+    lines.add(place, 48)
+    home.note(&lines)
+    for specs in [inputs, outputs] {
+      lines.add(specs)
+      if let first = specs.first { lines.add(first.shape) }
+    }
+  }
+
   // MARK: Running
 
   /// Runs `request` when there is a free place: here if the model is quick, else on a run thread.
