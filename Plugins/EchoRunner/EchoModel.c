@@ -30,6 +30,7 @@ static bool keep_text(stadion_model *model, int which, const char *text, size_t 
 }
 
 void echo_free(stadion_model *model) {
+  if (!model) return;
   for (int i = 0; i < OPTION_COUNT; i++) free(model->text[i]);
   free(model);
 }

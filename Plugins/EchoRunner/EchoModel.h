@@ -23,6 +23,7 @@ struct stadion_model {
 // STADION_INVALID_ARGUMENT. [any]
 stadion_code echo_read_options(stadion_model *model, const stadion_option *options, size_t count, stadion_error *error);
 
+// Does nothing for NULL. [any]
 void echo_free(stadion_model *model);
 
 // Reads the runner's one option, delay_ns; others are ignored. A malformed one is STADION_INVALID_ARGUMENT. [any]
