@@ -19,6 +19,22 @@ stadion_code echo_fail(stadion_error *error, stadion_code code, const char *form
   return error->code = code;
 }
 
+static bool keep_text(stadion_model *model, int which, const char *text, size_t size) {
+  char *copy = malloc(size + 1);
+  if (!copy) return false;
+  memcpy(copy, text, size);
+  copy[size] = 0;
+  free(model->text[which]);
+  model->text[which] = copy;
+  return true;
+}
+
+void echo_free(stadion_model *model) {
+  if (!model) return;
+  for (int i = 0; i < OPTION_COUNT; i++) free(model->text[i]);
+  free(model);
+}
+
 // Keeps a copy of each option, so that all that follows works on text with an end.
 static stadion_code copy_options(stadion_model *model, const stadion_option *options, size_t count,
                                  stadion_error *error) {
@@ -35,8 +51,8 @@ static stadion_code copy_options(stadion_model *model, const stadion_option *opt
     if (value.size == 0 || value.size > limit || memchr(value.data, 0, value.size))
       return echo_fail(error, STADION_INVALID_ARGUMENT, "option %s has %zu bytes; want 1 to %zu and no zero byte",
                        option_names[which], value.size, limit);
-    memcpy(model->text[which], value.data, value.size);
-    model->text[which][value.size] = 0;
+    if (!keep_text(model, which, value.data, value.size))
+      return echo_fail(error, STADION_RESOURCE_EXHAUSTED, "no memory for %zu bytes", value.size + 1);
   }
   return STADION_OK;
 }
@@ -80,9 +96,11 @@ stadion_code echo_read_options(stadion_model *model, const stadion_option *optio
                                stadion_error *error) {
   stadion_code code = copy_options(model, options, count, error);
   if (code != STADION_OK) return code;
-  if (!model->text[INPUTS][0])
+  const char *inputs = model->text[INPUTS], *sleep = model->text[SLEEP_MS];
+  if (!inputs)
     return echo_fail(error, STADION_INVALID_ARGUMENT, "option inputs is missing; write e.g. INPUT0:f32[-1,16]");
-  if (!model->text[OUTPUTS][0]) memcpy(model->text[OUTPUTS], model->text[INPUTS], MAX_TEXT);
+  if (!model->text[OUTPUTS] && !keep_text(model, OUTPUTS, inputs, strlen(inputs)))
+    return echo_fail(error, STADION_RESOURCE_EXHAUSTED, "no memory for %zu bytes", strlen(inputs) + 1);
   for (int list = INPUTS; list <= OUTPUTS; list++)
     if (!read_tensors(model, list))
       return echo_fail(error, STADION_INVALID_ARGUMENT,
@@ -96,7 +114,7 @@ stadion_code echo_read_options(stadion_model *model, const stadion_option *optio
                        output->name, dtype_names[output->dtype], i + 1,
                        i < model->counts[INPUTS] ? dtype_names[input->dtype] : "missing");
   }
-  const char *sleep = model->text[SLEEP_MS];
+  if (!sleep) sleep = "0";
   if (strspn(sleep, "0123456789") != strlen(sleep) || strlen(sleep) > 7 || atol(sleep) > MAX_SLEEP_MS)
     return echo_fail(error, STADION_INVALID_ARGUMENT, "option sleep_ms is %s; want 0 to %d", sleep, MAX_SLEEP_MS);
   model->sleep_ms = (unsigned)atol(sleep);

@@ -1,4 +1,4 @@
-// A model that is described by text options alone. All of it fits in one block of memory of a fixed size.
+// A model that is described by text options alone.
 #ifndef ECHO_MODEL_H
 #define ECHO_MODEL_H
 
@@ -9,17 +9,22 @@ enum { MAX_TENSORS = 32, MAX_RANK = 8, MAX_TEXT = 4096, MAX_NAME = 255, MAX_MESS
 enum { MAX_DELAY_NS = 1000000000 };
 enum { INPUTS, OUTPUTS, SLEEP_MS, FAIL, FAIL_LOAD, OPTION_COUNT };
 
+// What a run reads stands in front, side by side: among thousands of models each page that it touches counts.
 struct stadion_model {
-  char text[OPTION_COUNT][MAX_TEXT];  // the options, "" where not given; names of tensors point into the first two
-  uint32_t counts[2];                 // of INPUTS and of OUTPUTS
+  uint64_t delay_ns;         // the runner's
+  unsigned sleep_ms;
+  uint32_t counts[2];        // of INPUTS and of OUTPUTS
+  char *text[OPTION_COUNT];  // the options, NULL where not given; names of tensors point into the first two
   stadion_tensor tensors[2][MAX_TENSORS];
   int64_t shapes[2][MAX_TENSORS][MAX_RANK];
-  unsigned sleep_ms;
-  uint64_t delay_ns;  // the runner's
 };
 
-// Fills a zeroed model. Any option that is unknown or malformed is STADION_INVALID_ARGUMENT. [any]
+// Fills a zeroed model, which is to be freed also if that fails. Any option that is unknown or malformed is
+// STADION_INVALID_ARGUMENT. [any]
 stadion_code echo_read_options(stadion_model *model, const stadion_option *options, size_t count, stadion_error *error);
+
+// Does nothing for NULL. [any]
+void echo_free(stadion_model *model);
 
 // Reads the runner's one option, delay_ns; others are ignored. A malformed one is STADION_INVALID_ARGUMENT. [any]
 stadion_code echo_read_delay(uint64_t *out, const stadion_option *options, size_t count, stadion_error *error);

@@ -37,14 +37,14 @@ static stadion_code load(stadion_runner *runner, const stadion_ticket *ticket, s
   if (!model) return echo_fail(error, STADION_RESOURCE_EXHAUSTED, "no memory for %zu bytes", sizeof *model);
   model->delay_ns = runner->delay_ns;
   stadion_code code = echo_read_options(model, options, count, error);
-  if (code == STADION_OK && model->text[FAIL_LOAD][0])
+  if (code == STADION_OK && model->text[FAIL_LOAD])
     code = echo_fail(error, STADION_INTERNAL, "%s", model->text[FAIL_LOAD]);
   if (code == STADION_OK) *out = model;
-  else free(model);
+  else echo_free(model);
   return code;
 }
 
-static void unload(stadion_model *model) { free(model); }
+static void unload(stadion_model *model) { echo_free(model); }
 
 static const stadion_tensor *signature(const stadion_model *model, bool outputs, uint32_t index) {
   return index < model->counts[outputs] ? &model->tensors[outputs][index] : NULL;
@@ -65,7 +65,7 @@ static stadion_code run(stadion_model *model, const stadion_request *request, st
       return echo_fail(error, STADION_CANCELLED, "cancelled after %u of %u ms", i, model->sleep_ms);
     nanosleep(&millisecond, NULL);
   }
-  if (model->text[FAIL][0]) return echo_fail(error, STADION_INTERNAL, "%s", model->text[FAIL]);
+  if (model->text[FAIL]) return echo_fail(error, STADION_INTERNAL, "%s", model->text[FAIL]);
   uint32_t count = request->wanted_outputs ? request->wanted_output_count : model->counts[OUTPUTS];
   for (uint32_t i = 0; i < count; i++) {
     uint32_t index = request->wanted_outputs ? request->wanted_outputs[i] : i;

@@ -59,13 +59,14 @@ struct InferEndpoint: Sendable {
     scratch.run.share = share
     while true {
       scratch.begin(outputCount: served.outputs.count)
-      try scratch.run.begin(served.instances[0])
+      try scratch.run.begin(served.best)
+      served.best.times.prefetch()
       var reader = InferRequestReader(
         served, scratch, json: parts.json, blobs: parts.blobs, blobsAreShared: exchange.placedBody != nil)
       if parts.json.isEmpty { try reader.readRaw() } else { try reader.read() }
       let model = try served.instance(on: scratch.device)
       // Instances of a version have one signature, but each runner may have its own memory.
-      if model !== served.instances[0] { try scratch.run.retarget(model) }
+      if model !== served.best { try scratch.run.retarget(model) }
       scratch.run.ticket.renew(deadlineNs: deadline(scratch, served, began))
       let parsed = linux_now_ns()
       let times: LoadedModel.Times

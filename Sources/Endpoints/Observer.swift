@@ -55,17 +55,17 @@ package final class Observer: Sendable {
     _ exchange: Exchange, by model: LoadedModel, _ served: ServedVersion, _ answer: ModelStatistics.Answer
   ) {
     served.statistics.add(answer)
-    if options.metrics { times(of: model, served).add(answer) }
+    if options.metrics { cells(of: model, served).add(answer) }
     if tracer.isOn || slow.isOn { follow(exchange, model, served, answer) }
   }
 
   @inline(__always)
-  private func times(of model: LoadedModel, _ served: ServedVersion) -> ServiceTimes {
-    model.times.load() ?? find(model, served)
+  private func cells(of model: LoadedModel, _ served: ServedVersion) -> SeriesCells {
+    model.times.cells ?? find(model, served)
   }
 
   @inline(never)
-  private func find(_ model: LoadedModel, _ served: ServedVersion) -> ServiceTimes {
+  private func find(_ model: LoadedModel, _ served: ServedVersion) -> SeriesCells {
     model.times.storeIfNil(served.statistics.series.times(served.labels(of: model), in: book))
   }
 }

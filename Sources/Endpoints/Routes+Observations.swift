@@ -65,7 +65,7 @@ extension Routes {
   }
 
   private func observation(of model: LoadedModel, _ served: ServedVersion) -> JSONValue {
-    let counts = model.times.load().flatMap { $0.isOthers ? nil : $0.requestCounts } ?? []
+    let counts = model.times.times.flatMap { $0.isOthers ? nil : $0.requestCounts } ?? []
     // Upper bound in nanoseconds and count of each bucket that has any; 0 is beyond the last.
     let latency = counts.enumerated().filter { $0.element > 0 }.map { index, count -> JSONValue in
       [.integer(index < TimeScale.fine.count ? TimeScale.fine[index] : 0), .integer(count)]

@@ -28,7 +28,7 @@ extension Routes {
       "inference_count": .integer(statistics.success.count),
       "execution_count": .integer(statistics.computeInfer.count + statistics.failedRuns.count),
       "inference_stats": [
-        "success": duration(statistics.success), "fail": duration(statistics.fail),
+        "success": duration(statistics.success), "fail": duration(statistics.fail.total),
         "queue": duration(statistics.queue), "compute_input": duration(statistics.computeInput),
         "compute_infer": infer, "compute_output": duration(statistics.computeOutput),
         "cache_hit": ["count": 0, "ns": 0], "cache_miss": ["count": 0, "ns": 0],
@@ -40,8 +40,8 @@ extension Routes {
     ]
   }
 
-  private func duration(_ statistic: borrowing DurationStatistic) -> JSONValue {
-    ["count": .integer(statistic.count), "ns": .integer(statistic.totalNanoseconds)]
+  private func duration(_ total: DurationTotal) -> JSONValue {
+    ["count": .integer(total.count), "ns": .integer(total.nanoseconds)]
   }
 
   /// Milliseconds since 1970 of a moment on CLOCK_MONOTONIC; 0 for never.

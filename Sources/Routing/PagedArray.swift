@@ -25,4 +25,16 @@ struct PagedArray<Element>: RandomAccessCollection, MutableCollection {
   }
 }
 
+extension PagedArray {
+  /// An element that is a reference, without counting it: that would wait for the object's memory, and all that comes
+  /// behind with it.
+  @inline(__always)
+  func unretained<Object: AnyObject>(_ index: Int) -> Unmanaged<Object>? where Element == Object? {
+    pages[index >> pageShift].withUnsafeBytes { page in
+      page.load(
+        fromByteOffset: (index & (1 << pageShift - 1)) * MemoryLayout<Element>.stride, as: Unmanaged<Object>?.self)
+    }
+  }
+}
+
 extension PagedArray: Sendable where Element: Sendable {}

@@ -1,4 +1,5 @@
 package import Inference
+import Running
 import Synchronization
 
 /// What is served under which name, as it was at one moment. Immutable; loops read it without a call.
@@ -20,44 +21,19 @@ package final class RoutingTable: Sendable {
     var words: [RegisteredModel.Word] = []
   }
 
-  /// A class, so that the next table takes over what stays by reference.
-  private final class Slot: Sendable {
-    let hash: UInt64
-    let key: [UInt8]
-    let model: Model
-
-    init(_ model: Model) {
-      key = Array(model.key.utf8)
-      hash = key.withUnsafeBytes { RoutingTable.hash(RoutingTable.seed, $0) }
-      self.model = model
-    }
-
-    /// - Parameter prefix: Of a tenant's keys.
-    func isOf(_ prefix: [UInt8]) -> Bool {
-      prefix.isEmpty ? !key.contains(UInt8(ascii: "/")) : key.starts(with: prefix)
-    }
-
-    @inline(__always)
-    func hasKey(_ prefix: [UInt8], _ name: UnsafeRawBufferPointer) -> Bool {
-      if prefix.isEmpty { return key.elementsEqual(name) }
-      return key.count == prefix.count + name.count && key.starts(with: prefix)
-        && key[prefix.count...].elementsEqual(name)
-    }
-  }
-
   package let count: Int
-  private let slots: PagedArray<Slot?>
+  private let slots: PagedArray<TableSlot?>
   private let mask: Int
   /// Made when they are first asked for.
   let knownRows = AtomicLazyReference<ServedRows>()
 
-  package convenience init(_ models: [Model] = []) { self.init(models.map { Slot($0) }) }
+  package convenience init(_ models: [Model] = []) { self.init(models.map { TableSlot($0) }) }
 
-  private init(_ all: [Slot]) {
+  private init(_ all: [TableSlot]) {
     // At most half full, so that a search ends soon.
     var size = 8
     while size < all.count * 2 { size *= 2 }
-    var slots = PagedArray<Slot?>(repeating: nil, count: size)
+    var slots = PagedArray<TableSlot?>(repeating: nil, count: size)
     for slot in all {
       var index = Int(truncatingIfNeeded: slot.hash) & (size - 1)
       while slots[index] != nil { index = (index + 1) & (size - 1) }
@@ -68,7 +44,7 @@ package final class RoutingTable: Sendable {
     mask = size - 1
   }
 
-  private init(_ slots: PagedArray<Slot?>, count: Int) {
+  private init(_ slots: PagedArray<TableSlot?>, count: Int) {
     self.count = count
     self.slots = slots
     mask = slots.count - 1
@@ -87,13 +63,13 @@ package final class RoutingTable: Sendable {
       return RoutingTable(changed, count: count - 1)
     }
     let newCount = slots[index] == nil ? count + 1 : count
-    changed[index] = Slot(model)
+    changed[index] = TableSlot(model)
     return newCount * 2 <= slots.count
       ? RoutingTable(changed, count: newCount) : RoutingTable(changed.compactMap { $0 })
   }
 
   /// Empties a place, and lets those move up that lie behind it because it was taken.
-  private func close(_ index: Int, in slots: inout PagedArray<Slot?>) {
+  private func close(_ index: Int, in slots: inout PagedArray<TableSlot?>) {
     var gap = index
     var next = (gap + 1) & mask
     while let slot = slots[next] {
@@ -121,27 +97,30 @@ package final class RoutingTable: Sendable {
     for slot in slots { if let slot { for version in slot.model.versions { body(version) } } }
   }
 
-  private static let seed: UInt64 = 0xcbf2_9ce4_8422_2325
-
-  /// FNV-1a, 64 bits; `hash` is that of the bytes in front.
-  private static func hash(_ hash: UInt64, _ bytes: UnsafeRawBufferPointer) -> UInt64 {
-    var hash = hash
-    for byte in bytes { hash = (hash ^ UInt64(byte)) &* 0x100_0000_01b3 }
-    return hash
-  }
-
   package func model(_ name: UnsafeRawBufferPointer, in scope: TenantScope = .standard) -> Model? {
     slots[place(of: name, behind: scope.prefix)]?.model
   }
 
   /// Index of the slot with this key, or of the free one where it would be.
-  private func place(of name: UnsafeRawBufferPointer, behind prefix: [UInt8]) -> Int {
-    var hash = Self.seed
-    if !prefix.isEmpty { hash = prefix.withUnsafeBytes { Self.hash(hash, $0) } }
-    hash = Self.hash(hash, name)
+  private func place(of name: UnsafeRawBufferPointer, behind prefix: [UInt8]) -> Int { find(name, prefix).index }
+
+  /// - Returns: The slot with this key, which this table keeps, and its place; or nil and where it would be.
+  @inline(__always)
+  private func find(_ name: UnsafeRawBufferPointer, _ prefix: [UInt8]) -> (index: Int, slot: Unmanaged<TableSlot>?) {
+    var hash = TableSlot.seed
+    if !prefix.isEmpty { hash = prefix.withUnsafeBytes { TableSlot.hash(hash, $0) } }
+    hash = TableSlot.hash(hash, name)
     var index = Int(truncatingIfNeeded: hash) & mask
-    while let slot = slots[index], slot.hash != hash || !slot.hasKey(prefix, name) { index = (index + 1) & mask }
-    return index
+    while let slot = slots.unretained(index) {
+      let isFound = slot._withUnsafeGuaranteedRef { slot in
+        guard slot.hash == hash else { return false }
+        slot.lines.fetch()
+        return slot.hasKey(prefix, name)
+      }
+      if isFound { return (index, slot) }
+      index = (index + 1) & mask
+    }
+    return (index, nil)
   }
 
   package func version(
@@ -179,7 +158,9 @@ package final class RoutingTable: Sendable {
   package func version(
     _ name: UnsafeRawBufferPointer, _ version: Int?, in scope: TenantScope = .standard
   ) throws(HostError) -> ServedVersion {
-    guard let model = model(name, in: scope) else {
+    let slot = find(name, scope.prefix).slot
+    if version == nil, let served = slot?._withUnsafeGuaranteedRef({ $0.served }) { return served }
+    guard let model = slot?._withUnsafeGuaranteedRef({ $0.model }) else {
       throw HostError(
         .notFound, "Request for unknown model: '\(String(decoding: name, as: UTF8.self).excerpt)' is not found")
     }

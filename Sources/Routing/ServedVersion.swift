@@ -14,6 +14,9 @@ package final class ServedVersion: Sendable {
   package let version: String
   /// The same model on one or more devices, best first; never empty.
   package let instances: [LoadedModel]
+  /// The first of them, found without a look at the list.
+  private let first: LoadedModel?
+  private let isAlone: Bool
   /// Label lists by output index; empty where `model.json` names none.
   package let labels: [[String]]
   /// Why files can't be served, and what better runners than these have said against it.
@@ -37,6 +40,8 @@ package final class ServedVersion: Sendable {
     self.number = number
     self.version = version
     self.instances = instances
+    first = instances.first
+    isAlone = instances.count == 1
     self.labels = labels
     self.timeoutMs = timeoutMs
     self.remarks = remarks
@@ -62,10 +67,19 @@ package final class ServedVersion: Sendable {
       timeoutMs: timeoutMs, remarks: remarks, statistics: statistics, notice: notice)
   }
 
+  /// Notes what a request touches of it in its best place.
+  func note(_ lines: inout HotLines) {
+    lines.add(self, 152)
+    lines.add(statistics, 72)
+    first?.note(&lines)
+  }
+
+  package var best: LoadedModel { first ?? instances[0] }
+
   /// Of the file that the best instance was loaded from.
-  package var format: String { instances[0].format }
-  package var inputs: [TensorSpec] { instances[0].inputs }
-  package var outputs: [TensorSpec] { instances[0].outputs }
+  package var format: String { best.format }
+  package var inputs: [TensorSpec] { best.inputs }
+  package var outputs: [TensorSpec] { best.outputs }
 
   /// What the times of its requests on `model` are told apart by. A model is one tenant's; the default one isn't named.
   package func labels(of model: LoadedModel) -> SeriesLabels {
@@ -78,7 +92,7 @@ package final class ServedVersion: Sendable {
   ///
   /// - Throws: `.unsupported` if it is served elsewhere only.
   package func instance(on device: String?) throws(HostError) -> LoadedModel {
-    if instances.count == 1 && device == nil { return instances[0] }
+    if isAlone && device == nil { return best }
     let fitting = instances.filter { device == nil || $0.device.name == device }
     if let best = fitting.min(by: { $0.gate.runningCount < $1.gate.runningCount }) { return best }
     let served = instances.map(\.device.name).joined(separator: ", ")

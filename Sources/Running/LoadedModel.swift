@@ -1,6 +1,5 @@
 import CLinux
 package import Inference
-package import Synchronization
 package import Telemetry
 import Threads
 
@@ -20,7 +19,7 @@ package final class LoadedModel: Sendable {
   let home: any ModelHome
   private let threads: RunThreads
   /// Where its requests' times are counted, once there was one.
-  package let times = AtomicLazyReference<ServiceTimes>()
+  package let times = KnownTimes()
 
   /// Longest wait on an event loop for a run in another process that was thought to be quick; then it moves.
   ///
@@ -66,6 +65,19 @@ package final class LoadedModel: Sendable {
 
   /// How its runner's process has ended; nil while it runs, and in the host.
   package var processEnd: HostError? { (home as? ProcessModel)?.processEnd }
+
+  /// Notes what a request touches of it.
+  package func note(_ lines: inout HotLines) {
+    lines.add(self, 240)
+    lines.add(signature, 48)
+    lines.add(gate, 112)
+    lines.add(place, 48)
+    home.note(&lines)
+    for specs in [inputs, outputs] {
+      lines.add(specs)
+      if let first = specs.first { lines.add(first.shape) }
+    }
+  }
 
   // MARK: Running
 

@@ -21,6 +21,9 @@ protocol ModelHome: AnyObject, Sendable {
   /// Asks the run that holds `ticketID` to end, if it is under way.
   func interrupt(ticketID: UInt64)
 
+  /// Notes what a run touches.
+  func note(_ lines: inout HotLines)
+
   /// [control]. No run is in flight any more.
   func unload()
 }

@@ -7,7 +7,7 @@ import Synchronization
 /// All are of one size, so that they stand one beside the other; each part begins on a cache line of its own.
 package struct SeriesCells: @unchecked Sendable {
   // @unchecked: the cells are atomic, and the rest doesn't change while anybody reads it (`SeriesMemory`).
-  private let base: UnsafeMutableRawPointer
+  fileprivate let base: UnsafeMutableRawPointer
 
   private struct Head {
     /// Behind this head, or elsewhere if they are long.
@@ -28,13 +28,19 @@ package struct SeriesCells: @unchecked Sendable {
 
   private static let labelStart = MemoryLayout<Head>.size
   private static let sumStart = 192
-  private static let fineStart = sumStart + lines(stageCount)
+  /// The first buckets of all stages but the request, where those of quick models are counted: one line instead of four.
+  private static let lowStart = sumStart + lines(stageCount)
+  private static let lowCount = 2
+  private static let fineStart = lowStart + lines((stageCount - 1) * lowCount)
   private static let coarseStart = fineStart + lines(fineCount)
-  private static let coarseStride = lines(coarseCount)
+  private static let coarseStride = lines(coarseCount - lowCount)
   static let byteCount = coarseStart + (stageCount - 1) * coarseStride
 
   /// Bytes of so many cells, in whole cache lines.
   private static func lines(_ cellCount: Int) -> Int { (cellCount * MemoryLayout<UInt64>.size + 63) & ~63 }
+
+  /// What begins there already.
+  fileprivate init(known base: UnsafeMutableRawPointer) { self.base = base }
 
   /// - Parameter base: `byteCount` bytes, aligned to cache lines; they stay the caller's.
   init(at base: UnsafeMutableRawPointer, index: Int) {
@@ -89,23 +95,46 @@ package struct SeriesCells: @unchecked Sendable {
   }
 
   @inline(__always)
-  private func buckets(_ stage: ServiceTimes.Stage) -> UnsafeMutablePointer<Atomic<UInt64>> {
-    cells(stage == .request ? Self.fineStart : Self.coarseStart + (stage.rawValue - 1) * Self.coarseStride)
+  private func bucket(_ stage: ServiceTimes.Stage, _ index: Int) -> UnsafeMutablePointer<Atomic<UInt64>> {
+    if stage == .request { return cells(Self.fineStart) + index }
+    let place = stage.rawValue - 1
+    return index < Self.lowCount
+      ? cells(Self.lowStart) + (place * Self.lowCount + index)
+      : cells(Self.coarseStart + place * Self.coarseStride) + (index - Self.lowCount)
   }
 
   @inline(__always)
-  func add(_ stage: ServiceTimes.Stage, _ nanoseconds: UInt64) {
-    let bucket = (stage == .request ? TimeScale.fineIndex : TimeScale.coarseIndex).of(nanoseconds)
-    buckets(stage)[bucket].wrappingAdd(1, ordering: .relaxed)
+  private func add(_ stage: ServiceTimes.Stage, _ nanoseconds: UInt64) {
+    let index = (stage == .request ? TimeScale.fineIndex : TimeScale.coarseIndex).of(nanoseconds)
+    bucket(stage, index).pointee.wrappingAdd(1, ordering: .relaxed)
     cells(Self.sumStart)[stage.rawValue].wrappingAdd(nanoseconds, ordering: .relaxed)
+  }
+
+  @inline(__always)
+  package func add(_ answer: ModelStatistics.Answer) {
+    add(.request, answer.endNs - answer.startNs)
+    add(.queue, answer.queueNs)
+    add(.computeInput, answer.inputNs)
+    add(.run, answer.runNs)
+    add(.computeOutput, answer.outputNs)
+  }
+
+  /// Fetches what `add` will write of a quick model's request: up to 30 µs.
+  @inline(__always)
+  func prefetch() {
+    linux_prefetch(base + Self.sumStart)
+    linux_prefetch(base + Self.lowStart)
+    linux_prefetch(base + Self.fineStart)
+    linux_prefetch(base + Self.fineStart + 64)
   }
 
   /// Fetches what is read of a stage: the next set while one is written, which takes about as long.
   func prefetch(_ stage: ServiceTimes.Stage) {
-    let buckets = UnsafeRawPointer(buckets(stage))
-    let byteCount = (stage == .request ? Self.fineCount : Self.coarseCount) * MemoryLayout<UInt64>.size
-    for offset in stride(from: 0, to: byteCount, by: 64) { linux_prefetch(buckets + offset) }
-    for offset in stride(from: 0, through: Self.sumStart, by: 64) { linux_prefetch(base + offset) }
+    let first = stage == .request ? 0 : Self.lowCount
+    let buckets = UnsafeRawPointer(bucket(stage, first))
+    let count = (stage == .request ? Self.fineCount : Self.coarseCount) - first
+    for offset in stride(from: 0, to: count * MemoryLayout<UInt64>.size, by: 64) { linux_prefetch(buckets + offset) }
+    for offset in stride(from: 0, through: Self.lowStart, by: 64) { linux_prefetch(base + offset) }
   }
 
   func sumNs(_ stage: ServiceTimes.Stage) -> UInt64 {
@@ -114,5 +143,36 @@ package struct SeriesCells: @unchecked Sendable {
 
   /// Of a bucket of `TimeScale.fine` for requests, of `coarse` for the other stages, or of what is longer.
   @inline(__always)
-  func count(_ stage: ServiceTimes.Stage, _ bucket: Int) -> UInt64 { buckets(stage)[bucket].load(ordering: .relaxed) }
+  func count(_ stage: ServiceTimes.Stage, _ index: Int) -> UInt64 {
+    bucket(stage, index).pointee.load(ordering: .relaxed)
+  }
+}
+
+/// Where the requests of a model in one place are counted, once there was one. Any thread.
+///
+/// Its cells are found without a look at the object that owns them, which would be two more cold cache lines.
+package struct KnownTimes: ~Copyable, Sendable {
+  private let owner = AtomicLazyReference<ServiceTimes>()
+  /// An address; 0 before. As a number: it may be handed from thread to thread.
+  private let start = Atomic<UInt>(0)
+
+  package init() {}
+
+  package var times: ServiceTimes? { owner.load() }
+
+  /// - Returns: Those that are known from now on.
+  package func storeIfNil(_ times: ServiceTimes) -> SeriesCells {
+    let cells = owner.storeIfNil(times).cells
+    start.store(UInt(bitPattern: cells.base), ordering: .releasing)
+    return cells
+  }
+
+  @inline(__always)
+  package var cells: SeriesCells? {
+    UnsafeMutableRawPointer(bitPattern: start.load(ordering: .acquiring)).map { SeriesCells(known: $0) }
+  }
+
+  /// Fetches what the answer of a request under way will be counted in.
+  @inline(__always)
+  package func prefetch() { cells?.prefetch() }
 }

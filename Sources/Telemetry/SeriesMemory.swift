@@ -21,8 +21,10 @@ final class SeriesMemory: Sendable {
     var lastReading: UInt64 = 0
   }
 
-  /// Places that are made at once: 92 KB.
-  private static let chunkCount = 64
+  /// Places that are made at once: 96 KB, and as many as a huge page holds once there are more.
+  private static let firstCount = 64
+  private static let chunkBytes = 2 << 20
+  private static let chunkCount = chunkBytes / SeriesCells.byteCount
   private let state = Mutex(State())
 
   init() {
@@ -51,18 +53,24 @@ final class SeriesMemory: Sendable {
 
   private static func grow(_ state: inout State) -> SeriesCells {
     let index = state.places.count
-    if index % chunkCount == 0 {
-      guard let chunk = aligned_alloc(64, chunkCount * SeriesCells.byteCount) else {
-        preconditionFailure("out of memory for histograms; their limit bounds them")
-      }
-      state.chunks.append(chunk)
-    }
-    let cells = SeriesCells(
-      at: state.chunks[index / chunkCount] + index % chunkCount * SeriesCells.byteCount, index: index)
+    let (chunk, place) =
+      index < firstCount ? (0, index) : (1 + (index - firstCount) / chunkCount, (index - firstCount) % chunkCount)
+    if place == 0 { state.chunks.append(makeChunk(chunk == 0 ? firstCount * SeriesCells.byteCount : chunkBytes)) }
+    let cells = SeriesCells(at: state.chunks[chunk] + place * SeriesCells.byteCount, index: index)
     state.places.append(cells)
     state.used.append(nil)
     state.tenants.append(nil)
     return cells
+  }
+
+  private static func makeChunk(_ byteCount: Int) -> UnsafeMutableRawPointer {
+    let isHuge = byteCount == chunkBytes
+    guard let chunk = aligned_alloc(isHuge ? chunkBytes : 64, byteCount) else {
+      preconditionFailure("out of memory for histograms; their limit bounds them")
+    }
+    // Each request adds to some set of thousands: in pages of 4 KB each would have to be looked for. It may be refused.
+    if isHuge { madvise(chunk, byteCount, MADV_HUGEPAGE) }
+    return chunk
   }
 
   /// Its place is used again when all have ended who read it now.

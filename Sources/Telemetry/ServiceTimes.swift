@@ -41,13 +41,7 @@ package final class ServiceTimes: Sendable {
   }
 
   @inline(__always)
-  package func add(_ answer: ModelStatistics.Answer) {
-    cells.add(.request, answer.endNs - answer.startNs)
-    cells.add(.queue, answer.queueNs)
-    cells.add(.computeInput, answer.inputNs)
-    cells.add(.run, answer.runNs)
-    cells.add(.computeOutput, answer.outputNs)
-  }
+  package func add(_ answer: ModelStatistics.Answer) { cells.add(answer) }
 
   /// Requests by bucket of `TimeScale.fine`, and those that took longer.
   package var requestCounts: [UInt64] { (0..<SeriesCells.fineCount).map { cells.count(.request, $0) } }

@@ -131,6 +131,14 @@ package final class LocalModel: ModelHome, @unchecked Sendable {
     }
   }
 
+  func note(_ lines: inout HotLines) {
+    lines.add(self, 64)
+    lines.add(names.inputs)
+    lines.add(names.outputs)
+    // Whatever the runner keeps there; it begins with what a run reads, perhaps.
+    lines.add(UnsafeRawPointer(pointer), 128)
+  }
+
   /// [control]. After the last run.
   package func unload() {
     isUnloaded.withLock { $0 = true }

@@ -37,6 +37,7 @@ final class ProcessModel: ModelHome {
   var arena: SharedArena { process.arena }
   var processEnd: HostError? { process.end == nil ? nil : process.failure }
   var isHere: Bool { false }
+  func note(_ lines: inout HotLines) { lines.add(self, 80) }
 
   func begin(_ request: RunRequest) throws(HostError) {
     let size = ArenaSpace.size(for: layout.byteCount + Self.smallBytes)
