@@ -11,7 +11,7 @@ enum { INPUTS, OUTPUTS, SLEEP_MS, FAIL, FAIL_LOAD, OPTION_COUNT };
 
 // What a run reads stands in front, side by side: among thousands of models each page that it touches counts.
 struct stadion_model {
-  uint64_t delay_ns;         // the runner's
+  uint64_t delay_ns;  // the runner's
   unsigned sleep_ms;
   uint32_t counts[2];        // of INPUTS and of OUTPUTS
   char *text[OPTION_COUNT];  // the options, NULL where not given; names of tensors point into the first two
