@@ -101,6 +101,13 @@ class Host:
     parts = head.split(b" ", 2)
     return (int(parts[1]), body) if len(parts) > 2 and parts[1].isdigit() else (0, body)
 
+  def post(self, target: str, body: dict) -> dict:
+    """The answer to a POST; anything but a 200 ends the group."""
+    status, answer = self.ask(target, body)
+    if status != 200:
+      raise Broken(f"POST {target}: {status} {answer.decode(errors='replace')}")
+    return json.loads(answer) if answer else {}
+
   def runner_processes(self) -> list[tuple[str, int]]:
     """Id and process of each runner, also of those that are just being started."""
     found = []

@@ -63,20 +63,14 @@ class QuotaGroups:
 
   def request_of(self, host: Host, tenant: str):
     """A file with an inference of a tenant, who is made for it, with its key."""
-    self.post(host, "/v1/tenants", {"id": tenant})
-    key = self.post(host, "/v1/keys", {"tenant": tenant, "role": "infer"})["key"]
+    host.post("/v1/tenants", {"id": tenant})
+    key = host.post("/v1/keys", {"tenant": tenant, "role": "infer"})["key"]
     tensor = {"name": "INPUT0", "datatype": "FP32", "shape": [1, 16], "data": list(range(16))}
     body = json.dumps({"inputs": [tensor]})
     path = self.folder / f"{tenant}.http"
     path.write_text(f"POST /v2/models/slow/infer HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer {key}\r\n"
                     f"Content-Length: {len(body)}\r\n\r\n{body}")
     return path
-
-  def post(self, host: Host, target: str, body: dict) -> dict:
-    status, answer = host.ask(target, body)
-    if status != 200:
-      raise Broken(f"POST {target}: {status} {answer.decode(errors='replace')}")
-    return json.loads(answer)
 
   def wait_for_model(self, host: Host, request):
     """`load` ends at a first answer that isn't 200."""

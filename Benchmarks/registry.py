@@ -64,7 +64,7 @@ class RegistryGroups:
     """As registering them would; nothing of them is served, as they have no files."""
     with contextlib.closing(sqlite3.connect(database)) as db, db:
       db.execute("PRAGMA foreign_keys = ON")
-      tenants = ["default", *(f"tenant_{number}" for number in range(1, TENANTS))]
+      tenants = ["default", *(f"tenant-{number}" for number in range(1, TENANTS))]
       db.executemany("INSERT INTO tenants (id, createdMs) VALUES (?, 0) ON CONFLICT DO NOTHING",
                      [(tenant,) for tenant in tenants])
       rows = [(tenant, f"model_{number}" + ("" if tenant == "default" else f"_of_{tenant}"), "{}")

@@ -1,12 +1,9 @@
 """What it costs to know who calls: tenant, key and quota on the hot path."""
 
-import http.client
-import json
 import shutil
-import socket
 import statistics
 
-from host import Broken, Host
+from host import Host
 from programs import OUTPUT
 
 TURNS = 8  # of each host, one after the other
@@ -14,17 +11,6 @@ TURNS = 8  # of each host, one after the other
 # Far beyond what is sent, so that everything is counted and nothing refused.
 QUOTA = ["--quota-requests-per-second", "1000000", "--quota-concurrent-requests", "1000",
          "--quota-input-bytes-per-second", str(1 << 32), "--quota-compute-seconds-per-day", "1000000"]
-
-
-class UnixConnection(http.client.HTTPConnection):
-  def __init__(self, path: str):
-    super().__init__("localhost", timeout=10)
-    self.path = path
-
-  def connect(self):
-    self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-    self.sock.settimeout(self.timeout)
-    self.sock.connect(self.path)
 
 
 class TenantGroups:
@@ -35,12 +21,12 @@ class TenantGroups:
     times = {"off": [], "on": []}
     data = self.folder / "tenants-data"
     with self.tenant_host("off", "identity") as off, self.tenant_host("on", "empty", "--data", data, *QUOTA) as on:
-      self.post(on, "/v1/tenants", {"id": "acme"})
+      on.post("/v1/tenants", {"id": "acme"})
       models = data / "tenants" / "acme" / "models"
       if not models.exists():
         shutil.copytree(self.folder / "identity", models)
-      self.post(on, "/v2/repository/models/identity/load?tenant=acme", {})
-      key = self.post(on, "/v1/keys", {"tenant": "acme"})["key"]
+      on.post("/v2/repository/models/identity/load?tenant=acme", {})
+      key = on.post("/v1/keys", {"tenant": "acme"})["key"]
       for turn in range(TURNS):
         for name in ("off", "on") if turn % 2 == 0 else ("on", "off"):
           times[name].append(self.load_with(on if name == "on" else off, key if name == "on" else None))
@@ -55,13 +41,3 @@ class TenantGroups:
   def load_with(self, host: Host, key) -> float:
     extra = [] if key is None else ["--api-key", key]
     return self.load(host, "binary", 0, extra=extra)["p50_us"]
-
-  def post(self, host: Host, path: str, body: dict) -> dict:
-    connection = UnixConnection(host.socket)
-    connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json"})
-    answer = connection.getresponse()
-    text = answer.read()
-    connection.close()
-    if answer.status != 200:
-      raise Broken(f"{path}: {answer.status} {text.decode()}")
-    return json.loads(text) if text else {}
