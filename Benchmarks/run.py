@@ -196,6 +196,10 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, RegistryG
     return self.values, problems
 
 
+# Of two groups' methods with one name, only one would ever be called.
+NAMES = [name for base in Bench.__bases__ for name, value in vars(base).items() if callable(value)]
+assert len(NAMES) == len(set(NAMES)), sorted(name for name in set(NAMES) if NAMES.count(name) > 1)
+
 GROUPS = ["one_core", "two_cores", "free", "busy", "pitch", "alone", "idle", "process", "crash", "chaos", "replace",
           "engines", "observe", "loadgen", "registry", "quota", "tenants", "scale"]
 
