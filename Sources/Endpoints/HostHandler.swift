@@ -28,8 +28,8 @@ package final class HostHandler: HTTPHandler {
   ///   - isDraining: Whether the server takes no more work; readiness is false then.
   package init(
     router: Router, admission: Admission = Admission(.open), tenants: Tenants? = nil, catalog: Catalog? = nil,
-    name: String,
-    version: String, outputByteLimit: Int = 1 << 30, observer: Observer = Observer(), quotaBook: QuotaBook? = nil,
+    name: String, version: String, outputByteLimit: Int = 1 << 30, observer: Observer = Observer(),
+    quotaBook: QuotaBook? = nil,
     isDraining: @escaping @Sendable () -> Bool
   ) {
     self.router = router
@@ -154,7 +154,7 @@ package final class HostHandler: HTTPHandler {
     guard head.method == .post, let path = ModelPath(head.pathBytes), path.asks(for: "infer"),
       head.value(of: InferEndpoint.headerLengthName) != nil,
       let served = try? router.table.version(path.name, path.version, in: exchange.caller.scope),
-      let arena = served.instances[0].sharedArena
+      let arena = served.best.sharedArena
     else { return nil }
     return PlacedBody(in: arena, byteCount: byteCount)
   }

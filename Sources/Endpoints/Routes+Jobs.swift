@@ -53,11 +53,4 @@ extension Routes {
     }
     return (uri, digests)
   }
-
-  private static func digest(_ text: String) throws(HostError) -> SHA256Digest {
-    guard let digest = SHA256Digest(text) else {
-      throw HostError(.invalidRequest, "'sha256' must be 64 lower-case hexadecimal digits, not '\(text.excerpt)'")
-    }
-    return digest
-  }
 }

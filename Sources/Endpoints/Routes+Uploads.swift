@@ -88,7 +88,7 @@ extension Routes {
       tenant: try exchange.tenant, sha256: digest, keepMs: catalog.options.uploadKeepMs, limit: limit)
   }
 
-  private static func digest(_ text: String) throws(HostError) -> SHA256Digest {
+  static func digest(_ text: String) throws(HostError) -> SHA256Digest {
     guard let digest = SHA256Digest(text) else {
       throw HostError(.invalidRequest, "'sha256' must be 64 lower-case hexadecimal digits, not '\(text.excerpt)'")
     }

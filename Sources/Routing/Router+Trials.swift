@@ -49,9 +49,7 @@ extension Router {
     let settings = entry.settings
     let files = version.files.filter { $0.problem == nil }
     var reasons = version.files.compactMap(\.problem)
-    let demand = RunnerDemand(
-      formats: files.map(\.format), devices: settings.devices, devicesRequired: settings.deviceRequired,
-      runners: settings.runners)
+    let demand = RunnerDemand(for: files, settings)
     var asked: [RunnerChoice.Pick] = []
     var devices: [DeviceKind] = []
     var first: Trial?

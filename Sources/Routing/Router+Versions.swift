@@ -147,9 +147,7 @@ extension Router {
     let settings = entry.settings
     let files = version.files.filter { $0.problem == nil }
     var reasons = version.files.compactMap(\.problem)
-    let demand = RunnerDemand(
-      formats: files.map(\.format), devices: settings.devices, devicesRequired: settings.deviceRequired,
-      runners: settings.runners)
+    let demand = RunnerDemand(for: files, settings)
     var (candidates, ranking) = await ranking(for: demand)
     guard !ranking.picks.isEmpty else {
       let error = RunnerChoice.failure(ranking, among: candidates, for: demand)

@@ -1,4 +1,5 @@
 package import Inference
+import Registry
 
 /// What the choice needs to know about one runner that may serve a request.
 package struct RunnerCandidate: Sendable, Equatable {
@@ -73,5 +74,14 @@ package struct RunnerDemand: Sendable, Equatable {
     self.needsDynamicShapes = needsDynamicShapes
     self.needsStreaming = needsStreaming
     self.needsBatching = needsBatching
+  }
+}
+
+extension RunnerDemand {
+  /// What a version's files ask for, under its model's settings.
+  init(for files: [ModelFile], _ settings: ModelSettings) {
+    self.init(
+      formats: files.map(\.format), devices: settings.devices, devicesRequired: settings.deviceRequired,
+      runners: settings.runners)
   }
 }
