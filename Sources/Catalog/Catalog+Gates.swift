@@ -120,7 +120,7 @@ extension Catalog {
     do throws(HostError) {
       let trial: Trial
       do throws(HostError) {
-        trial = try await router.tryOut(subject.model, in: candidate)
+        trial = try await router.tryOut(subject.model, of: subject.tenant, in: candidate)
       } catch {
         guard error.code != .overloaded else { throw error }
         throw promotion.refusal("load", "version \(label) isn't loaded: \(error)")

@@ -21,7 +21,9 @@ struct MetricsPreamble {
     text.sample(family, [], value, out)
   }
 
-  static func labels(_ pairs: (StaticString, String)...) -> [UInt8] {
+  static func labels(_ pairs: (StaticString, String)...) -> [UInt8] { labels(pairs) }
+
+  private static func labels(_ pairs: [(StaticString, String)]) -> [UInt8] {
     let out = ByteBuffer(capacity: 128)
     for (index, pair) in pairs.enumerated() {
       if index > 0 { out.append(",") }
@@ -64,8 +66,15 @@ struct MetricsPreamble {
 
   // MARK: Runners
 
+  /// With the tenant where it has a process of its own and isn't the default one, as models have it.
+  private static func labels(of key: RunnerKey, _ more: (StaticString, String)...) -> [UInt8] {
+    var pairs: [(StaticString, String)] = [("runner", key.id)]
+    if let tenant = key.tenant, tenant != .standard { pairs.append(("tenant", tenant.text)) }
+    return labels(pairs + more)
+  }
+
   func runners(_ runners: [RunnerObservation], _ loads: RunnerLoads) {
-    let labels = runners.map { Self.labels(("runner", $0.id)) }
+    let labels = runners.map { Self.labels(of: $0.key) }
     func each(_ family: MetricsText.Family, _ value: (RunnerObservation) -> UInt64) {
       text.begin(family, out)
       for (runner, labels) in zip(runners, labels) { text.sample(family, labels, value(runner), out) }
@@ -74,11 +83,11 @@ struct MetricsPreamble {
     text.begin(state, out)
     for runner in runners {
       for word in RunnerObservation.states {
-        text.sample(state, Self.labels(("runner", runner.id), ("state", word)), runner.state == word ? 1 : 0, out)
+        text.sample(state, Self.labels(of: runner.key, ("state", word)), runner.state == word ? 1 : 0, out)
       }
     }
     each(.init("stadion_runner_models", .gauge, "Model versions that a runner serves.")) {
-      UInt64(loads.models(of: $0.id))
+      UInt64(loads.models(of: $0.key))
     }
     each(.init("stadion_runner_restarts", .counter, "Starts of a runner's process after the first.")) {
       UInt64($0.history.restarts)
@@ -89,7 +98,7 @@ struct MetricsPreamble {
     text.begin(crashes, out)
     for runner in runners {
       for (cause, count) in runner.history.ends.sorted(by: { $0.key < $1.key }) {
-        text.sample(crashes, Self.labels(("runner", runner.id), ("signal", cause)), UInt64(count), out)
+        text.sample(crashes, Self.labels(of: runner.key, ("signal", cause)), UInt64(count), out)
       }
     }
     let memory = MetricsText.Family(
@@ -104,7 +113,7 @@ struct MetricsPreamble {
       .init(
         "stadion_runner_shared_memory_bytes", .gauge, unit: "bytes",
         "Memory shared with a runner's process that requests hold.")
-    ) { UInt64(loads.sharedBytes(of: $0.id)) }
+    ) { UInt64(loads.sharedBytes(of: $0.key)) }
   }
 
   func traces(_ exporter: TraceExporter) {

@@ -19,8 +19,9 @@ extension Routes {
     case ("runners", 3) where path[2] == "restart":
       guard Self.allow(.post, method, exchange) else { return }
       try exchange.caller.requireOperator()
-      try await router.restartRunner(path[1])
-      try await note(exchange, "runner.restart", of: .standard, path[1])
+      let tenant = try exchange.tenant
+      try await router.restartRunner(path[1], of: tenant)
+      try await note(exchange, "runner.restart", of: tenant, path[1])
       Self.answer(exchange, ["id": .string(path[1]), "state": "ready"])
     case ("statistics", 1):
       guard Self.allow(.get, method, exchange) else { return }
@@ -48,7 +49,7 @@ extension Routes {
   private func runners(_ exchange: Exchange) async throws(HostError) {
     // What is wrong with files of the host is its operator's business.
     let all = Self.hasFlag(exchange, "all") && exchange.caller.isOperator
-    let reports = await router.runnerReports(for: try exchange.tenant)
+    let reports = await router.runnerReports(for: try exchange.tenant, withOthers: try scope(exchange) == nil)
     var rows = reports.filter { all || $0.state != "refused" }.map { runner($0) }
     rows += router.manifests.skipped.filter { all || $0.isOffered }.map { skipped in
       [
@@ -72,10 +73,11 @@ extension Routes {
       .init("engine", .string(report.facts?.engine ?? "")),
       .init("state", .string(report.state)),
     ]
+    if let tenant = report.tenant { members.append(.init("tenant", .string(tenant.text))) }
     if let reason = report.reason { members.append(.init("reason", .string(reason))) }
     if let facts = report.facts { members.append(.init("score", .integer(facts.score))) }
     if let process = report.processID { members.append(.init("processID", .integer(process))) }
-    if manifest.isolation == .process { members.append(.init("crashes", .integer(report.crashes))) }
+    if manifest.isolation != .host { members.append(.init("crashes", .integer(report.crashes))) }
     let devices: [JSONValue] =
       report.facts?.devices.map { device in
         [

@@ -57,10 +57,12 @@ extension Routes {
 
   private func observation(of runner: RunnerObservation, _ loads: RunnerLoads) -> JSONValue {
     let memory = runner.processID.map { HostProcess.residentBytes(of: $0) } ?? 0
+    let tenant = runner.key.tenant.map { JSONValue.string($0.text) } ?? .null
     return [
-      "id": .string(runner.id), "state": .string(runner.state), "models": .integer(loads.models(of: runner.id)),
+      "id": .string(runner.key.id), "tenant": tenant, "state": .string(runner.state),
+      "models": .integer(loads.models(of: runner.key)),
       "restarts": .integer(runner.history.restarts), "crashes": .integer(runner.history.ends.values.reduce(0, +)),
-      "residentBytes": .integer(memory), "sharedBytes": .integer(loads.sharedBytes(of: runner.id)),
+      "residentBytes": .integer(memory), "sharedBytes": .integer(loads.sharedBytes(of: runner.key)),
     ]
   }
 

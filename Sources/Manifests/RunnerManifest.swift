@@ -2,8 +2,15 @@ package import Inference
 
 /// What a `*.runner.json` says about a runner: checked, with every path absolute. A manifest narrows, it never widens.
 package struct RunnerManifest: Sendable, Equatable {
-  /// Where the runs happen: in a process of the runner's own, or inside the host.
-  package enum Isolation: String, CaseIterable, Sendable { case process, host }
+  /// Where the runs happen.
+  package enum Isolation: String, CaseIterable, Sendable {
+    /// In a process for each tenant, which may read that tenant's models and no others.
+    case process
+    /// In one process for all tenants: the operator trusts the runner to keep their models apart.
+    case sharedProcess = "shared-process"
+    /// Inside the host.
+    case host
+  }
 
   /// How a run can be ended early.
   package enum Cancel: String, CaseIterable, Sendable {

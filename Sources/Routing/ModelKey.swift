@@ -28,6 +28,11 @@ package struct ModelRoots: Sendable {
     tenant == .standard ? standard : tenants.map { "\($0)/\(tenant.text)/models" }
   }
 
+  /// What holds `root` of a tenant that has a folder; the default tenant's has a place of its own.
+  func ownFolder(of tenant: TenantID) -> String? {
+    tenant == .standard ? nil : tenants.map { "\($0)/\(tenant.text)" }
+  }
+
   /// The folders above all models there can be.
   var all: [String] { [standard, tenants].compactMap(\.self) }
 }

@@ -38,6 +38,7 @@ extension Router {
     for tenant in changed where self.tenants.contains(tenant) { names.formUnion(found(of: tenant)) }
     await reconcileFirmly(names)
     await reconcileSuspects(names)
+    for tenant in changed where !self.tenants.contains(tenant) { await endRunners(of: tenant) }
   }
 
   /// Brings models to what their folders say, but for versions whose load has ended a process.
@@ -64,7 +65,8 @@ extension Router {
 
   private func reconcileSuspect(_ name: String, _ retriesFailures: Bool) async {
     // Whoever gives a runner its models back comes here afterwards.
-    guard returningRunners == 0, !runners.contains(where: \.isComingBack) else { return }
+    let runners = places(for: ModelKey.tenant(of: name)).map { self.runners[$0] }
+    guard !runners.contains(where: { $0.isComingBack || $0.isReturning }) else { return }
     await reconcile(name, retriesFailures: retriesFailures)
   }
 

@@ -1,3 +1,4 @@
+import Inference
 package import Manifests
 import Running
 import Synchronization
@@ -40,7 +41,6 @@ extension Router {
   }
 
   private func take(_ result: ManifestSearch.Result) async -> Leaving {
-    meetRunners()
     let before = manifests
     found.withLock { $0 = result }
     for problem in result.problems where !before.problems.contains(problem) {
@@ -48,11 +48,11 @@ extension Router {
     }
     var leaving = Leaving()
     for manifest in result.manifests {
-      if let old = await take(manifest) { leaving.replaced.append(old) }
+      leaving.replaced += await take(manifest)
     }
     for index in runners.indices where !runners[index].isGone {
       let runner = runners[index].runner
-      if result.manifests.contains(where: { $0.id == runner.id }) { continue }
+      if result.manifests.contains(where: { runners[index].mayBecome($0) }) { continue }
       runners[index].isGone = true
       leaving.gone.append(runner)
       Log.info("a runner's manifest is gone", ("runner", runner.id))
@@ -60,16 +60,32 @@ extension Router {
     return leaving
   }
 
-  /// - Returns: The runner in whose place there is another now.
-  private func take(_ manifest: RunnerManifest) async -> Runner? {
-    guard let index = runners.firstIndex(where: { $0.runner.id == manifest.id }) else {
-      runners.append(RunnerState(makeRunner(manifest)))
+  /// - Returns: The runners in whose place there are others now.
+  private func take(_ manifest: RunnerManifest) async -> [Runner] {
+    let known = runners.indices.filter { runners[$0].mayBecome(manifest) }
+    guard !known.isEmpty else {
+      meetRunners(for: .standard)
       Log.info("found a runner", ("runner", manifest.id))
-      return nil
+      return []
     }
+    // Of many tenants' some at a time: until one has taken over, there are two.
+    return await withTaskGroup(of: Runner?.self) { group in
+      var replaced: [Runner?] = []
+      for (count, index) in known.enumerated() {
+        if count >= Self.replacementsAtOnce, let old = await group.next() { replaced.append(old) }
+        group.addTask { await self.take(manifest, index) }
+      }
+      for await old in group { replaced.append(old) }
+      return replaced.compactMap(\.self)
+    }
+  }
+
+  private static let replacementsAtOnce = 4
+
+  private func take(_ manifest: RunnerManifest, _ index: Int) async -> Runner? {
     // What it shows decides what becomes of it.
     while let opening = runners[index].opening { await opening.value }
-    let isStopped = runners[index].isGone && runners[index].runner.manifest.isolation == .process
+    let isStopped = runners[index].isGone && runners[index].runner.manifest.isolation != .host
     runners[index].isGone = false
     let stamp = LibraryStamp(manifest.libraryPath)
     let isSame = runners[index].runner.manifest == manifest && runners[index].stamp == stamp
@@ -83,7 +99,7 @@ extension Router {
       runners[index].rejected = nil
     } else if runners[index].rejected == RunnerState.Rejected(manifest: manifest, stamp: stamp) {
       return nil
-    } else if runners[index].runner.manifest.isolation == .process && manifest.isolation == .process {
+    } else if runners[index].runner.manifest.isolation != .host && manifest.isolation != .host {
       return try? await replace(index, by: manifest)
     } else {
       runners[index].remark =
@@ -96,14 +112,23 @@ extension Router {
   /// Forgets a runner that serves nothing, or nothing for long, for another of the same name.
   private func renew(_ index: Int, _ manifest: RunnerManifest) -> Runner {
     let old = runners[index].runner
-    runners[index] = RunnerState(makeRunner(manifest))
+    runners[index] = RunnerState(makeRunner(manifest, for: old.tenant))
     abandon(old)
     return old
   }
 
+  /// Ends the processes for a tenant's models, who is served no more.
+  func endRunners(of tenant: TenantID) async {
+    for index in places(for: tenant) where runners[index].runner.tenant == tenant && !runners[index].isGone {
+      guard !tenants.contains(tenant) else { return }
+      let old = renew(index, runners[index].runner.manifest)
+      await old.stop()
+    }
+  }
+
   /// Ends the process of a runner whose manifest is gone.
   private func dismiss(_ runner: Runner) async {
-    guard runner.manifest.isolation == .process else { return }
+    guard runner.manifest.isolation != .host else { return }
     if let index = runners.firstIndex(where: { $0.runner === runner }) { runners[index].facts = nil }
     await runner.stop()
   }

@@ -15,7 +15,7 @@ extension Router {
   func lost(_ runner: Runner, _ end: RunnerEnd) async {
     guard let index = runners.firstIndex(where: { $0.runner === runner }) else { return }
     runners[index].facts = nil
-    histories[runner.id, default: RunnerHistory()].ends[end.cause, default: 0] += 1
+    histories[runner.key, default: RunnerHistory()].ends[end.cause, default: 0] += 1
     let pauseMs = runners[index].record.note(linux_now_ns(), options.processes, isCrash: !end.isOverdueRun)
     let reason = "runner \(runner.id) was \(end.reason)"
     let taken = takeLost(runner, reason)
@@ -25,8 +25,10 @@ extension Router {
     } else {
       let count = options.processes.quarantineCrashes
       runners[index].health = .quarantined(
-        "\(reason), \(count) times within a minute; `stadion runner restart \(runner.id)` tries again")
-      Log.error("quarantined a runner", ("runner", runner.id), ("reason", reason))
+        "\(reason), \(count) times within a minute; `stadion runner restart \(runner.id)\(Self.option(runner.tenant))` "
+          + "tries again")
+      Log.error(
+        "quarantined a runner", ("runner", runner.id), ("tenant", runner.key.tenantText), ("reason", reason))
     }
     publish()
     // Those who wait for a place look for another version, which they find by now, or find coming back.
@@ -64,20 +66,30 @@ extension Router {
     }
   }
 
+  private static func option(_ tenant: TenantID?) -> String {
+    tenant.map { $0 == .standard ? "" : " --tenant \($0)" } ?? ""
+  }
+
+  /// Models that may be a runner's.
+  private func names(for runner: Runner) -> [String] {
+    guard let tenant = runner.tenant else { return Array(models.keys) }
+    return models.keys.filter { ModelKey.tenant(of: $0) == tenant }
+  }
+
   /// Opens a runner again and gives it back what it had.
   private func comeBack(_ runner: Runner) async {
     guard let index = runners.firstIndex(where: { $0.runner === runner }), !runners[index].isGone else { return }
     guard case .comingBack = runners[index].health else { return }
-    returningRunners += 1
+    runners[index].isReturning = true
     runners[index].health = .fine
     await open(index)
     let isOpen = runners[index].facts != nil
     if isOpen {
-      Log.info("a runner is back", ("runner", runner.id))
-      await reconcileFirmly(models.keys)
+      Log.info("a runner is back", ("runner", runner.id), ("tenant", runner.key.tenantText))
+      await reconcileFirmly(names(for: runner))
     }
-    returningRunners -= 1
-    if isOpen { await reconcileSuspects(models.keys) }
+    runners[index].isReturning = false
+    if isOpen { await reconcileSuspects(names(for: runner)) }
   }
 
   /// The end of the first process that has ended under one of `instances`; nil while all can run.
@@ -93,12 +105,10 @@ extension Router {
   /// Ends a quarantine, or puts a fresh process in the place of a working one; no request fails.
   ///
   /// - Throws: `.notFound`; `.conflict` for a runner in the host, and when the fresh process can't take over.
-  package func restartRunner(_ id: String) async throws(HostError) {
-    guard let index = runners.firstIndex(where: { $0.runner.id == id && !$0.isGone }) else {
-      throw Self.noRunner(id)
-    }
+  package func restartRunner(_ id: String, of tenant: TenantID = .standard) async throws(HostError) {
+    let index = try place(of: id, for: tenant)
     let manifest = runners[index].runner.manifest
-    guard manifest.isolation == .process else {
+    guard manifest.isolation != .host else {
       throw HostError(.conflict, "runner \(id) runs inside the host and starts again with it")
     }
     runners[index].record.forgive()
@@ -112,7 +122,9 @@ extension Router {
       await old.stop()
       return await recover()
     }
-    if runners[index].refusal != nil { runners[index] = RunnerState(makeRunner(manifest)) }
+    if runners[index].refusal != nil {
+      runners[index] = RunnerState(makeRunner(manifest, for: runners[index].runner.tenant))
+    }
     runners[index].health = .comingBack("an operator has asked for it")
     await comeBack(runners[index].runner)
     if let reason = runners[index].reason { throw HostError(.conflict, reason) }
@@ -127,7 +139,7 @@ extension Router {
   func replace(_ index: Int, by manifest: RunnerManifest) async throws(HostError) -> Runner {
     let old = runners[index].runner
     let stamp = LibraryStamp(manifest.libraryPath)
-    let fresh = makeRunner(manifest)
+    let fresh = makeRunner(manifest, for: old.tenant)
     let names = models.filter { $0.value.versions.values.contains { $0.serves(old) } }.keys.sorted()
     let outcome = TakeOver()
     await serially(names[...]) {
@@ -139,10 +151,12 @@ extension Router {
       guard runners[index].runner === old else { throw problem }
       if problem.isTheRunnersDoing { runners[index].rejected = RunnerState.Rejected(manifest: manifest, stamp: stamp) }
       runners[index].remark = "its replacement isn't used: \(problem.description)"
-      Log.warning("a runner's replacement isn't used", ("runner", old.id), ("reason", problem.description))
+      Log.warning(
+        "a runner's replacement isn't used", ("runner", old.id), ("tenant", old.key.tenantText),
+        ("reason", problem.description))
       throw problem
     }
-    Log.info("replaced a runner", ("runner", old.id))
+    Log.info("replaced a runner", ("runner", old.id), ("tenant", old.key.tenantText))
     return old
   }
 
@@ -202,7 +216,7 @@ extension Router {
       runners[index].stamp = stamp
       runners[index].record = crashes
       runners[index].record.startedNs = linux_now_ns()
-      histories[fresh.id, default: RunnerHistory()].starts += 1
+      histories[fresh.key, default: RunnerHistory()].starts += 1
     } catch {
       return error
     }

@@ -13,7 +13,7 @@ extension Router {
   /// - Throws: As `tryOut` does; `.quotaExceeded` where the tenant's loaded models leave no room for it.
   package func introspect(_ name: String, of tenant: TenantID, in root: String) async throws(HostError) -> Introspection
   {
-    let trial = try await tryOut(name, in: root, memory: options.memoryBudget(tenant))
+    let trial = try await tryOut(name, of: tenant, in: root, memory: options.memoryBudget(tenant))
     await trial.end()
     let model = trial.model
     return Introspection(format: model.format, runner: model.runnerID, inputs: model.inputs, outputs: model.outputs)
@@ -25,14 +25,15 @@ extension Router {
   /// - Throws: `.overloaded` if it may work later, else why it won't. That a process has ended is reason enough, whatever
   ///   other runners might say: the one that serves others would end, too.
   package func tryOut(
-    _ name: String, in root: String, memory: MemoryBudget? = nil
+    _ name: String, of tenant: TenantID, in root: String, memory: MemoryBudget? = nil
   ) async throws(HostError) -> Trial {
     var problems: [String] = []
-    guard let entry = ModelFolder.model(name, root: root, problems: &problems), let version = entry.versions.first
+    guard var entry = ModelFolder.model(name, root: root, problems: &problems), let version = entry.versions.first
     else {
       throw HostError(.invalidRequest, "the version has no model that could be loaded")
     }
     if let problem = entry.settingsProblem ?? version.problem { throw HostError(.invalidRequest, problem) }
+    entry.tenant = tenant
     await trialPlaces.take()
     do throws(HostError) {
       return try await tryOut(version, of: entry, in: root, memory)
@@ -54,10 +55,11 @@ extension Router {
     var devices: [DeviceKind] = []
     var first: Trial?
     while first == nil || settings.devices.count > 1 {
-      let (candidates, ranking) = await ranking(for: demand) { pick in
+      let ranked = await ranking(for: demand, of: entry.tenant) { pick in
         (devices.isEmpty || settings.devices.contains(pick.device) && !devices.contains(pick.device))
           && !asked.contains(pick)
       }
+      let (candidates, ranking) = (ranked.candidates, ranked.ranking)
       guard let pick = ranking.picks.first else {
         if let first { return first }
         if asked.isEmpty {
@@ -75,7 +77,7 @@ extension Router {
           path: file.path, format: file.format, device: pick.device,
           options: settings.options(forRunner: candidates[pick.candidate].id), memory: memory,
           byteCount: Int(file.stamp.byteCount))
-        let trial = try await tryOut(request, on: runners[pick.candidate].runner.manifest, of: entry, in: root)
+        let trial = try await tryOut(request, on: ranked.runner(of: pick).manifest, of: entry, in: root)
         devices.append(pick.device)
         if first == nil { first = trial } else { await trial.stop() }
       } catch {
@@ -98,7 +100,7 @@ extension Router {
     var processes = options.processes
     // What nobody has looked at yet sees nothing but itself.
     processes.modelRoots = [root]
-    let runner = Runner(manifest, options: processes)
+    let runner = Runner(manifest, of: entry.tenant, options: processes)
     do throws(HostError) {
       try await runner.open()
       let model = try await load(request, on: runner, under: nil, labelling: entry.settings.labels.keys.sorted())

@@ -18,7 +18,7 @@ extension Router {
     let known = models[name]?.versions[version.number]
     // One that was in the same form. What a new form takes and gives is its own affair, and its counts begin anew.
     let former = known?.entry == version && !reloads ? known : nil
-    if let known, known.entry == version, !reloads, !isWorthMoving(known) {
+    if let known, known.entry == version, !reloads, !isWorthMoving(known, entry.tenant) {
       if known.served != nil && (known.problem == nil || !retries) { return true }
       let mayHelp = retries || known.reason == "superseded" || known.reason == "unloaded"
       if case .unavailable = known.phase, !mayHelp { return false }
@@ -30,7 +30,7 @@ extension Router {
       publish(name)
     }
     // It has its model back after this, or has refused it.
-    let homeWasAsked = known?.displacedFrom.map { isInUse($0) } ?? false
+    let homeWasAsked = known?.displacedFrom.map { isInUse($0, entry.tenant) } ?? false
     var inquiry = Inquiry()
     do throws(HostError) {
       if let problem = version.problem { throw HostError(.invalidRequest, problem) }
@@ -97,13 +97,13 @@ extension Router {
   private static let fatalLoadLimit = 2
 
   /// A version that another runner has taken over goes back once its own works again.
-  private func isWorthMoving(_ version: VersionState) -> Bool {
+  private func isWorthMoving(_ version: VersionState, _ tenant: TenantID) -> Bool {
     guard version.served != nil, let home = version.displacedFrom else { return false }
-    return isInUse(home)
+    return isInUse(home, tenant)
   }
 
-  private func isInUse(_ runnerID: String) -> Bool {
-    runners.contains { $0.runner.id == runnerID && $0.reason == nil }
+  private func isInUse(_ runnerID: String, _ tenant: TenantID) -> Bool {
+    places(for: tenant).contains { runners[$0].runner.id == runnerID && runners[$0].reason == nil }
   }
 
   /// What loading a version has met with.
@@ -148,9 +148,9 @@ extension Router {
     let files = version.files.filter { $0.problem == nil }
     var reasons = version.files.compactMap(\.problem)
     let demand = RunnerDemand(for: files, settings)
-    var (candidates, ranking) = await ranking(for: demand)
-    guard !ranking.picks.isEmpty else {
-      let error = RunnerChoice.failure(ranking, among: candidates, for: demand)
+    var ranked = await ranking(for: demand, of: entry.tenant)
+    guard !ranked.ranking.picks.isEmpty else {
+      let error = RunnerChoice.failure(ranked.ranking, among: ranked.candidates, for: demand)
       throw HostError(error.code, ([error.message] + reasons).joined(separator: "; "))
     }
     let fatalLoads = former?.fatalLoads ?? []
@@ -165,11 +165,11 @@ extension Router {
         return isOpenPlace && !asked.contains(pick) && !devices.contains(pick.device)
       }
       // What ended a process before comes last: another file may do.
-      (candidates, ranking) = await self.ranking(for: demand) { isLeft($0) && !isFatal($0) }
-      if ranking.picks.isEmpty { (candidates, ranking) = await self.ranking(for: demand, where: isLeft) }
-      guard let pick = ranking.picks.first else { break }
+      ranked = await ranking(for: demand, of: entry.tenant) { isLeft($0) && !isFatal($0) }
+      if ranked.ranking.picks.isEmpty { ranked = await ranking(for: demand, of: entry.tenant, where: isLeft) }
+      guard let pick = ranked.ranking.picks.first else { break }
       asked.append(pick)
-      let runner = runners[pick.candidate].runner
+      let runner = ranked.runner(of: pick)
       let file = files[pick.format]
       inquiry.asked.append(runner)
       do throws(HostError) {
@@ -198,7 +198,7 @@ extension Router {
     }
     guard !instances.isEmpty else {
       // Who is only away for now may take what these have refused.
-      let away = ranking.rejections.filter { each in
+      let away = ranked.ranking.rejections.filter { each in
         each.isTemporary && !inquiry.asked.contains { $0.id == each.id }
       }
       reasons += away.map { "runner \($0.id) \($0.reason)" }

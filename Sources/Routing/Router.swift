@@ -1,4 +1,5 @@
 import CLinux
+import Glibc
 package import Inference
 package import Manifests
 import Registry
@@ -106,6 +107,8 @@ package actor Router {
     [options.modelRoots.standard.map { ($0, 0) }, options.modelRoots.tenants.map { ($0, 2) }].compactMap(\.self)
   }
   var runners: [RunnerState] = []
+  /// Where the runners of each tenant's own models stand in `runners`; of nil, those for models of all.
+  private var places: [TenantID?: [Int]] = [:]
   private var runsInFlight = RunsInFlight()
   /// By `ModelKey`, as all that is called a name here.
   var models: [String: ModelState] = [:]
@@ -115,12 +118,10 @@ package actor Router {
   var tenants: Set<TenantID>
   /// The last change of each model; the next one waits for it.
   var changes: [String: Task<Void, Never>] = [:]
-  /// Runners that have been opened again and are given their models.
-  var returningRunners = 0
   /// What the last search for manifests has led to; the next one waits for it.
   var lastUpdate: Task<Leaving, Never>?
-  /// What has become of runners, by id, also of those that were replaced.
-  var histories: [String: RunnerHistory] = [:]
+  /// What has become of runners, also of those that were replaced.
+  var histories: [RunnerKey: RunnerHistory] = [:]
 
   nonisolated let trialPlaces = TrialPlaces(max(2, Int(linux_cpu_count())))
   nonisolated let found: Mutex<ManifestSearch.Result>
@@ -132,8 +133,6 @@ package actor Router {
 
   package init(manifests: ManifestSearch.Result, options: Options) {
     found = Mutex(manifests)
-    var options = options
-    options.processes.modelRoots += options.modelRoots.all + [options.registryRoot].compactMap(\.self)
     tenants = Set(options.tenants)
     self.options = options
     sharedGate = options.concurrentRuns > 0 ? RunGate(limit: options.concurrentRuns, queueLimit: .max) : nil
@@ -160,7 +159,9 @@ package actor Router {
 
   /// Ends the processes of all runners, after the last run of each model.
   package func stop() async {
-    for state in runners { await state.runner.stop() }
+    await withTaskGroup(of: Void.self) { group in
+      for state in runners { group.addTask { await state.runner.stop() } }
+    }
   }
 
   /// Makes the present state of all models visible to requests.
@@ -177,16 +178,27 @@ package actor Router {
 
   // MARK: Runners
 
-  /// Makes the runners of the first manifests, once.
-  func meetRunners() {
-    for manifest in manifests.manifests where !runners.contains(where: { $0.runner.id == manifest.id }) {
-      runners.append(RunnerState(makeRunner(manifest)))
+  /// Makes the runners that a tenant's models may go to, once.
+  func meetRunners(for tenant: TenantID) {
+    for manifest in manifests.manifests {
+      let scope = manifest.isolation == .process ? tenant : nil
+      if scope != nil && !tenants.contains(tenant) { continue }
+      let isKnown = places[scope, default: []].contains { runners[$0].runner.id == manifest.id }
+      if !isKnown { meet(manifest, for: scope) }
     }
   }
 
-  func makeRunner(_ manifest: RunnerManifest) -> Runner {
+  func meet(_ manifest: RunnerManifest, for tenant: TenantID?) {
+    places[tenant, default: []].append(runners.count)
+    runners.append(RunnerState(makeRunner(manifest, for: tenant)))
+  }
+
+  /// Where the runners stand that a tenant's models may go to.
+  func places(for tenant: TenantID) -> [Int] { (places[nil, default: []] + places[tenant, default: []]).sorted() }
+
+  func makeRunner(_ manifest: RunnerManifest, for tenant: TenantID?) -> Runner {
     let box = RunnerBox()
-    let runner = Runner(manifest, options: options.processes) { [weak self] end in
+    let runner = Runner(manifest, of: tenant, options: processOptions(for: tenant)) { [weak self] end in
       Task { [weak self] in
         if let self, let runner = box.runner { await self.lost(runner, end) }
       }
@@ -195,43 +207,68 @@ package actor Router {
     return runner
   }
 
+  /// A process for one tenant's models may read the folders of these alone.
+  private func processOptions(for tenant: TenantID?) -> ProcessOptions {
+    var processes = options.processes
+    if let tenant {
+      let own = [options.modelRoots.ownFolder(of: tenant), options.registryRoot.map { "\($0)/\(tenant)" }]
+      // What isn't there when a process is confined can't be read later either.
+      for folder in own.compactMap(\.self) { mkdir(folder, 0o755) }
+      processes.modelRoots += own.compactMap(\.self)
+      if tenant == .standard, let root = options.modelRoots.standard { processes.modelRoots.append(root) }
+    } else {
+      processes.modelRoots += options.modelRoots.all + [options.registryRoot].compactMap(\.self)
+    }
+    return processes
+  }
+
   /// Lets a runner's closure name the runner.
   private final class RunnerBox: @unchecked Sendable {
     // @unchecked: set before the runner can start a process, read only after.
     weak var runner: Runner?
   }
 
-  /// What is known of all runners, and which of a tenant's models they have. Opens none, as an engine costs a process and
-  /// its memory; waits for those that are being opened.
-  package func runnerReports(for tenant: TenantID = .standard) async -> [RunnerReport] {
-    meetRunners()
-    for index in runners.indices where runners[index].opening != nil { await open(index) }
-    return runners.filter { !$0.isGone }.map { report($0, for: tenant) }
+  /// What is known of the runners that a tenant's models may go to. Opens none, as an engine costs a process and its
+  /// memory; waits for those that are being opened.
+  ///
+  /// - Parameter withOthers: Also of those for other tenants' models that have been opened, or couldn't be.
+  package func runnerReports(for tenant: TenantID = .standard, withOthers: Bool = false) async -> [RunnerReport] {
+    meetRunners(for: tenant)
+    let own = places(for: tenant)
+    for index in own where runners[index].opening != nil { await open(index) }
+    let others = withOthers ? runners.indices.filter { !own.contains($0) && runners[$0].word != "not opened" } : []
+    return (own + others).map { runners[$0] }.filter { !$0.isGone }.map { report($0, for: tenant) }
   }
 
   /// The same of one, which is opened for it.
   ///
   /// - Throws: `.notFound`.
   package func runnerReport(_ id: String, for tenant: TenantID = .standard) async throws(HostError) -> RunnerReport {
-    meetRunners()
-    guard let index = runners.firstIndex(where: { $0.runner.id == id && !$0.isGone }) else { throw Self.noRunner(id) }
+    let index = try place(of: id, for: tenant)
     await open(index)
     return report(runners[index], for: tenant)
   }
 
-  static func noRunner(_ id: String) -> HostError {
-    HostError(.notFound, "no runner '\(id)'; `stadion runner list --all` names them")
+  /// - Throws: `.notFound`.
+  func place(of id: String, for tenant: TenantID) throws(HostError) -> Int {
+    meetRunners(for: tenant)
+    guard let index = places(for: tenant).first(where: { runners[$0].runner.id == id && !runners[$0].isGone }) else {
+      throw HostError(.notFound, "no runner '\(id)'; `stadion runner list --all` names them")
+    }
+    return index
   }
 
   private func report(_ state: RunnerState, for tenant: TenantID) -> RunnerReport {
+    let owner = state.runner.tenant ?? tenant
     let served = models.values.flatMap { model in
       model.versions.values.compactMap(\.served).filter { version in
-        version.tenant == tenant && version.instances.contains { $0.runnerID == state.runner.id }
+        version.tenant == owner && version.instances.contains { $0.runnerID == state.runner.id }
       }.map { "\($0.model):\($0.version)" }
     }
     return RunnerReport(
-      manifest: state.runner.manifest, facts: state.facts, state: state.word, reason: state.reason ?? state.remark,
-      processID: state.facts == nil ? nil : state.runner.processID, crashes: state.record.count, models: served.sorted()
+      manifest: state.runner.manifest, tenant: state.runner.tenant, facts: state.facts, state: state.word,
+      reason: state.reason ?? state.remark, processID: state.facts == nil ? nil : state.runner.processID,
+      crashes: state.record.count, models: served.sorted()
     )
   }
 
@@ -262,28 +299,28 @@ package actor Router {
       guard runners[index].runner === runner, runners[index].health == .fine else { return }
       runners[index].facts = facts
       runners[index].stamp = stamp
-      histories[runner.id, default: RunnerHistory()].starts += 1
+      histories[runner.key, default: RunnerHistory()].starts += 1
     } catch {
-      Log.warning("refused a runner", ("runner", runner.id), ("reason", error.description))
+      Log.warning(
+        "refused a runner", ("runner", runner.id), ("tenant", runner.key.tenantText), ("reason", error.description))
       guard runners[index].runner === runner else { return }
       switch error.code {
       // Its process has ended, of which `lost` is told, too.
       case .runnerFailed where error.isProcessEnd:
         if runners[index].health == .fine { runners[index].health = .comingBack(error.description) }
       // No process could be started: nobody else will tell.
-      case .overloaded where runner.manifest.isolation == .process:
+      case .overloaded where runner.manifest.isolation != .host:
         await lost(runner, RunnerEnd(reason: error.description))
       default: runners[index].refusal = error.description
       }
     }
   }
 
-  /// All runners as the choice wants them, with what their manifests say of those that aren't open.
-  private func candidates() -> [RunnerCandidate] {
-    meetRunners()
+  /// Runners as the choice wants them, with what their manifests say of those that aren't open.
+  private func candidates(_ places: [Int]) -> [RunnerCandidate] {
     let table = table
     let loads = runsInFlight.counts(modelCount: table.count) { table.runsInFlight }
-    return runners.map { state in
+    return places.map { runners[$0] }.map { state in
       let manifest = state.runner.manifest
       return RunnerCandidate(
         id: manifest.id, formats: manifest.models.formats,
@@ -295,21 +332,35 @@ package actor Router {
     }
   }
 
-  /// Ranks runners for `demand`. Only those are opened that may be the best: an engine costs a process and its memory.
+  /// Runners in their order for a model.
+  struct Ranked {
+    let candidates: [RunnerCandidate]
+    let ranking: RunnerChoice.Ranking
+    fileprivate let runners: [Runner]
+
+    func runner(of pick: RunnerChoice.Pick) -> Runner { runners[pick.candidate] }
+  }
+
+  /// Ranks a tenant's runners for `demand`. Only those are opened that may be the best: an engine costs a process and its
+  /// memory.
   ///
   /// - Parameter isLeft: Picks that are still to be considered.
   func ranking(
-    for demand: RunnerDemand, where isLeft: (RunnerChoice.Pick) -> Bool = { _ in true }
-  ) async -> (candidates: [RunnerCandidate], ranking: RunnerChoice.Ranking) {
+    for demand: RunnerDemand, of tenant: TenantID, where isLeft: (RunnerChoice.Pick) -> Bool = { _ in true }
+  ) async -> Ranked {
     while true {
-      let candidates = candidates()
+      meetRunners(for: tenant)
+      let places = places(for: tenant)
+      let candidates = candidates(places)
       let all = RunnerChoice.ranked(among: candidates, for: demand)
       let ranking = RunnerChoice.Ranking(picks: all.picks.filter(isLeft), rejections: all.rejections)
       // What opening shows decides among these, and may take them out.
-      let unopened = RunnerChoice.leaders(of: ranking, among: candidates, for: demand).filter {
+      let unopened = RunnerChoice.leaders(of: ranking, among: candidates, for: demand).map { places[$0] }.filter {
         runners[$0].facts == nil && runners[$0].reason == nil
       }
-      if unopened.isEmpty { return (candidates, ranking) }
+      if unopened.isEmpty {
+        return Ranked(candidates: candidates, ranking: ranking, runners: places.map { runners[$0].runner })
+      }
       for index in unopened { await open(index) }
     }
   }

@@ -1,3 +1,4 @@
+import Inference
 package import Running
 
 /// How often a runner was started, and how its processes have ended though nobody wanted that.
@@ -12,7 +13,7 @@ package struct RunnerHistory: Sendable {
 
 /// A runner as those see it who watch the host: nothing is opened for it.
 package struct RunnerObservation: Sendable {
-  package let id: String
+  package let key: RunnerKey
   /// `ready`, `closed` (no model has wanted it yet), `refused`, `restarting` or `quarantined`.
   package let state: String
   /// Nil in the host, and while there is none.
@@ -23,16 +24,16 @@ package struct RunnerObservation: Sendable {
 }
 
 extension Router {
-  /// Every runner as it is now, by id.
+  /// Every runner as it is now, by id and tenant.
   package func observeRunners() -> [RunnerObservation] {
-    meetRunners()
+    meetRunners(for: .standard)
     return runners.filter { !$0.isGone }.map { state in
-      let id = state.runner.id
+      let key = state.runner.key
       let isClosed = state.facts == nil && state.reason == nil
       return RunnerObservation(
-        id: id, state: isClosed ? "closed" : state.word,
-        processID: state.facts == nil ? nil : state.runner.processID, history: histories[id] ?? RunnerHistory())
-    }.sorted { $0.id < $1.id }
+        key: key, state: isClosed ? "closed" : state.word,
+        processID: state.facts == nil ? nil : state.runner.processID, history: histories[key] ?? RunnerHistory())
+    }.sorted { ($0.key.id, $0.key.tenantText) < ($1.key.id, $1.key.tenantText) }
   }
 }
 
@@ -52,10 +53,12 @@ package struct RunnerLoads {
   }
 
   /// Versions of models that a runner serves.
-  package func models(of runner: String) -> Int { entries.reduce(0) { $1.runner.id == runner ? $0 + $1.models : $0 } }
+  package func models(of runner: RunnerKey) -> Int {
+    entries.reduce(0) { $1.runner.key == runner ? $0 + $1.models : $0 }
+  }
 
   /// Bytes of memory shared with its process that requests hold now.
-  package func sharedBytes(of runner: String) -> Int {
-    entries.reduce(0) { $1.runner.id == runner ? $0 + ($1.arena?.usedBytes ?? 0) : $0 }
+  package func sharedBytes(of runner: RunnerKey) -> Int {
+    entries.reduce(0) { $1.runner.key == runner ? $0 + ($1.arena?.usedBytes ?? 0) : $0 }
   }
 }

@@ -1,5 +1,5 @@
 import Glibc
-import Inference
+package import Inference
 package import Manifests
 package import Running
 
@@ -36,7 +36,15 @@ struct RunnerState {
     let stamp: LibraryStamp?
   }
 
+  /// It is opened, and given the models that it had.
+  var isReturning = false
+
   init(_ runner: Runner) { self.runner = runner }
+
+  /// Its processes are divided among tenants as `manifest` says: another one of that runner takes its place.
+  func mayBecome(_ manifest: RunnerManifest) -> Bool {
+    runner.id == manifest.id && (runner.tenant != nil) == (manifest.isolation == .process)
+  }
 
   var isComingBack: Bool {
     if case .comingBack = health { return true }
@@ -123,6 +131,8 @@ struct LibraryStamp: Equatable {
 /// What operators see of a runner.
 package struct RunnerReport: Sendable {
   package let manifest: RunnerManifest
+  /// Whose models it runs, and no others; nil for those of all.
+  package let tenant: TenantID?
   /// Nil if it isn't open.
   package let facts: RunnerFacts?
   /// `ready`, `not opened` (no model has asked for it yet), `refused`, `restarting` or `quarantined`.

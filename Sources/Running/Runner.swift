@@ -7,6 +7,8 @@ import Threads
 /// One runner: opened once, its control calls made one at a time on a thread of its own.
 package actor Runner {
   package nonisolated let manifest: RunnerManifest
+  /// Whose models it runs, and no others; nil for those of all.
+  package nonisolated let tenant: TenantID?
   /// Told when the runner's process has ended though nobody wanted that. Called on a thread of its own.
   private nonisolated let onEnd: @Sendable (RunnerEnd) -> Void
   private nonisolated let options: ProcessOptions
@@ -29,12 +31,14 @@ package actor Runner {
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { control.asUnownedSerialExecutor() }
   package nonisolated var id: String { manifest.id }
+  package nonisolated var key: RunnerKey { RunnerKey(id: manifest.id, tenant: tenant) }
 
   package init(
-    _ manifest: RunnerManifest, options: ProcessOptions = ProcessOptions(),
+    _ manifest: RunnerManifest, of tenant: TenantID? = nil, options: ProcessOptions = ProcessOptions(),
     onEnd: @escaping @Sendable (RunnerEnd) -> Void = { _ in }
   ) {
     self.manifest = manifest
+    self.tenant = tenant
     self.options = options
     self.onEnd = onEnd
     let word = manifest.id.split(separator: ".").last ?? ""
@@ -60,9 +64,9 @@ package actor Runner {
     guard !isStopped else { throw HostError(.conflict, "runner \(id) has been stopped") }
     let opened: any RunnerHome
     switch manifest.isolation {
-    case .process:
+    case .process, .sharedProcess:
       let number = starts.wrappingAdd(1, ordering: .relaxed).newValue
-      let started = try ProcessRunner(manifest, options) { [weak self, onEnd] end in
+      let started = try ProcessRunner(manifest, key, options) { [weak self, onEnd] end in
         self?.lastEnded.store(number, ordering: .releasing)
         onEnd(end)
       }
@@ -79,7 +83,8 @@ package actor Runner {
     home = opened
     let facts = opened.facts
     Log.info(
-      "opened a runner", ("runner", id), ("version", facts.version), ("score", String(facts.score)),
+      "opened a runner", ("runner", id), ("tenant", key.tenantText), ("version", facts.version),
+      ("score", String(facts.score)),
       ("isolation", manifest.isolation.rawValue))
     return facts
   }
@@ -165,7 +170,7 @@ package actor Runner {
 
   /// Of the process that it is in.
   private nonisolated var unsharedBytes: Int {
-    HostProcess.unsharedBytes(pid: manifest.isolation == .process ? String(processID ?? 0) : "self")
+    HostProcess.unsharedBytes(pid: manifest.isolation == .host ? "self" : String(processID ?? 0))
   }
 
   /// Unloads after the last run has ended.

@@ -4,6 +4,8 @@ package import Wire
 package struct HostSample: Sendable, Equatable {
   package struct Runner: Sendable, Equatable {
     package var id: String
+    /// Whose models it runs, and no others; nil for those of all.
+    package var tenant: String?
     package var state: String
     package var models: Int
     package var restarts: Int
@@ -66,7 +68,8 @@ package struct HostSample: Sendable, Equatable {
     busyNs = (value["loops"]?.array ?? []).reduce(0) { $0 &+ ($1["busyNs"]?.int ?? 0) }
     self.runners = runners.map { runner in
       Runner(
-        id: runner["id"]?.string ?? "", state: runner["state"]?.string ?? "", models: runner["models"]?.int ?? 0,
+        id: runner["id"]?.string ?? "", tenant: runner["tenant"]?.string, state: runner["state"]?.string ?? "",
+        models: runner["models"]?.int ?? 0,
         restarts: runner["restarts"]?.int ?? 0, crashes: runner["crashes"]?.int ?? 0,
         residentBytes: runner["residentBytes"]?.int ?? 0)
     }

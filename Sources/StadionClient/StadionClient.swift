@@ -86,8 +86,11 @@ package final class StadionClient {
   }
 
   /// Ends a runner's quarantine, or gives it a fresh process; returns once that serves.
-  package func restartRunner(_ id: String) throws(HostError) {
-    try Self.check(try connection.send("POST", "/v1/runners/\(Self.escaped(id))/restart"))
+  ///
+  /// - Parameter tenant: For whose models it is; nil for the caller's own, or for those of all.
+  package func restartRunner(_ id: String, of tenant: String? = nil) throws(HostError) {
+    let query = tenant.map { "?tenant=\(Self.escaped($0))" } ?? ""
+    try Self.check(try connection.send("POST", "/v1/runners/\(Self.escaped(id))/restart\(query)"))
   }
 
   private func get(_ path: String) throws(HostError) -> JSONValue {

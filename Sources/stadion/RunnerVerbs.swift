@@ -21,10 +21,16 @@ enum RunnerList {
     if present.isEmpty {
       print("No runner is ready. `stadion runner list --all` shows those that were refused, and why.")
     } else {
+      // One process for each tenant: whose it is says something only where there are several.
+      func owner(_ runner: JSONValue) -> String {
+        let tenant = runner.text("tenant")
+        return tenant.isEmpty || tenant == "default" ? "" : " (\(tenant))"
+      }
       var table = Table(["ID", "VERSION", "STATE", "DEVICES", "FORMATS", "PRIORITY", "ISOLATION", "MODELS"])
       for runner in present {
         table.add(
-          runner.text("id"), runner.text("version"), runner.text("state"), RunnerShow.deviceKinds(runner),
+          runner.text("id") + owner(runner), runner.text("version"), runner.text("state"),
+          RunnerShow.deviceKinds(runner),
           runner["formats"]?.words ?? "-", runner.text("priority"), runner.text("isolation"),
           runner["models"]?.words ?? "-")
       }
@@ -47,12 +53,13 @@ enum RunnerList {
 enum RunnerRestart {
   static let spec = CommandSpec(
     "stadion runner restart", "Start a runner's process anew; no request fails.", operands: ["ID"],
-    options: ClientOptions.address)
+    options: ClientOptions.address
+      + [CommandSpec.Option("--tenant", value: "TENANT", help: "The process for another tenant's models.")])
 
   @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
-    try ClientOptions.client(arguments).restartRunner(arguments.operands[0])
+    try ClientOptions.client(arguments).restartRunner(arguments.operands[0], of: arguments.value("--tenant"))
   }
 }
 
@@ -77,7 +84,8 @@ enum RunnerShow {
     if arguments.has("--json") { return print(runner.text) }
     var table = Table()
     for key in [
-      "id", "title", "version", "engine", "state", "reason", "isolation", "processID", "crashes", "priority", "score",
+      "id", "title", "version", "engine", "state", "reason", "isolation", "tenant", "processID", "crashes", "priority",
+      "score",
     ]
     where !runner.text(key).isEmpty {
       table.add(key, runner.text(key))

@@ -77,7 +77,8 @@ struct `The registry` {
     #expect(result.status == 1)
     #expect(result.errors.contains("is not registered") && result.errors.contains("onnxruntime"), "\(result.errors)")
     #expect(try host.json("GET", "/v1/versions")["versions"] == [])
-    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(host.folder.path)/data/models") == [])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(host.folder.path)/data/models") == ["default"])
+    #expect(try FileManager.default.contentsOfDirectory(atPath: "\(host.folder.path)/data/models/default") == [])
     let content = FileManager.default.enumerator(atPath: "\(host.folder.path)/data/content/sha256")
     #expect((content?.allObjects as? [String])?.allSatisfy { $0.utf8.count == 2 } ?? true)
     // The name is free.

@@ -25,6 +25,10 @@ extension TemporaryFolder {
 
   func addEscaping(isolation: String) throws {
     try copy(Self.built("EscapingRunner"), to: "runners/libEscapingRunner.so")
+    try writeEscapingManifest(isolation: isolation)
+  }
+
+  func writeEscapingManifest(isolation: String) throws {
     try writeManifest(
       "org.stadion.test.escaping", library: "\(path)/runners/libEscapingRunner.so", format: "escaping",
       isolation: isolation, dynamicShapes: false)

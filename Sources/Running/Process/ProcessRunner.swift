@@ -15,12 +15,13 @@ final class ProcessRunner: RunnerHome, @unchecked Sendable {
   ///
   /// - Throws: `.incompatibleRunner` with what the library says; `.runnerFailed` when opening it ended the process.
   init(
-    _ manifest: RunnerManifest, _ options: ProcessOptions, onEnd: @escaping @Sendable (RunnerEnd) -> Void
+    _ manifest: RunnerManifest, _ key: RunnerKey, _ options: ProcessOptions,
+    onEnd: @escaping @Sendable (RunnerEnd) -> Void
   ) throws(HostError) {
     self.manifest = manifest
     var options = options
     if let limit = manifest.limits.killAfterMs { options.killAfterMs = limit }
-    process = try RunnerProcess(manifest.id, options, manifest.limits, onEnd: onEnd)
+    process = try RunnerProcess(key, options, manifest.limits, onEnd: onEnd)
     do throws(HostError) {
       let answer = try process.call(
         [

@@ -11,12 +11,12 @@ final class RunnerOutput {
   /// Lines of one process that are logged in a second; a runner that prints per run must not fill a disk.
   private static let linesPerSecond = 100
 
-  private let runnerID: String
+  private let key: RunnerKey
   private let line = ByteBuffer(capacity: RunnerOutput.lineBytes)
   private var second = 0
   private var linesInSecond = 0
 
-  init(_ runnerID: String) { self.runnerID = runnerID }
+  init(_ key: RunnerKey) { self.key = key }
 
   /// - Returns: False at the end of the output.
   func read(_ descriptor: CInt) -> Bool {
@@ -40,14 +40,16 @@ final class RunnerOutput {
     defer { line.removeAll() }
     if isAllowed() {
       let text = line.string
-      Log.info("a runner printed a line", ("runner", runnerID), ("line", text))
+      Log.info("a runner printed a line", ("runner", key.id), ("tenant", key.tenantText), ("line", text))
     }
   }
 
   /// Logs what the runner has asked to be logged.
   func log(_ level: Log.Level, _ text: String) {
     guard isAllowed() else { return }
-    Log.write(level, { String(decoding: text.utf8.prefix(Self.messageBytes), as: UTF8.self) }, [("runner", runnerID)])
+    Log.write(
+      level, { String(decoding: text.utf8.prefix(Self.messageBytes), as: UTF8.self) },
+      [("runner", key.id), ("tenant", key.tenantText)])
   }
 
   /// Counts a line; says once in each second that the rest of it is dropped.
@@ -59,7 +61,8 @@ final class RunnerOutput {
     }
     linesInSecond += 1
     if linesInSecond == Self.linesPerSecond + 1 {
-      Log.warning("a runner prints too much; the rest of this second is dropped", ("runner", runnerID))
+      Log.warning(
+        "a runner prints too much; the rest of this second is dropped", ("runner", key.id), ("tenant", key.tenantText))
     }
     return linesInSecond <= Self.linesPerSecond
   }

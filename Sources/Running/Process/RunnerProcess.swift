@@ -14,7 +14,8 @@ import Wire
 final class RunnerProcess: @unchecked Sendable {
   // @unchecked: what changes is in `state` and `mailbox`, each behind its lock.
 
-  let runnerID: String
+  let key: RunnerKey
+  var runnerID: String { key.id }
   let processID: Int32
   let arena: SharedArena
   let options: ProcessOptions
@@ -60,10 +61,11 @@ final class RunnerProcess: @unchecked Sendable {
   ///
   /// - Parameter onEnd: Told on a thread of its own when the process has ended, unless `stop` was called.
   init(
-    _ runnerID: String, _ options: ProcessOptions, _ limits: RunnerManifest.Limits,
+    _ key: RunnerKey, _ options: ProcessOptions, _ limits: RunnerManifest.Limits,
     onEnd: @escaping @Sendable (RunnerEnd) -> Void
   ) throws(HostError) {
-    self.runnerID = runnerID
+    self.key = key
+    let runnerID = key.id
     self.options = options
     self.onEnd = onEnd
     spinNs = linux_cpu_count() > 1 ? UInt64(options.spinMicros) * 1000 : 0
@@ -77,12 +79,12 @@ final class RunnerProcess: @unchecked Sendable {
     guard linux_pipe(&pipes) else { throw Self.failure(runnerID) }
     output = pipes[0]
     defer { close(pipes[1]) }
-    processID = Self.spawn(options.executable, runnerID, output: pipes[1], control: far, memory: arena.descriptor)
+    processID = Self.spawn(options.executable, key, output: pipes[1], control: far, memory: arena.descriptor)
     guard processID > 0 else {
       close(output)
       throw Self.failure(runnerID)
     }
-    group = Self.group(processID, runnerID, options, limits)
+    group = Self.group(processID, key, options, limits)
     guard watch() else {
       Glibc.kill(processID, SIGKILL)
       _ = linux_wait(processID)
@@ -102,7 +104,7 @@ final class RunnerProcess: @unchecked Sendable {
   private static let passedOn = ["LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "ASAN_OPTIONS"]
 
   private static func spawn(
-    _ executable: String, _ runnerID: String, output: CInt, control: CInt, memory: CInt
+    _ executable: String, _ key: RunnerKey, output: CInt, control: CInt, memory: CInt
   ) -> Int32 {
     var environment = passedOn.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
     // Swift's own crash handler would hold a crashed process up for 300 ms, and needs a process of its own.
@@ -114,7 +116,7 @@ final class RunnerProcess: @unchecked Sendable {
     environment.append("GLIBC_TUNABLES=glibc.pthread.rseq=0:glibc.malloc.arena_max=\(arenas)")
     // ONNX Runtime otherwise tells its maker about this machine.
     environment.append("ORT_DISABLE_TELEMETRY=1")
-    let command: [String] = ["stadion", "runner-process", runnerID]
+    let command: [String] = ["stadion", "runner-process", key.id, key.tenantText]
     let words = command.map { strdup($0) } + [nil]
     let variables = environment.map { strdup($0) } + [nil]
     defer { for text in words + variables { free(text) } }
@@ -123,13 +125,13 @@ final class RunnerProcess: @unchecked Sendable {
 
   /// A group for the manifest's limits, with the process in it; nil without limits, and where it can't be had.
   private static func group(
-    _ processID: Int32, _ runnerID: String, _ options: ProcessOptions, _ limits: RunnerManifest.Limits
+    _ processID: Int32, _ key: RunnerKey, _ options: ProcessOptions, _ limits: RunnerManifest.Limits
   ) -> ControlGroup? {
     guard limits.memoryBytes != nil || limits.cpuPercent != nil, let host = options.controlGroup else { return nil }
     let wanted = ControlGroup.Limits(
       memoryBytes: limits.memoryBytes, cpus: limits.cpuPercent.map { Double($0) / 100 })
     do throws(HostError) {
-      let group = try ControlGroup(named: "\(runnerID)-\(processID)", in: host, wanted)
+      let group = try ControlGroup(named: "\(key.id)-\(processID)", in: host, wanted)
       do throws(HostError) {
         try group.add(processID)
       } catch {
@@ -138,7 +140,9 @@ final class RunnerProcess: @unchecked Sendable {
       }
       return group
     } catch {
-      Log.warning("a runner has no group of its own", ("runner", runnerID), ("reason", error.description))
+      Log.warning(
+        "a runner has no group of its own", ("runner", key.id), ("tenant", key.tenantText),
+        ("reason", error.description))
       return nil
     }
   }
@@ -165,7 +169,7 @@ final class RunnerProcess: @unchecked Sendable {
 
   /// Takes messages and output until the process closes its end, as it does by ending.
   private func listen() {
-    let lines = RunnerOutput(runnerID)
+    let lines = RunnerOutput(key)
     var polled = [
       pollfd(fd: channel.descriptor, events: Int16(POLLIN), revents: 0),
       pollfd(fd: output, events: Int16(POLLIN), revents: 0),
@@ -227,7 +231,8 @@ final class RunnerProcess: @unchecked Sendable {
     ringMailbox()
     if isWanted { return }
     Log.warning(
-      "a runner's process has ended", ("runner", runnerID), ("reason", end.reason), ("runs_lost", String(lost.count)))
+      "a runner's process has ended", ("runner", runnerID), ("tenant", key.tenantText), ("reason", end.reason),
+      ("runs_lost", String(lost.count)))
     onEnd(end)
   }
 

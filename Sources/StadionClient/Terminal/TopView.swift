@@ -21,7 +21,7 @@ package struct TopView {
       lines.append(
         Self.row(
           [
-            runner.id, runner.state, String(runner.models), String(runner.restarts), String(runner.crashes),
+            Self.name(of: runner), runner.state, String(runner.models), String(runner.restarts), String(runner.crashes),
             runner.residentBytes > 0 ? Self.bytes(runner.residentBytes) : "-",
           ], Self.runnerColumns, width))
     }
@@ -40,6 +40,10 @@ package struct TopView {
   }
 
   /// Widths of columns for 80 characters; the first takes what is left, and those below zero stand to the right.
+  private static func name(of runner: HostSample.Runner) -> String {
+    runner.tenant.map { $0 == "default" ? runner.id : "\(runner.id) \($0)" } ?? runner.id
+  }
+
   private static let runnerColumns = [0, 12, -7, -9, -8, -9]
   private static let tenantColumns = [0, -8, -8, -10, -9]
   private static let modelColumns = [0, 16, -8, -4, -6, -8, -8, -7]
@@ -91,9 +95,9 @@ package struct TopView {
   /// A line for each model, with everything in it that a line needs by itself; then one for each tenant, if there are
   /// several.
   package var plainLines: [String] {
-    let runners = Dictionary(interval.now.runners.map { ($0.id, $0) }) { first, _ in first }
+    let runners = Dictionary(interval.now.runners.map { ([$0.id, $0.tenant], $0) }) { first, _ in first }
     let models = interval.models.map { model in
-      let runner = runners[model.now.runner]
+      let runner = runners[[model.now.runner, model.now.tenant]] ?? runners[[model.now.runner, nil]]
       return Table.printable(
         "model=\(model.now.name):\(model.now.version) tenant=\(model.now.tenant) runner=\(model.now.runner) device=\(model.now.device) "
           + "state=\(runner?.state ?? "-") restarts=\(runner?.restarts ?? 0) "
