@@ -83,6 +83,7 @@ FIGURES = [
          "difference", 3),
   Figure("quota of 500 requests/s, 5,000/s offered for 20 s: admitted, off by", "quota.error", "%", limit=2),
   Figure("two tenants of weight 1, one offers 10 × the load: its share of run time", "quota.flood_share", "%", limit=55),
+  Figure("the same, computing, a process for each: its share of the cores", "quota.flood_cores", "%", limit=55),
   # 60,000 requests/s.
   Figure("load of stadion bench, 64 connections: time a request", "loadgen.per_request_64", "µs", limit=16.67),
 
@@ -161,6 +162,7 @@ FIGURES = [
   Figure("registry, 100 models with 100,000 versions: a page of summaries", "registry.summary", "ms"),
   Figure("quota of 500 requests/s: admitted", "quota.admitted", "/s"),
   Figure("two tenants of weight 1: share of run time of the other", "quota.calm_share", "%"),
+  Figure("two tenants of weight 1, computing: share of the cores of the other", "quota.calm_cores", "%"),
   Figure("two tenants of weight 1: run time a second, of 2 runs at once", "quota.run_seconds", "s"),
   Figure("replacing under load: replacements", "replace.count", ""),
   Figure("replacing under load: change to alone in place", "replace.takes", "ms"),

@@ -110,12 +110,19 @@ class Host:
 
   def runner_processes(self) -> list[tuple[str, int]]:
     """Id and process of each runner, also of those that are just being started."""
+    return [(words[2], pid) for words, pid in self.runner_commands()]
+
+  def tenant_processes(self) -> dict[str, int]:
+    """By the tenant whose models they run; of a host with one runner."""
+    return {words[3]: pid for words, pid in self.runner_commands()}
+
+  def runner_commands(self) -> list[tuple[list[str], int]]:
     found = []
     for pid in descendants(self.process.pid)[1:]:
       with contextlib.suppress(OSError):
-        words = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
-        if words[1:2] == [b"runner-process"]:
-          found.append((words[2].decode(), pid))
+        words = pathlib.Path(f"/proc/{pid}/cmdline").read_text().split("\0")
+        if words[1:2] == ["runner-process"]:
+          found.append((words, pid))
     return found
 
   def cpu_share(self, seconds: float) -> float:

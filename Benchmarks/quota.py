@@ -3,8 +3,9 @@
 import json
 import time
 
-from host import Broken, Host
+from host import Broken, Host, cpu_seconds
 from programs import program, Program
+from runners import copy_manifests
 
 LIMIT = 500  # requests a second
 OFFERED = 5000
@@ -23,6 +24,7 @@ class QuotaGroups:
   def quota(self):
     self.accuracy()
     self.fair_share()
+    self.fair_cores()
 
   def accuracy(self):
     """Answers with 200 of an open load ten times the limit, to the limit; the first burst is in them."""
@@ -38,28 +40,49 @@ class QuotaGroups:
 
   def fair_share(self):
     """Two tenants of weight 1, each with a model of its own whose runs take 5 ms; one offers ten times the load."""
-    data = self.folder / f"quota-{self.rounds_done}"
-    for tenant in TENANTS:
-      model = data / "tenants" / tenant / "models" / "slow"
-      (model / "1").mkdir(parents=True)
-      options = {"inputs": "INPUT0:f32[-1,16]", "outputs": "OUTPUT0:f32[-1,16]", "sleep_ms": str(RUN_MS)}
-      (model / "model.json").write_text(json.dumps({"format": "echo", "options": options}))
+    data = self.slow_models("sleep", {"sleep_ms": str(RUN_MS)})
     with self.host("--data", data, "--concurrent-runs", SLOTS, models="empty") as host:
-      requests = {tenant: self.request_of(host, tenant) for tenant in TENANTS}
-      for tenant in TENANTS:
-        self.wait_for_model(host, requests[tenant])
-      seconds = 1 if self.options.quick else FAIR_SECONDS
-      with self.flood(host, requests, "calm", seconds) as calm, self.flood(host, requests, "flood", seconds) as flood:
-        time.sleep(0.5)  # until both have their connections
-        before = {tenant: self.run_seconds(host, tenant) for tenant in TENANTS}
-        time.sleep(seconds)
-        after = {tenant: self.run_seconds(host, tenant) for tenant in TENANTS}
-        calm.result()
-        flood.result()
-    took = {tenant: after[tenant] - before[tenant] for tenant in TENANTS}
+      took, seconds = self.flooded(host, lambda tenant: self.run_seconds(host, tenant))
     self.values |= {"quota.flood_share": took["flood"] / sum(took.values()) * 100,
                     "quota.calm_share": took["calm"] / sum(took.values()) * 100,
                     "quota.run_seconds": sum(took.values()) / seconds}
+
+  def fair_cores(self):
+    """The same of a host as it is by default, whose runs compute for 5 ms: the time that each tenant's process has of
+    the cores."""
+    data = self.slow_models("compute", {})
+    manifests = copy_manifests(self.manifests["process"], self.folder / "runners-computing", "process")
+    path = manifests / "echo.runner.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"options": {"delay_ns": str(RUN_MS * 1_000_000)}}))
+    with self.host("--data", data, "--runners", "org.stadion.echo", models="empty", isolation="process",
+                   manifests=manifests) as host:
+      took, _ = self.flooded(host, lambda tenant: cpu_seconds(host.tenant_processes()[tenant]))
+    self.values |= {"quota.calm_cores": took["calm"] / sum(took.values()) * 100,
+                    "quota.flood_cores": took["flood"] / sum(took.values()) * 100}
+
+  def slow_models(self, name: str, more: dict):
+    data = self.folder / f"quota-{name}-{self.rounds_done}"
+    for tenant in TENANTS:
+      model = data / "tenants" / tenant / "models" / "slow"
+      (model / "1").mkdir(parents=True)
+      options = {"inputs": "INPUT0:f32[-1,16]", "outputs": "OUTPUT0:f32[-1,16]"} | more
+      (model / "model.json").write_text(json.dumps({"format": "echo", "options": options}))
+    return data
+
+  def flooded(self, host: Host, spent):
+    """What each tenant has spent while both ask, and in how many seconds."""
+    requests = {tenant: self.request_of(host, tenant) for tenant in TENANTS}
+    for tenant in TENANTS:
+      self.wait_for_model(host, requests[tenant])
+    seconds = 1 if self.options.quick else FAIR_SECONDS
+    with self.flood(host, requests, "calm", seconds) as calm, self.flood(host, requests, "flood", seconds) as flood:
+      time.sleep(0.5)  # until both have their connections
+      before = {tenant: spent(tenant) for tenant in TENANTS}
+      time.sleep(seconds)
+      after = {tenant: spent(tenant) for tenant in TENANTS}
+      calm.result()
+      flood.result()
+    return {tenant: after[tenant] - before[tenant] for tenant in TENANTS}, seconds
 
   def request_of(self, host: Host, tenant: str):
     """A file with an inference of a tenant, who is made for it, with its key."""

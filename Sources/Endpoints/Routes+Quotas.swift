@@ -39,6 +39,7 @@ extension Routes {
           ? wanted.compactMapValues { $0 }
           : wanted.reduce(into: own) { own, each in own[each.key] = each.value }
       }
+      await router.weigh(tenant)
       // What had no room may have it now.
       if wanted[.loadedModelBytes] != nil || isWhole { await router.rescan(retriesFailures: true) }
     default: return Self.refuseMethod(exchange, allowed: "GET, HEAD, PUT, PATCH")

@@ -25,6 +25,8 @@ package actor Router {
     package var processes = ProcessOptions()
     /// Runs of all models at once; 0 = no limit.
     package var concurrentRuns = 0
+    /// What part of the cores the runners of a tenant's models get, against other tenants' weights.
+    package var weight: @Sendable (TenantID) -> Int = { _ in 1 }
     /// Where the memory of a tenant's models is counted; nil for nowhere.
     package var memoryBudget: @Sendable (TenantID) -> MemoryBudget? = { _ in nil }
 
@@ -207,6 +209,20 @@ package actor Router {
     return runner
   }
 
+  /// Tells the runners of a tenant's models what its weight is now.
+  package func weigh(_ tenant: TenantID) {
+    let weight = options.weight(tenant)
+    for index in places[tenant, default: []] {
+      let runner = runners[index].runner
+      // Whoever loads a model now is told after that.
+      Task { await runner.setWeight(weight) }
+    }
+  }
+
+  package func weighAll() {
+    for case let tenant? in places.keys { weigh(tenant) }
+  }
+
   /// A process for one tenant's models may read the folders of these alone.
   private func processOptions(for tenant: TenantID?) -> ProcessOptions {
     var processes = options.processes
@@ -292,6 +308,7 @@ package actor Router {
 
   private func open(_ runner: Runner, _ index: Int) async {
     guard runners[index].runner === runner else { return }
+    if let tenant = runner.tenant { await runner.setWeight(options.weight(tenant)) }
     let stamp = LibraryStamp(runner.manifest.libraryPath)
     runners[index].record.startedNs = linux_now_ns()
     do throws(HostError) {

@@ -57,6 +57,9 @@ protocol RunnerHome: AnyObject, Sendable {
   /// - Parameter device: Index into the devices of `facts`.
   func load(_ request: Runner.LoadRequest, device: Int) throws(HostError) -> (home: any ModelHome, ModelSignature)
 
+  /// What part of the cores it gets while others want them.
+  func setWeight(_ weight: Int)
+
   /// Ends the runner. Nothing is loaded any more, or nobody cares.
   func stop()
 }

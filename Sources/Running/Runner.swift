@@ -26,6 +26,8 @@ package actor Runner {
   /// Why opening a library in the host has failed: it isn't asked twice.
   private var refusal: HostError?
   private var models: [LoadedModel] = []
+  /// What part of the cores its process gets, against other tenants' weights.
+  private var weight = 1
   /// No process is started any more.
   private var isStopped = false
 
@@ -81,12 +83,22 @@ package actor Runner {
       }
     }
     home = opened
+    if weight != 1 { opened.setWeight(weight) }
     let facts = opened.facts
     Log.info(
       "opened a runner", ("runner", id), ("tenant", key.tenantText), ("version", facts.version),
       ("score", String(facts.score)),
       ("isolation", manifest.isolation.rawValue))
     return facts
+  }
+
+  /// For the process that it has, and for those that come after.
+  ///
+  /// - Parameter weight: 1 or more.
+  package func setWeight(_ weight: Int) {
+    guard weight != self.weight else { return }
+    self.weight = weight
+    home?.setWeight(weight)
   }
 
   /// Where it is, while it is open.

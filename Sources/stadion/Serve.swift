@@ -54,6 +54,7 @@ enum Serve {
     }
     let quotas = admission.quotas
     options.memoryBudget = { quotas.quota(of: $0).memory }
+    options.weight = { quotas.quota(of: $0).weight }
     let router = Router(manifests: manifests, options: options)
     var registry = settings.catalog
     if !ProcessPrivileges.areRaised { registry.fetching.environment = ConfigurationOptions.environment() }
@@ -76,6 +77,7 @@ enum Serve {
       handler.outputByteLimit = $0.outputBytes
       let hadMemory = quotas.defaults.loadedModelBytes
       quotas.defaults = $0.quota
+      Task { await router.weighAll() }
       if hadMemory != $0.quota.loadedModelBytes { Task { await router.rescan(retriesFailures: true) } }
     }
     for address in addresses {

@@ -126,6 +126,31 @@ import Wire
     #expect(try Self.code(host, "own", key: Self.key(host, of: "acme")) == 0)
   }
 
+  @Test(.enabled(if: canWeigh, "needs a kernel with autogroups, and root"))
+  func `have the part of the cores that their tenant's weight says`() throws {
+    let host = try Self.start(isolation: "process")
+    func level(_ tenant: String) throws -> Int? {
+      Self.level(try Self.processes(host)[tenant])
+    }
+    #expect(try level("acme") == 0)
+    #expect(try host.stadion("quota", "--tenant", "acme", "--set", "weight=4").status == 0)
+    #expect(holds { (try? level("acme")) == -6 })
+    #expect(try level("other") == 0)
+    // A process that comes later has it from the start.
+    kill(pid_t(try #require(try Self.processes(host)["acme"])), SIGKILL)
+    #expect(holds { (try? level("acme")) == -6 })
+    #expect(try host.stadion("quota", "--tenant", "acme", "--set", "weight=default").status == 0)
+    #expect(holds { (try? level("acme")) == 0 })
+  }
+
+  private static let canWeigh = geteuid() == 0 && level(Int(getpid())) != nil
+
+  /// "/autogroup-71 nice -6": how much more of the cores than others its session gets, in steps of a quarter.
+  private static func level(_ process: Int?) -> Int? {
+    let text = FileManager.default.contents(atPath: "/proc/\(process ?? 0)/autogroup") ?? Data()
+    return String(decoding: text, as: UTF8.self).split(whereSeparator: \.isWhitespace).last.flatMap { Int($0) }
+  }
+
   @Test func `change when their manifest does`() throws {
     let host = try Self.start(isolation: "process")
     let key = try Self.key(host, of: "acme")
@@ -134,6 +159,6 @@ import Wire
     #expect(holds { (try? Self.code(host, "next", key: key)) == 0 })
     try host.folder.writeEscapingManifest(isolation: "process")
     #expect(holds { (try? Self.code(host, "next", key: key)) == Int(EACCES) })
-    #expect(try Self.processes(host).keys.sorted() == ["acme", "default", "other"])
+    #expect(holds { (try? Self.processes(host).keys.sorted()) == ["acme", "default", "other"] }, "\(host.state)")
   }
 }

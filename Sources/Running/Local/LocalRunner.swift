@@ -81,6 +81,9 @@ package final class LocalRunner: RunnerHome, @unchecked Sendable {
     return loaded
   }
 
+  /// Its runs are the host's.
+  func setWeight(_ weight: Int) {}
+
   /// The library stays open: nothing that has been opened can be closed for certain.
   func stop() {}
 

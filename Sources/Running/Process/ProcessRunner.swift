@@ -1,5 +1,7 @@
+import Confinement
 import Inference
 import Manifests
+import Telemetry
 import Wire
 
 /// A runner in a process of its own. [control]: one call at a time.
@@ -66,6 +68,13 @@ final class ProcessRunner: RunnerHome, @unchecked Sendable {
 
   /// For manifests that set none.
   private static let standardLoadTimeoutMs = 300_000
+
+  func setWeight(_ weight: Int) {
+    guard !hasEnded, !SessionShare.set(processID, weight: weight), weight > 1 else { return }
+    Log.info(
+      "a runner's process gets no larger part of the cores than others", ("runner", process.key.id),
+      ("tenant", process.key.tenantText), ("weight", String(weight)))
+  }
 
   func stop() { process.stop() }
 }
