@@ -112,6 +112,7 @@ package final class RoutingTable: Sendable {
     hash = TableSlot.hash(hash, name)
     var index = Int(truncatingIfNeeded: hash) & mask
     while let slot = slots.unretained(index) {
+      TableSlot.fetch(slot)
       let isFound = slot._withUnsafeGuaranteedRef { slot in
         guard slot.hash == hash else { return false }
         slot.lines.fetch()

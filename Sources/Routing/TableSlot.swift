@@ -1,3 +1,4 @@
+import CLinux
 import Running
 
 /// A model in a routing table, found by the bytes of its key. Immutable; any thread.
@@ -8,10 +9,10 @@ final class TableSlot: Sendable {
   let hash: UInt64
   /// What requests get that name no version; nil if that isn't served.
   let served: ServedVersion?
-  /// Of `served`.
-  let lines: HotLines
   private let keyCount: Int
   private let shortKey: InlineArray<48, UInt8>
+  /// Of `served`.
+  let lines: HotLines
   /// A key that is longer than the short one's room.
   private let longKey: [UInt8]
   let model: RoutingTable.Model
@@ -44,6 +45,13 @@ final class TableSlot: Sendable {
   func hasKey(_ prefix: [UInt8], _ name: UnsafeRawBufferPointer) -> Bool {
     keyCount == prefix.count + name.count && prefix.indices.allSatisfy { byte($0) == prefix[$0] }
       && name.indices.allSatisfy { byte(prefix.count + $0) == name[$0] }
+  }
+
+  /// Has the part fetched that a search reads, which is longer than a line.
+  @inline(__always)
+  static func fetch(_ slot: Unmanaged<TableSlot>) {
+    let start = UnsafeRawPointer(slot.toOpaque())
+    for offset in stride(from: 64, through: 384, by: 64) { linux_prefetch(start + offset) }
   }
 
   static let seed: UInt64 = 0xcbf2_9ce4_8422_2325
