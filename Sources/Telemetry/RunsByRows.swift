@@ -1,3 +1,4 @@
+import Glibc
 import Synchronization
 
 /// Runs and their times by how many rows each had. Any thread, without a lock.
@@ -6,7 +7,9 @@ import Synchronization
 /// additions side by side. Callers choose how many rows they send, so that the numbers told apart are limited.
 struct RunsByRows: ~Copyable, Sendable {
   private let first = RowTotals()
-  private let further = AtomicLazyReference<FurtherRows>()
+  /// Address of `furtherLimit` places, made when they are needed; 0 before. Not an object: each look at it would count
+  /// its references.
+  private let further = Atomic<UInt>(0)
   /// Runs of further numbers of rows, and the rows of them all.
   private let others = RowTotals()
   private let otherRows = Atomic<UInt64>(0)
@@ -19,27 +22,38 @@ struct RunsByRows: ~Copyable, Sendable {
     if !first.take(answer) { addFurther(answer) }
   }
 
+  deinit { free(places) }
+
+  private var places: UnsafeMutablePointer<RowTotals>? {
+    UnsafeMutablePointer(bitPattern: further.load(ordering: .acquiring))
+  }
+
   @inline(never)
   private func addFurther(_ answer: ModelStatistics.Answer) {
-    var block = further.load() ?? further.storeIfNil(FurtherRows())
-    for index in 0..<Self.furtherLimit {
-      let place = index % FurtherRows.count
-      if index > 0 && place == 0 { block = block.next.load() ?? block.next.storeIfNil(FurtherRows()) }
-      if block.places[place].take(answer) { return }
+    if let places = places ?? makeFurther() {
+      for index in 0..<Self.furtherLimit where places[index].take(answer) { return }
     }
     others.add(answer)
     otherRows.wrappingAdd(answer.rows, ordering: .relaxed)
   }
 
+  /// Nil without memory: then runs are only summed.
+  private func makeFurther() -> UnsafeMutablePointer<RowTotals>? {
+    // All zero is what a free place is.
+    guard let memory = calloc(Self.furtherLimit, MemoryLayout<RowTotals>.stride) else { return nil }
+    let places = memory.bindMemory(to: RowTotals.self, capacity: Self.furtherLimit)
+    let (isFirst, made) = further.compareExchange(
+      expected: 0, desired: UInt(bitPattern: memory), ordering: .acquiringAndReleasing)
+    if isFirst { return places }
+    free(memory)
+    return UnsafeMutablePointer(bitPattern: made)
+  }
+
   var totals: RunTotals {
     var byRows: [RunTotals.Entry] = []
     if let entry = first.entry { byRows.append(entry) }
-    var next = further.load()
-    while let block = next {
-      for place in 0..<FurtherRows.count {
-        if let entry = block.places[place].entry { byRows.append(entry) }
-      }
-      next = block.next.load()
+    if let places {
+      for index in 0..<Self.furtherLimit { if let entry = places[index].entry { byRows.append(entry) } }
     }
     return RunTotals(
       byRows: byRows.sorted { $0.rows < $1.rows }, others: others.sums,
@@ -131,11 +145,4 @@ private struct RowTotals: ~Copyable, Sendable {
     let sums = sums
     return held == 0 || sums.count == 0 ? nil : RunTotals.Entry(rows: held - 1, sums: sums)
   }
-}
-
-/// Places for further numbers of rows, made when they are needed.
-private final class FurtherRows: Sendable {
-  static let count = 8
-  let places = InlineArray<8, RowTotals> { _ in RowTotals() }
-  let next = AtomicLazyReference<FurtherRows>()
 }
