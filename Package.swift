@@ -100,7 +100,9 @@ let package = Package(
         "CLinux", "Telemetry", "Tracing", "Threads", "Store",
       ]),
     house("StadionClient", ["Inference", "Wire", "CLinux", "CImages"]),
-    house("Benchmarking", ["StadionClient", "Running", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
+    house(
+      "Benchmarking",
+      ["StadionClient", "Running", "Confinement", "Manifests", "Registry", "Inference", "Wire", "CLinux"]),
     house("Conformance", ["CStadionRunner", "CLinux", "Inference", "Wire"]),
     .executableTarget(
       name: "stadion",

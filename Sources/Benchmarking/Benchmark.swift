@@ -42,6 +42,7 @@ package struct Benchmark {
         throw HostError(error.code, "\(subject.name): \(error.message)", cause: error.cause.map(Cause.init))
       }
       entry.engine = subject.engine
+      entry.remarks = subject.remarks
       entry.loadNs = subject.loadNs
       entry.firstRunNs = subject.firstRunNs
       result.subjects.append(entry)

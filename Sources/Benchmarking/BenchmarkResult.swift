@@ -14,6 +14,8 @@ package struct SubjectResult: Sendable {
   /// Outputs that another format names otherwise, and which of the reference's they were compared with.
   package var renamed: [String] = []
   package var search: RateSearch.Result?
+  /// What the kernel couldn't keep the runner in process from, one sentence each.
+  package var remarks: [String] = []
 
   package init(name: String) { self.name = name }
 

@@ -96,7 +96,7 @@ struct InferEndpoint: Sendable {
         exchange, by: model, served,
         ModelStatistics.Answer(
           startNs: began, inputNs: parsed - began, queueNs: times.queueNs, runNs: times.runNs, outputNs: ended - ran,
-          endNs: ended))
+          endNs: ended, rows: scratch.run.rows))
       return
     }
   }

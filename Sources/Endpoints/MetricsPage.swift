@@ -45,6 +45,7 @@ final class MetricsPage: BodyStream {
       for stage in ServiceTimes.Stage.allCases.dropFirst() {
         guard await write(stage, reading, body) else { return }
       }
+      guard await writeRows(reading, body) else { return }
       text.end(body.bytes)
       await body.send(isLast: true)
     }
@@ -72,6 +73,21 @@ final class MetricsPage: BodyStream {
     }
     if tenant == nil && observer.book.refusedCount > 0 {
       text.histogram(family, observer.book.others.cells, stage, body.bytes)
+    }
+    return true
+  }
+
+  /// Of the models whose runs may have several.
+  private func writeRows(_ reading: SeriesReading, _ body: BodyWriter) async -> Bool {
+    text.begin(Self.rows, body.bytes)
+    for place in 0..<reading.placeCount {
+      guard let cells = reading.cells(at: place), cells.takesRows else { continue }
+      guard await makeRoom(body) else { return false }
+      text.rows(Self.rows, cells, body.bytes, next: place + 1 < reading.placeCount ? reading.cells(at: place + 1) : nil)
+    }
+    if tenant == nil && observer.book.refusedCount > 0 {
+      guard await makeRoom(body) else { return false }
+      text.rows(Self.rows, observer.book.others.cells, body.bytes)
     }
     return true
   }
@@ -135,6 +151,9 @@ final class MetricsPage: BodyStream {
   private static let active = MetricsText.Family("stadion_runs_active", .gauge, "Runs under way.")
   private static let waiting = MetricsText.Family(
     "stadion_runs_waiting", .gauge, "Requests that wait for a place in the runner.")
+
+  private static let rows = MetricsText.Family(
+    "stadion_batch_size", .histogram, "Rows of a run, where all inputs leave their first dimension open.")
 
   /// In the order of `ServiceTimes.Stage`. A host that batches will have one more, of the wait for others.
   private static let families: [MetricsText.Family] = [

@@ -11,26 +11,26 @@ extension Routes {
 
   private func statistics(of served: ServedVersion) -> JSONValue {
     let statistics = served.statistics
-    let infer = duration(statistics.computeInfer)
-    // No request is run together with others yet, and a request is one item: models have no batch dimension of the host's.
-    let batches: [JSONValue] =
-      statistics.computeInfer.count == 0
-      ? []
-      : [
-        [
-          "batch_size": 1, "compute_input": duration(statistics.computeInput), "compute_infer": infer,
-          "compute_output": duration(statistics.computeOutput),
-        ]
+    let runs = statistics.runs
+    func ofAnswers(_ nanoseconds: UInt64) -> JSONValue {
+      ["count": .integer(runs.all.count), "ns": .integer(nanoseconds)]
+    }
+    // A run is one request's: its batch is what the request holds.
+    let batches = runs.byRows.map { entry -> JSONValue in
+      [
+        "batch_size": .integer(entry.rows), "compute_input": duration(entry.sums.input),
+        "compute_infer": duration(entry.sums.run), "compute_output": duration(entry.sums.output),
       ]
+    }
     return [
       "name": .string(served.model), "version": .string(served.version),
       "last_inference": .integer(wallClockMs(of: statistics.lastInference)),
-      "inference_count": .integer(statistics.success.count),
-      "execution_count": .integer(statistics.computeInfer.count + statistics.failedRuns.count),
+      "inference_count": .integer(runs.rowCount),
+      "execution_count": .integer(runs.all.count + statistics.failedRuns.count),
       "inference_stats": [
-        "success": duration(statistics.success), "fail": duration(statistics.fail.total),
-        "queue": duration(statistics.queue), "compute_input": duration(statistics.computeInput),
-        "compute_infer": infer, "compute_output": duration(statistics.computeOutput),
+        "success": ofAnswers(statistics.totalRequestNs), "fail": duration(statistics.fail.total),
+        "queue": ofAnswers(statistics.totalQueueNs), "compute_input": duration(runs.all.input),
+        "compute_infer": duration(runs.all.run), "compute_output": duration(runs.all.output),
         "cache_hit": ["count": 0, "ns": 0], "cache_miss": ["count": 0, "ns": 0],
       ],
       "response_stats": [:],

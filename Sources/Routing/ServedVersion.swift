@@ -70,7 +70,7 @@ package final class ServedVersion: Sendable {
   /// Notes what a request touches of it in its best place.
   func note(_ lines: inout HotLines) {
     lines.add(self, 152)
-    lines.add(statistics, 72)
+    lines.add(statistics, 80)
     first?.note(&lines)
   }
 
@@ -85,7 +85,7 @@ package final class ServedVersion: Sendable {
   package func labels(of model: LoadedModel) -> SeriesLabels {
     SeriesLabels(
       model: self.model, version: version, runner: model.runnerID, device: model.device.name,
-      tenant: tenant == .standard ? nil : tenant.text)
+      tenant: tenant == .standard ? nil : tenant.text, takesRows: model.signature.takesRows)
   }
 
   /// The least busy instance on `device`, or on any.

@@ -69,7 +69,7 @@ package final class LoadedModel: Sendable {
   /// Notes what a request touches of it.
   package func note(_ lines: inout HotLines) {
     lines.add(self, 240)
-    lines.add(signature, 48)
+    lines.add(signature, 56)
     lines.add(gate, 112)
     lines.add(place, 48)
     home.note(&lines)

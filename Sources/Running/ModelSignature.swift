@@ -6,6 +6,8 @@ package final class ModelSignature: Sendable {
   package let runnerID: String
   package let inputs: [TensorSpec]
   package let outputs: [TensorSpec]
+  /// Whether a run may have any number of rows: all inputs leave their first dimension open.
+  package let takesRows: Bool
   /// What the model says of itself.
   package let metadata: [(key: String, value: String)]
 
@@ -21,6 +23,7 @@ package final class ModelSignature: Sendable {
     self.runnerID = runnerID
     self.inputs = inputs
     self.outputs = outputs
+    takesRows = !inputs.isEmpty && inputs.allSatisfy { $0.shape.first == -1 }
     self.metadata = metadata
   }
 

@@ -187,6 +187,14 @@ package final class RunRequest: @unchecked Sendable {
     tensors[index].byte_size = UInt64(byteCount)
   }
 
+  /// The first dimension, if all inputs have the same and the model leaves it open in each; else 1. Once all are set.
+  package var rows: UInt64 {
+    guard let signature, signature.takesRows else { return 1 }
+    let rows = inputShapes[0]
+    for index in 1..<signature.inputs.count where shape(ofInput: index)[0] != rows { return 1 }
+    return UInt64(clamping: rows)
+  }
+
   /// Asks for one output; without any call all are wanted.
   package func want(output index: Int) {
     if wantedCount < capacity {

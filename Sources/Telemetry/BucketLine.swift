@@ -58,6 +58,17 @@ struct BucketLine {
   mutating func end(sumNs: UInt64) {
     begin("_sum")
     write(seconds: sumNs)
+    end()
+  }
+
+  /// The same where no times were summed.
+  mutating func end(sum: UInt64) {
+    begin("_sum")
+    write(decimal: sum)
+    end()
+  }
+
+  private mutating func end() {
     write(UInt8(ascii: "\n"))
     begin("_count")
     copy(from: digits, digitCount)

@@ -144,6 +144,23 @@ package struct MetricsText: Sendable {
     out.count = line.target - out.base
   }
 
+  /// A histogram of runs by their rows.
+  ///
+  /// - Parameter next: What will be written next.
+  package func rows(_ family: Family, _ cells: SeriesCells, _ out: ByteBuffer, next: SeriesCells? = nil) {
+    next?.prefetchRows()
+    // Read before all runs are, of which they are part.
+    let several = InlineArray<7, UInt64> { cells.rowCount($0) }
+    let runs = cells.runCount
+    var ofSeveral: UInt64 = 0
+    for index in several.indices { ofSeveral &+= several[index] }
+    var line = beginBuckets(family, cells.labels, .rows, out)
+    line.append(runs > ofSeveral ? runs - ofSeveral : 0)
+    for index in several.indices { line.append(several[index]) }
+    line.end(sum: cells.rowSum(ofRuns: max(runs, ofSeveral)))
+    out.count = line.target - out.base
+  }
+
   private func beginBuckets(
     _ family: Family, _ labels: UnsafeRawBufferPointer, _ shown: ShownBuckets, _ out: ByteBuffer
   ) -> BucketLine {

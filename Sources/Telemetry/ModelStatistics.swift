@@ -27,13 +27,10 @@ package struct DurationTotal: Sendable {
 ///
 /// What each answer is counted in stands in front, side by side: two cache lines at most.
 package final class ModelStatistics: Sendable {
-  private let answerCount = Atomic<UInt64>(0)
   private let requestNs = Atomic<UInt64>(0)
   private let queueNs = Atomic<UInt64>(0)
-  private let inputNs = Atomic<UInt64>(0)
-  private let runNs = Atomic<UInt64>(0)
-  private let outputNs = Atomic<UInt64>(0)
   private let lastInferenceNs = Atomic<UInt64>(0)
+  private let answers = RunsByRows()
   /// Requests that could be read and weren't answered: while they waited, in the runner, or by what it gave.
   package let fail = DurationStatistic()
   /// Runs whose requests failed.
@@ -46,10 +43,14 @@ package final class ModelStatistics: Sendable {
   /// The times of one request that was answered; all in nanoseconds of CLOCK_MONOTONIC.
   package struct Answer {
     package let startNs, inputNs, queueNs, runNs, outputNs, endNs: UInt64
+    /// Of its run: 1 for a model without a batch dimension.
+    package let rows: UInt64
 
     package init(
-      startNs: UInt64, inputNs: UInt64, queueNs: UInt64, runNs: UInt64, outputNs: UInt64, endNs: UInt64
+      startNs: UInt64, inputNs: UInt64, queueNs: UInt64, runNs: UInt64, outputNs: UInt64, endNs: UInt64,
+      rows: UInt64 = 1
     ) {
+      self.rows = rows
       self.startNs = startNs
       self.inputNs = inputNs
       self.queueNs = queueNs
@@ -67,26 +68,18 @@ package final class ModelStatistics: Sendable {
 
   /// Counts an answered request everywhere at once, so that the counts agree.
   package func add(_ answer: Answer) {
-    answerCount.wrappingAdd(1, ordering: .relaxed)
+    answers.add(answer)
     requestNs.wrappingAdd(answer.endNs - answer.startNs, ordering: .relaxed)
     queueNs.wrappingAdd(answer.queueNs, ordering: .relaxed)
-    inputNs.wrappingAdd(answer.inputNs, ordering: .relaxed)
-    runNs.wrappingAdd(answer.runNs, ordering: .relaxed)
-    outputNs.wrappingAdd(answer.outputNs, ordering: .relaxed)
     lastInferenceNs.store(answer.endNs, ordering: .relaxed)
   }
 
-  /// Whole requests that were answered.
-  package var success: DurationTotal { ofAnswers(requestNs) }
-  /// Waiting for a free place in the runner.
-  package var queue: DurationTotal { ofAnswers(queueNs) }
-  package var computeInput: DurationTotal { ofAnswers(inputNs) }
-  package var computeInfer: DurationTotal { ofAnswers(runNs) }
-  package var computeOutput: DurationTotal { ofAnswers(outputNs) }
-
-  private func ofAnswers(_ sum: borrowing Atomic<UInt64>) -> DurationTotal {
-    DurationTotal(count: answerCount.load(ordering: .relaxed), nanoseconds: sum.load(ordering: .relaxed))
-  }
+  /// The answered requests' runs. What else is told of answers goes by their count, so that all agree.
+  package var runs: RunTotals { answers.totals }
+  /// What answered requests took in all.
+  package var totalRequestNs: UInt64 { requestNs.load(ordering: .relaxed) }
+  /// What they waited for a free place in the runner.
+  package var totalQueueNs: UInt64 { queueNs.load(ordering: .relaxed) }
 
   /// CLOCK_MONOTONIC nanoseconds of the last answer; 0 before the first.
   package var lastInference: UInt64 { lastInferenceNs.load(ordering: .relaxed) }

@@ -24,7 +24,8 @@ package final class SeriesBook: Sendable {
     self.tenantLimit = tenantLimit
     others = ServiceTimes(
       SeriesLabels(
-        model: Self.othersName, version: Self.othersName, runner: Self.othersName, device: Self.othersName),
+        model: Self.othersName, version: Self.othersName, runner: Self.othersName, device: Self.othersName,
+        takesRows: true),
       in: memory, of: nil)
   }
 

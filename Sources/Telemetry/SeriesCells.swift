@@ -17,6 +17,8 @@ package struct SeriesCells: @unchecked Sendable {
     var versionCount: Int
     /// In the list of `SeriesMemory`.
     let index: Int
+    /// Whether rows are counted.
+    var takesRows: Bool
   }
 
   /// Requests are counted finely, so that percentiles of a few seconds can be told; the stages as they are shown.
@@ -34,7 +36,12 @@ package struct SeriesCells: @unchecked Sendable {
   private static let fineStart = lowStart + lines((stageCount - 1) * lowCount)
   private static let coarseStart = fineStart + lines(fineCount)
   private static let coarseStride = lines(coarseCount - lowCount)
-  static let byteCount = coarseStart + (stageCount - 1) * coarseStride
+  /// Runs of 2 rows, of 3 and 4, 5 to 8, up to 64, and of more; behind them the rows beyond one of each run.
+  ///
+  /// Runs of one row are all others: those of most models cost nothing here.
+  private static let rowStart = coarseStart + (stageCount - 1) * coarseStride
+  static let rowCount = 7
+  static let byteCount = rowStart + lines(rowCount + 1)
 
   /// Bytes of so many cells, in whole cache lines.
   private static func lines(_ cellCount: Int) -> Int { (cellCount * MemoryLayout<UInt64>.size + 63) & ~63 }
@@ -49,7 +56,8 @@ package struct SeriesCells: @unchecked Sendable {
     (base + Self.sumStart).bindMemory(
       to: Atomic<UInt64>.self, capacity: (Self.byteCount - Self.sumStart) / MemoryLayout<UInt64>.stride)
     base.initializeMemory(
-      as: Head.self, to: Head(labels: base + Self.labelStart, labelCount: 0, versionCount: 0, index: index))
+      as: Head.self,
+      to: Head(labels: base + Self.labelStart, labelCount: 0, versionCount: 0, index: index, takesRows: false))
   }
 
   private var head: UnsafeMutablePointer<Head> { base.assumingMemoryBound(to: Head.self) }
@@ -57,7 +65,8 @@ package struct SeriesCells: @unchecked Sendable {
   var index: Int { head.pointee.index }
 
   /// Takes labels, and counts from zero. Nobody reads it yet.
-  func begin(version: [UInt8], place: [UInt8]) {
+  func begin(version: [UInt8], place: [UInt8], takesRows: Bool) {
+    head.pointee.takesRows = takesRows
     memset(base + Self.sumStart, 0, Self.byteCount - Self.sumStart)
     let count = version.count + place.count
     let isLong = count > Self.sumStart - Self.labelStart
@@ -117,6 +126,18 @@ package struct SeriesCells: @unchecked Sendable {
     add(.computeInput, answer.inputNs)
     add(.run, answer.runNs)
     add(.computeOutput, answer.outputNs)
+    if answer.rows != 1 { add(rows: answer.rows) }
+  }
+
+  @inline(never)
+  private func add(rows: UInt64) {
+    let cells = cells(Self.rowStart)
+    // None at all falls below the first bound as one does.
+    if rows > 1 {
+      let bucket = min(UInt64.bitWidth - (rows - 1).leadingZeroBitCount, Self.rowCount) - 1
+      cells[bucket].wrappingAdd(1, ordering: .relaxed)
+    }
+    cells[Self.rowCount].wrappingAdd(rows &- 1, ordering: .relaxed)
   }
 
   /// Fetches what `add` will write of a quick model's request: up to 30 µs.
@@ -137,6 +158,12 @@ package struct SeriesCells: @unchecked Sendable {
     for offset in stride(from: 0, through: Self.lowStart, by: 64) { linux_prefetch(base + offset) }
   }
 
+  /// The same for what is read of rows.
+  func prefetchRows() {
+    prefetch(.run)
+    linux_prefetch(base + Self.rowStart)
+  }
+
   func sumNs(_ stage: ServiceTimes.Stage) -> UInt64 {
     cells(Self.sumStart)[stage.rawValue].load(ordering: .relaxed)
   }
@@ -146,6 +173,20 @@ package struct SeriesCells: @unchecked Sendable {
   func count(_ stage: ServiceTimes.Stage, _ index: Int) -> UInt64 {
     bucket(stage, index).pointee.load(ordering: .relaxed)
   }
+
+  package var takesRows: Bool { head.pointee.takesRows }
+
+  /// Runs of several rows: of 2 to the power of `index + 1`, of fewer than that but more than half as many, or of more
+  /// than 64.
+  func rowCount(_ index: Int) -> UInt64 { cells(Self.rowStart)[index].load(ordering: .relaxed) }
+
+  /// Rows of so many runs.
+  func rowSum(ofRuns count: UInt64) -> UInt64 {
+    count &+ cells(Self.rowStart)[Self.rowCount].load(ordering: .relaxed)
+  }
+
+  /// Of any number of rows.
+  var runCount: UInt64 { (0..<Self.coarseCount).reduce(0) { $0 &+ count(.run, $1) } }
 }
 
 /// Where the requests of a model in one place are counted, once there was one. Any thread.

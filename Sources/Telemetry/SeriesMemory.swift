@@ -21,7 +21,7 @@ final class SeriesMemory: Sendable {
     var lastReading: UInt64 = 0
   }
 
-  /// Places that are made at once: 96 KB, and as many as a huge page holds once there are more.
+  /// Places that are made at once: 100 KB, and as many as a huge page holds once there are more.
   private static let firstCount = 64
   private static let chunkBytes = 2 << 20
   private static let chunkCount = chunkBytes / SeriesCells.byteCount
@@ -44,7 +44,7 @@ final class SeriesMemory: Sendable {
     let (version, place) = (labels.versionText, labels.placeText)
     return state.withLock { state in
       let cells = state.free.popLast().map { state.places[$0] } ?? Self.grow(&state)
-      cells.begin(version: version, place: place)
+      cells.begin(version: version, place: place, takesRows: labels.takesRows)
       state.tenants[cells.index] = labels.tenant
       if isListed { state.used[cells.index] = cells }
       return cells

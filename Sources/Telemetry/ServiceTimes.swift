@@ -3,7 +3,8 @@ import Wire
 /// Histograms of the stages of requests for one model version on one runner and device, for one tenant. Any thread.
 ///
 /// A request adds to ten words by relaxed atomic additions, without a lock: 27 ns where its cache lines are at hand
-/// (2 million in a row on one core); more while another event loop adds to the same ones.
+/// (2 million in a row on one core); more while another event loop adds to the same ones. A run of several rows adds to
+/// two more.
 package final class ServiceTimes: Sendable {
   /// What is counted, in the order of a request.
   package enum Stage: Int, Sendable, CaseIterable {
@@ -55,8 +56,13 @@ package struct SeriesLabels: Sendable, Hashable {
   package let device: String
   /// Nil for the default tenant: the label is left out then.
   package let tenant: String?
+  /// No label: whether runs may have several rows, so that these are counted, too.
+  package let takesRows: Bool
 
-  package init(model: String, version: String, runner: String, device: String, tenant: String? = nil) {
+  package init(
+    model: String, version: String, runner: String, device: String, tenant: String? = nil, takesRows: Bool = false
+  ) {
+    self.takesRows = takesRows
     self.model = model
     self.version = version
     self.runner = runner

@@ -24,6 +24,9 @@ struct ShownBuckets: @unchecked Sendable {
   /// Tensors are read and written in microseconds: 10 µs, 100 µs, 1 ms, 10 ms.
   private static let tensors = ShownBuckets([0, 2, 4, 6], of: TimeScale.coarse)
 
+  /// Rows of a run.
+  static let rows = ShownBuckets(["1.0", "2.0", "4.0", "8.0", "16.0", "32.0", "64.0"], ends: Array(1...8))
+
   static func of(_ stage: ServiceTimes.Stage) -> ShownBuckets {
     switch stage {
     case .request: request
@@ -43,11 +46,18 @@ struct ShownBuckets: @unchecked Sendable {
   ///   - shown: Bounds of `TimeScale.coarse`, by index.
   ///   - counted: The bounds that times are counted by; those shown are among them.
   private init(_ shown: [Int], of counted: [UInt64]) {
-    count = shown.count + 1
-    let memory = UnsafeMutablePointer<Bucket>.allocate(capacity: count)
     let ends = shown.map { index in counted.count { $0 <= TimeScale.coarse[index] } } + [counted.count + 1]
-    for (index, label) in (shown.map { TimeScale.coarseLabels[$0] } + ["+Inf"]).enumerated() {
-      let bytes = Array("le=\"\(label)\"} ".utf8)
+    self.init(shown.map { TimeScale.coarseLabels[$0] }, ends: ends)
+  }
+
+  /// - Parameters:
+  ///   - bounds: As Prometheus and OpenMetrics both write floats; what is beyond the last has a bucket, too.
+  ///   - ends: Of each bucket, see `Bucket.end`.
+  private init(_ bounds: [StaticString], ends: [Int]) {
+    count = ends.count
+    let memory = UnsafeMutablePointer<Bucket>.allocate(capacity: count)
+    for (index, bound) in (bounds + ["+Inf"]).enumerated() {
+      let bytes = Array("le=\"\(bound)\"} ".utf8)
       var tail = SIMD16<UInt8>()
       for (place, byte) in bytes.enumerated() { tail[place] = byte }
       (memory + index).initialize(to: Bucket(tail: tail, tailCount: bytes.count, end: ends[index]))

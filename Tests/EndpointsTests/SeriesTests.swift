@@ -66,6 +66,45 @@ import Wire
     }
   }
 
+  @Test func `tell how many rows runs have had`() {
+    let statistics = ModelStatistics()
+    let labels = SeriesLabels(model: "m", version: "1", runner: "r", device: "cpu", takesRows: true)
+    let times = statistics.series.times(labels, in: SeriesBook(limit: 10, tenantLimit: 10))
+    // Bounds, and what is beside them.
+    let rows: [UInt64] = [0, 1, 1, 2, 3, 4, 5, 8, 9, 16, 17, 32, 33, 64, 65, 1000]
+    for rows in rows { times.add(Self.answer(rows: rows)) }
+    let out = ByteBuffer(capacity: 64)
+    MetricsText(.prometheus).rows(.init("rows", .histogram, "Help."), times.cells, out)
+    let text = #"model="m",version="1",runner="r",device="cpu""#
+    var expected = ""
+    for bound: UInt64 in [1, 2, 4, 8, 16, 32, 64] {
+      expected += "rows_bucket{\(text),le=\"\(bound).0\"} \(rows.count { $0 <= bound })\n"
+    }
+    expected += "rows_bucket{\(text),le=\"+Inf\"} 16\nrows_sum{\(text)} \(rows.reduce(0, +))\nrows_count{\(text)} 16\n"
+    #expect(out.string == expected)
+  }
+
+  private static func answer(rows: UInt64) -> ModelStatistics.Answer {
+    ModelStatistics.Answer(startNs: 0, inputNs: 1, queueNs: 2, runNs: 3, outputNs: 4, endNs: 10, rows: rows)
+  }
+
+  @Test func `tell so many numbers of rows apart, whatever callers send, and sum all`() async {
+    let statistics = ModelStatistics()
+    // All tasks add the same numbers, each in another order, so that places are claimed by several at once.
+    await withTaskGroup { group in
+      for task in 0..<4 {
+        group.addTask {
+          for index in 0..<1000 { statistics.add(Self.answer(rows: UInt64((index + task * 250) % 100))) }
+        }
+      }
+    }
+    let runs = statistics.runs
+    #expect(runs.byRows.count == 65 && runs.byRows.allSatisfy { $0.rows < 100 && $0.sums.count == 40 })
+    #expect(Set(runs.byRows.map(\.rows)).count == 65)
+    #expect(runs.all.count == 4000 && runs.all.input.nanoseconds == 4000 && runs.all.output.nanoseconds == 16_000)
+    #expect(runs.rowCount == 40 * 4950)
+  }
+
   @Test func `give their place to others when nobody reads them any more`() {
     let book = SeriesBook(limit: 10, tenantLimit: 10)
     var first: ModelStatistics? = ModelStatistics()

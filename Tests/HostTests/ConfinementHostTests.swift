@@ -27,29 +27,6 @@ import Wire
     ]
   }
 
-  /// A server that would be reached: its port.
-  private final class Listener {
-    let descriptor: Int32
-    let port: String
-
-    init() throws {
-      descriptor = socket(AF_INET, Int32(SOCK_STREAM.rawValue) | Int32(SOCK_CLOEXEC.rawValue), 0)
-      var address = sockaddr_in()
-      address.sin_family = sa_family_t(AF_INET)
-      address.sin_addr.s_addr = UInt32(0x7F00_0001).bigEndian
-      var size = socklen_t(MemoryLayout<sockaddr_in>.size)
-      let (descriptor, code) = withUnsafeMutablePointer(to: &address) { [descriptor] in
-        $0.withMemoryRebound(to: sockaddr.self, capacity: 1) {
-          (descriptor, bind(descriptor, $0, size) | listen(descriptor, 8) | getsockname(descriptor, $0, &size))
-        }
-      }
-      guard code == 0, descriptor >= 0 else { throw POSIXError(.EADDRNOTAVAIL) }
-      port = String(UInt16(bigEndian: address.sin_port))
-    }
-
-    deinit { close(descriptor) }
-  }
-
   /// A host with a model for each attempt, named by its number.
   private func start(isolation: String, _ listener: Listener) throws -> Host {
     try Host.withRunners { folder in
@@ -104,5 +81,37 @@ import Wire
     where words.contains(attempt.word) {
       #expect(try code(host, "a\(index)") == 0, "\(attempt.word) \(attempt.argument)")
     }
+  }
+}
+
+/// `stadion bench` opens runners without a host, too.
+@Suite(.blocking) struct `A runner in process in a benchmark` {
+  private let folder = TemporaryFolder()
+
+  /// - Parameter isolation: Of the runner in the benchmark's host; the one without a host has a process of its own.
+  private func bench(isolation: String, _ attempt: String, _ argument: String) throws -> Command.Result {
+    try folder.addEscaping(isolation: isolation)
+    try folder.write("models/m/1/model.escaping", "attempt=\(attempt)\nargument=\(argument)\n")
+    return try Command.run(
+      [
+        Setup.stadion, "bench", "m", "--models", "\(folder.path)/models", "--manifests", "\(folder.path)/runners",
+        "--ways", "in-process", "--duration", "0.1", "--rounds", "10", "--warm-up", "0.1", "--starts", "1",
+        "--concurrency", "1",
+      ], environment: ["TMPDIR": folder.path], limit: .seconds(60))
+  }
+
+  @Test(arguments: [("process", false), ("host", true)])
+  func `makes no file`(isolation: String, isMade: Bool) throws {
+    let path = "\(folder.path)/made"
+    let result = try bench(isolation: isolation, "make-file", path)
+    #expect(result.status == 0 && result.output.contains("in process"), "\(result)")
+    #expect(FileManager.default.fileExists(atPath: path) == isMade)
+  }
+
+  @Test func `reaches no server`() throws {
+    let listener = try Listener()
+    let result = try bench(isolation: "process", "connect", listener.port)
+    #expect(result.status == 0 && result.output.contains("in process"), "\(result)")
+    #expect(!listener.wasReached)
   }
 }

@@ -1,4 +1,5 @@
 import CLinux
+import Confinement
 import Glibc
 import Inference
 package import Manifests
@@ -8,7 +9,7 @@ import StadionClient
 import Wire
 
 /// `stadion bench-process`: a runner opened in a process that does nothing else, and called as the benchmark says over
-/// descriptor 3. Not confined, without a host: the runs by themselves.
+/// descriptor 3. Confined as a runner's process is, but without a host: the runs by themselves.
 package enum BareChild {
   static let descriptor: CInt = 3
 
@@ -35,8 +36,9 @@ package enum BareChild {
   ) throws -> JSONValue {
     if let folder = message["open"]?.string {
       let begin = linux_now_ns()
-      run = BareRun(try load(message["model"]?.string ?? "", in: folder, search))
-      return ["loadNs": .integer(linux_now_ns() - begin)]
+      let (loaded, remarks) = try load(message["model"]?.string ?? "", in: folder, search)
+      run = BareRun(loaded)
+      return ["loadNs": .integer(linux_now_ns() - begin), "remarks": .array(remarks.map { .string($0) })]
     }
     guard let run else { throw HostError(.internalError, "the benchmark gave no model to load") }
     if message["sample"] != nil { return ["runNs": .integer(try run.add(BareMessages.tensors(message)))] }
@@ -49,10 +51,15 @@ package enum BareChild {
     return BareMessages.encode(window)
   }
 
+  /// Where the benchmark lays samples for this process, in the folder of the host.
+  static let sampleFolder = "samples"
+
   /// The one model of the folder that a host of the benchmark's own serves, by the one runner there.
+  ///
+  /// - Returns: With what this kernel couldn't keep the runner from.
   private static func load(
     _ name: String, in folder: String, _ search: (String) throws -> ManifestSearch
-  ) throws -> LocalModel {
+  ) throws -> (LocalModel, remarks: [String]) {
     let found = try search("\(folder)/x.runner.json").run()
     guard let manifest = found.manifests.first else {
       throw HostError(.notFound, "no runner in \(folder): \(found.problems.first.map { "\($0)" } ?? "no manifest")")
@@ -61,12 +68,14 @@ package enum BareChild {
     guard let entry = ModelFolder.model(name, root: "\(folder)/models", problems: &problems),
       let file = entry.versions.last?.files.first(where: { $0.problem == nil })
     else { throw HostError(.notFound, "no model \(name) in \(folder): \(problems.joined(separator: "; "))") }
+    let access = RunnerAccess.confinement(for: manifest, modelRoots: ["\(folder)/models", "\(folder)/\(sampleFolder)"])
+    let remarks = try access.apply()
     let runner = try LocalRunner(manifest)
     let kinds = runner.plugin.devices.map(\.kind)
     let device = entry.settings.devices.compactMap { kinds.firstIndex(of: $0) }.first ?? 0
     let request = Runner.LoadRequest(
       path: file.path, format: file.format, device: kinds[device],
       options: entry.settings.options(forRunner: manifest.id))
-    return try runner.loadHere(request, device: device)
+    return (try runner.loadHere(request, device: device), remarks)
   }
 }

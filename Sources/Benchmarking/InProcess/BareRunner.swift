@@ -10,6 +10,8 @@ final class BareRunner {
   let process: Int32
   /// The runner's start, its engine and the model.
   private(set) var loadNs: UInt64 = 0
+  /// What this kernel couldn't keep the runner from, one sentence each.
+  private(set) var remarks: [String] = []
   private let channel: ControlChannel
   private let folder: String
   private var sampleCount = 0
@@ -25,14 +27,17 @@ final class BareRunner {
     defer { close(ends[1]) }
     process = try HostProcess.start(
       [executable, "bench-process"], log: "\(folder)/bare-log", handing: ends[1])
-    loadNs = UInt64(try ask(["open": .string(folder), "model": .string(model)])["loadNs"]?.int ?? 0)
+    try FileBytes.makeFolder("\(folder)/\(BareChild.sampleFolder)")
+    let opened = try ask(["open": .string(folder), "model": .string(model)])
+    loadNs = UInt64(opened["loadNs"]?.int ?? 0)
+    remarks = opened["remarks"]?.array?.compactMap(\.string) ?? []
   }
 
   deinit { HostProcess.end(process, with: SIGKILL) }
 
   /// Hands a sample over; each is run once.
   func add(_ tensors: [DenseTensor]) throws(HostError) {
-    let file = "\(folder)/sample-\(sampleCount)"
+    let file = "\(folder)/\(BareChild.sampleFolder)/\(sampleCount)"
     sampleCount += 1
     try FileBytes.write(tensors.flatMap(\.bytes), to: file)
     defer { unlink(file) }

@@ -48,6 +48,7 @@ package enum Sentences {
     lines += result.inputNotes
     for absent in result.absent { lines.append("\(absent.name) takes no part: \(absent.reason)") }
     for subject in result.subjects {
+      lines += subject.remarks.map { "\(subject.name), in process: not confined in full: \($0)" }
       if !subject.renamed.isEmpty {
         lines.append("\(subject.name): by type, shape and nearness, \(subject.renamed.joined(separator: ", "))")
       }

@@ -70,6 +70,9 @@ package final class Subject {
     bare = try BareRunner(executable: executable, folder: folder, model: model.name)
   }
 
+  /// What this kernel couldn't keep the runner without a host from, one sentence each.
+  package var remarks: [String] { bare?.remarks ?? [] }
+
   package func metadata() throws(HostError) -> ModelMetadata {
     try StadionClient(address, key: key).metadata(model)
   }
