@@ -106,9 +106,13 @@ FIGURES = [
            f"engines.{engine}_free_direct", "ratio", 1.02) for engine in ENGINES),
   *(Figure(f"{engine}, two threads: basic_pitch p50, to the engine directly", f"engines.{engine}_two_threads", "µs",
            f"engines.{engine}_two_threads_direct", "ratio", 1.02) for engine in ENGINES),
-  *(Figure(f"{engine}, two threads: added p50, to the same bytes between two processes",
-           f"engines.{engine}_two_threads_added", "µs", f"engines.{engine}_two_threads_ping", "ratio")
-    for engine in ENGINES),
+  # What any host pays that runs engines in a process of their own.
+  *(Figure(f"the same of a bare host in C and its child: {engine}, {place.replace('_', ' ')}",
+           f"engines.{engine}_{place}_bare", "µs", f"engines.{engine}_{place}_bare_direct", "ratio")
+    for place in ("one_core", "free", "two_threads") for engine in ENGINES),
+  *(Figure(f"{engine}, {place.replace('_', ' ')}: added p50, to a bare host in C",
+           f"engines.{engine}_{place}_added", "µs", f"engines.{engine}_{place}_bare_added", "difference")
+    for place in ("one_core", "free", "two_threads") for engine in ENGINES),
   *(Figure(f"{engine}: memory of its process after unloading, to before loading", f"engines.{engine}_unloaded", "MiB",
            f"engines.{engine}_unloaded_before", "difference", None if engine == "tensorflow" else 5)
     for engine in ENGINES),

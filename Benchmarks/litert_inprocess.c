@@ -3,14 +3,14 @@
 #include "litert.h"
 #include "turns.h"
 
-enum { MAX_OUTPUTS = 16 };
-
 struct compiled {
   void *model;
   const char *input_name;
   char shape[128];  // "1,43844,1"; an open dimension is 1
-  size_t output_count;
+  size_t input_bytes, output_count, output_bytes[MAX_OUTPUTS];
   void *input, *outputs[MAX_OUTPUTS];
+  float *input_memory;
+  void *output_memory[MAX_OUTPUTS];
   int (*run)(void *, size_t, size_t, void **, size_t, void **);
 };
 
@@ -31,14 +31,17 @@ static void *compile(void *environment, void *model, int threads) {
   return compiled;
 }
 
-// Memory for a tensor of `type`, as LiteRT wants it.
-static void *make_buffer(const struct litert_type *type, void **memory, size_t *byte_count) {
+static size_t bytes_of(const struct litert_type *type) {
+  size_t byte_count = sizeof(float);
+  for (uint32_t i = 0; i < (type->layout.rank & 127); i++) byte_count *= (size_t)type->layout.dimensions[i];
+  return byte_count;
+}
+
+// A tensor of `type` in memory that is aligned to 64 bytes, as LiteRT wants it.
+static void *make_buffer(const struct litert_type *type, void *memory) {
   void *buffer;
-  *byte_count = sizeof(float);
-  for (uint32_t i = 0; i < (type->layout.rank & 127); i++) *byte_count *= (size_t)type->layout.dimensions[i];
-  if (posix_memalign(memory, 64, *byte_count) != 0) die("no memory for %zu bytes", *byte_count);
   LITERT(LiteRtCreateTensorBufferFromHostMemory, (const struct litert_type *, void *, size_t, void *, void **), type,
-         *memory, *byte_count, NULL, &buffer);
+         memory, bytes_of(type), NULL, &buffer);
   return buffer;
 }
 
@@ -52,21 +55,22 @@ static struct litert_type type_of(void *tensor) {
 }
 
 // The first signature of the model, its one input full of uniform floats.
-static struct compiled open_model(const char *path, int threads) {
+static struct compiled open_model(struct turns turns) {
   struct compiled compiled = {0};
   const struct litert_option options[] = {{OPTION_ACCELERATORS, WHOLE_NUMBER, LITERT_CPU},
                                           {OPTION_LOG_SEVERITY, WHOLE_NUMBER, LOG_NOTHING}};
-  void *environment, *model, *signature, *tensor, *memory;
-  size_t input_count, byte_count, length = 0;
+  void *environment, *model, *signature, *tensor;
+  size_t input_count, length = 0;
   LITERT(LiteRtCreateEnvironment, (int, const struct litert_option *, void **), 2, options, &environment);
-  LITERT(LiteRtCreateModelFromFile, (void *, const char *, void **), environment, path, &model);
+  LITERT(LiteRtCreateModelFromFile, (void *, const char *, void **), environment, turns.model, &model);
   LITERT(LiteRtGetModelSignature, (void *, size_t, void **), model, 0, &signature);
   LITERT(LiteRtGetNumSignatureInputs, (void *, size_t *), signature, &input_count);
   LITERT(LiteRtGetNumSignatureOutputs, (void *, size_t *), signature, &compiled.output_count);
   if (input_count != 1 || compiled.output_count > MAX_OUTPUTS)
-    die("%s: %zu inputs, wanted 1; %zu outputs, at most %d", path, input_count, compiled.output_count, MAX_OUTPUTS);
+    die("%s: %zu inputs, wanted 1; %zu outputs, at most %d", turns.model, input_count, compiled.output_count,
+        MAX_OUTPUTS);
   LITERT(LiteRtGetSignatureInputName, (void *, size_t, const char **), signature, 0, &compiled.input_name);
-  compiled.model = compile(environment, model, threads);
+  compiled.model = compile(environment, model, turns.threads);
   compiled.run = (int (*)(void *, size_t, size_t, void **, size_t, void **))litert_symbol("LiteRtRunCompiledModel");
 
   LITERT(LiteRtGetSignatureInputTensorByIndex, (void *, size_t, void **), signature, 0, &tensor);
@@ -74,19 +78,21 @@ static struct compiled open_model(const char *path, int threads) {
   for (uint32_t i = 0; i < (type.layout.rank & 127); i++)
     length += (size_t)snprintf(compiled.shape + length, sizeof compiled.shape - length, i ? ",%d" : "%d",
                                type.layout.dimensions[i]);
-  compiled.input = make_buffer(&type, &memory, &byte_count);
-  fill_uniform(memory, byte_count / sizeof(float));
+  compiled.input_bytes = bytes_of(&type);
+  compiled.input_memory = take_input(turns, compiled.input_bytes / sizeof(float));
+  compiled.input = make_buffer(&type, compiled.input_memory);
   for (size_t i = 0; i < compiled.output_count; i++) {
     LITERT(LiteRtGetSignatureOutputTensorByIndex, (void *, size_t, void **), signature, i, &tensor);
     type = type_of(tensor);
-    compiled.outputs[i] = make_buffer(&type, &memory, &byte_count);
+    compiled.output_bytes[i] = bytes_of(&type);
+    if (posix_memalign(&compiled.output_memory[i], 64, compiled.output_bytes[i]) != 0) die("no memory for outputs");
+    compiled.outputs[i] = make_buffer(&type, compiled.output_memory[i]);
   }
   return compiled;
 }
 
-// Nanoseconds of one run.
-static uint64_t run_here(void *context) {
-  struct compiled *compiled = context;
+static uint64_t run_here(struct engine *engine) {
+  struct compiled *compiled = engine->session;
   uint64_t started = now_ns();
   int status = compiled->run(compiled->model, 0, 1, &compiled->input, compiled->output_count, compiled->outputs);
   uint64_t ns = now_ns() - started;
@@ -94,10 +100,27 @@ static uint64_t run_here(void *context) {
   return ns;
 }
 
-int main(int count, char **arguments) {
-  struct turns turns = begin_turns(count, arguments, usage);
+// Outputs stay where they are.
+static void finish(struct engine *engine) { (void)engine; }
+
+static struct engine open_engine(struct turns turns) {
+  static struct compiled compiled;
+  struct engine engine = {.name = "litert", .session = &compiled, .run = run_here, .finish = finish};
   litert_open(turns.library);
-  struct compiled compiled = open_model(turns.model, turns.threads);
-  take_turns(turns, "litert", compiled.input_name, compiled.shape, run_here, &compiled);
+  compiled = open_model(turns);
+  engine.input_name = compiled.input_name;
+  engine.shape = compiled.shape;
+  engine.input = compiled.input_memory;
+  engine.input_bytes = compiled.input_bytes;
+  engine.output_count = compiled.output_count;
+  for (size_t i = 0; i < compiled.output_count; i++) {
+    engine.outputs[i] = compiled.output_memory[i];
+    engine.output_bytes[i] = compiled.output_bytes[i];
+  }
+  return engine;
+}
+
+int main(int count, char **arguments) {
+  take_turns(begin_turns(count, arguments, usage));
   return 0;
 }

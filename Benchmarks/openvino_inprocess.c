@@ -3,13 +3,11 @@
 #include "openvino.h"
 #include "turns.h"
 
-enum { MAX_RANK = 8 };
-
 struct session {
   void *request;
   int (*infer)(void *request);
   char *input_name;
-  size_t value_count;
+  size_t value_count, output_count;
   char shape[128];  // "1,43844,1"; an open dimension is 1
   float *values;
 };
@@ -19,7 +17,7 @@ static const char usage[] =
     "                          [--core N] [--threads 1]\n";
 
 // Makes the one input, uniform floats of the model's shape, and gives it to the request.
-static void make_input(struct session *session, void *model) {
+static void make_input(struct session *session, void *model, struct turns turns) {
   void *port, *tensor;
   int element_type;
   size_t count, length = 0;
@@ -40,46 +38,66 @@ static void make_input(struct session *session, void *model) {
                                (long long)dimensions[i]);
   }
   session->value_count = count_of_shape(session->shape);
-  session->values = take_memory(session->value_count * sizeof(float));
-  fill_uniform(session->values, session->value_count);
+  session->values = take_input(turns, session->value_count);
   struct ov_shape shape = {rank, dimensions};
   OV(ov_tensor_create_from_host_ptr, (int, struct ov_shape, void *, void **), OV_FLOAT32, shape, session->values,
      &tensor);
   OV(ov_infer_request_set_input_tensor_by_index, (void *, size_t, void *), session->request, 0, tensor);
 }
 
-static struct session open_session(const char *path, int threads) {
+static struct session open_session(struct turns turns) {
   struct session session = {0};
   void *core, *model, *compiled;
   char thread_count[16];
-  snprintf(thread_count, sizeof thread_count, "%d", threads);
+  snprintf(thread_count, sizeof thread_count, "%d", turns.threads);
   const struct ov_property settings[] = {
       {"PERFORMANCE_HINT", "LATENCY"},         {"INFERENCE_PRECISION_HINT", "f32"},
-      {"EXECUTION_MODE_HINT", "ACCURACY"},     {"NUM_STREAMS", threads > 1 ? "1" : "0"},
+      {"EXECUTION_MODE_HINT", "ACCURACY"},     {"NUM_STREAMS", turns.threads > 1 ? "1" : "0"},
       {"INFERENCE_NUM_THREADS", thread_count}, {"ENABLE_CPU_PINNING", "NO"},
   };
   OV(ov_core_create, (void **), &core);
-  OV(ov_core_read_model, (void *, const char *, const char *, void **), core, path, NULL, &model);
+  OV(ov_core_read_model, (void *, const char *, const char *, void **), core, turns.model, NULL, &model);
   OV(ov_core_compile_model_props, (void *, void *, const char *, size_t, const struct ov_property *, void **), core,
      model, "CPU", sizeof settings / sizeof settings[0], settings, &compiled);
   OV(ov_compiled_model_create_infer_request, (void *, void **), compiled, &session.request);
   session.infer = (int (*)(void *))ov_find("ov_infer_request_infer");
-  make_input(&session, model);
+  OV(ov_model_outputs_size, (void *, size_t *), model, &session.output_count);
+  if (session.output_count > MAX_OUTPUTS) die("over %d outputs", MAX_OUTPUTS);
+  make_input(&session, model, turns);
   return session;
 }
 
-// Nanoseconds of one run; outputs stay in the request's own memory.
-static uint64_t run_here(void *context) {
-  struct session *session = context;
+static uint64_t run_here(struct engine *engine) {
+  struct session *session = engine->session;
   uint64_t started = now_ns();
   ov_check(session->infer(session->request), "ov_infer_request_infer");
-  return now_ns() - started;
+  uint64_t ns = now_ns() - started;
+  for (size_t i = 0; i < engine->output_count; i++) {
+    void *tensor;
+    OV(ov_infer_request_get_output_tensor_by_index, (void *, size_t, void **), session->request, i, &tensor);
+    OV(ov_tensor_data, (void *, const void **), tensor, &engine->outputs[i]);
+    OV(ov_tensor_get_byte_size, (void *, size_t *), tensor, &engine->output_bytes[i]);
+    ((void (*)(void *))ov_find("ov_tensor_free"))(tensor);
+  }
+  return ns;
+}
+
+// Outputs stay in the request's own memory.
+static void finish(struct engine *engine) { (void)engine; }
+
+static struct engine open_engine(struct turns turns) {
+  static struct session session;
+  struct engine engine = {.name = ov_open(turns.library), .session = &session, .run = run_here, .finish = finish};
+  session = open_session(turns);
+  engine.input_name = session.input_name;
+  engine.shape = session.shape;
+  engine.input = session.values;
+  engine.input_bytes = session.value_count * sizeof(float);
+  engine.output_count = session.output_count;
+  return engine;
 }
 
 int main(int count, char **arguments) {
-  struct turns turns = begin_turns(count, arguments, usage);
-  const char *version = ov_open(turns.library);
-  struct session session = open_session(turns.model, turns.threads);
-  take_turns(turns, version, session.input_name, session.shape, run_here, &session);
+  take_turns(begin_turns(count, arguments, usage));
   return 0;
 }

@@ -22,7 +22,7 @@ def build():
   cc, cxx = os.environ.get("CC", "cc"), os.environ.get("CXX", "c++")
   for name in C_PROGRAMS:
     compile = [cc, "-O2", "-std=c11", "-D_GNU_SOURCE", "-Wall", "-Wextra", SOURCES / f"{name}.c"]
-    subprocess.run([*compile, "-o", OUTPUT / name, "-ldl"], check=True)
+    subprocess.run([*compile, "-o", OUTPUT / name, "-ldl", "-lm"], check=True)
   compile = [cxx, "-O2", "-std=c++17", "-Wall", "-Wextra", SOURCES / "text.cpp"]
   subprocess.run([*compile, "-o", OUTPUT / "text"], check=True)
 

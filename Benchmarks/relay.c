@@ -2,22 +2,13 @@
 // host's that copies the tensor in shared memory; in turns with the same host copying by itself. With --core all three
 // share that core, as in the benchmark of the real ones. Prints one JSON object.
 #include <getopt.h>
-#include <linux/futex.h>
-#include <signal.h>
-#include <stdbool.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 
+#include "relay.h"
 #include "samples.h"
 
 enum { ROUNDS = 6 };
 
 static const char usage[] = "usage: relay [--bytes 64] [--seconds 1] [--core N]\n";
-
-struct shared {
-  uint32_t there, there_padding[15], back, back_padding[15];  // a cache line each
-};
 
 // What host and child share, mapped before the fork: the words, the tensor that came, and the one that goes.
 struct room {
@@ -26,39 +17,11 @@ struct room {
   size_t byte_count;
 };
 
-static void await_change(const uint32_t *word, uint32_t seen) {
-  while (__atomic_load_n(word, __ATOMIC_ACQUIRE) == seen) syscall(SYS_futex, word, FUTEX_WAIT, seen, NULL, NULL, 0);
-}
-
-static void announce(uint32_t *word, uint32_t value) {
-  __atomic_store_n(word, value, __ATOMIC_RELEASE);
-  syscall(SYS_futex, word, FUTEX_WAKE, 1, NULL, NULL, 0);
-}
-
 static struct room make_room(size_t byte_count) {
   size_t step = (byte_count + 8191) / 4096 * 4096;
-  char *memory = mmap(NULL, 4096 + 2 * step, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-  if (memory == MAP_FAILED) die("mmap: %s", strerror(errno));
+  char *memory = share_memory(4096 + 2 * step);
   memset(memory, 0, 4096 + 2 * step);
   return (struct room){(struct shared *)memory, memory + 4096, memory + 4096 + step, byte_count};
-}
-
-static pid_t fork_bound(void) {
-  pid_t child = fork();
-  if (child < 0) die("fork: %s", strerror(errno));
-  if (child == 0) prctl(PR_SET_PDEATHSIG, SIGKILL);
-  return child;
-}
-
-// False when the other side has closed.
-static bool transfer(int fd, char *at, size_t count, bool reads) {
-  while (count > 0) {
-    ssize_t n = reads ? read(fd, at, count) : send(fd, at, count, MSG_NOSIGNAL);
-    if (n <= 0) return false;
-    at += n;
-    count -= (size_t)n;
-  }
-  return true;
 }
 
 static void copy_for_ever(struct room room) {

@@ -53,7 +53,7 @@ class Bench(ProcessGroups, EngineGroups, ObserveGroups, LoadgenGroups, RegistryG
     self.seconds = 0.3 if options.quick else 1.5  # of each load; floors take two thirds of it
     self.values: figures.Round = {}
     self.rounds_done = 0
-    self.details: list[dict] = []  # of loads whose answers may be errors, for the report
+    self.details: list[dict] = []  # for the report: of loads whose answers may be errors, of each start of an engine
     self.complaints: list[str] = []
     self.make_models()
     self.manifests = {isolation: copy_manifests(options.manifests, folder / f"runners-{isolation}", isolation)

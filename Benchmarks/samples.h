@@ -29,6 +29,11 @@ static inline int compare_ns(const void *a, const void *b) {
   return (x > y) - (x < y);
 }
 
+static inline int compare_doubles(const void *a, const void *b) {
+  double x = *(const double *)a, y = *(const double *)b;
+  return (x > y) - (x < y);
+}
+
 static inline void sort_samples(struct samples *samples) {
   qsort(samples->ns, samples->count, sizeof(uint32_t), compare_ns);
 }

@@ -3,10 +3,11 @@
 #define STADION_BENCH_TENSORFLOW_H
 
 #include <dlfcn.h>
+#include <stdbool.h>
 
-#include "bench.h"
+#include "engine.h"
 
-enum { TF_FLOAT32 = 1, MAX_OUTPUTS = 16, MAX_RANK = 8, MAX_NAME = 128 };
+enum { TF_FLOAT32 = 1, MAX_NAME = 128 };
 
 struct tf_buffer {
   const void *data;
@@ -31,6 +32,8 @@ struct tf_output {
     (void *, const struct tf_buffer *, const char *, const char *const *, int, void *, struct tf_buffer *, void *))    \
   X(void *, TF_GraphOperationByName, (void *, const char *))                                                           \
   X(void *, TF_NewTensor, (int, const int64_t *, int, void *, size_t, void (*)(void *, size_t, void *), void *))       \
+  X(void *, TF_TensorData, (void *))                                                                                   \
+  X(size_t, TF_TensorByteSize, (void *))                                                                               \
   X(void, TF_DeleteTensor, (void *))                                                                                   \
   X(void, TF_SessionRun,                                                                                               \
     (void *, const struct tf_buffer *, const struct tf_output *, void *const *, int, const struct tf_output *,         \
