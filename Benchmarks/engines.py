@@ -23,7 +23,7 @@ class Engine:
   model: pathlib.Path  # basic_pitch
   file_name: str  # in a model repository
   program: str
-  threads_option: str  # of the runner: threads for one run
+  threads_options: list[str]  # of the runner: threads for one run
 
   @property
   def is_there(self) -> bool:
@@ -33,15 +33,15 @@ class Engine:
 ALL = [
   Engine("onnxruntime", "org.stadion.onnxruntime", ENGINES / "onnxruntime" / "libonnxruntime.so.1.32.0",
          ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "ort_inprocess",
-         "intra_op_threads"),
+         ["intra_op_threads"]),
   Engine("litert", "org.stadion.litert", ENGINES / "litert" / "libLiteRt.so",
-         BASIC_PITCH / "static.tflite", "model.tflite", "litert_inprocess", "threads"),
+         BASIC_PITCH / "static.tflite", "model.tflite", "litert_inprocess", ["threads"]),
   Engine("openvino", "org.stadion.openvino", ENGINES / "openvino" / "libopenvino_c.so.2641",
          ROOT / ".stadion" / "models" / "basic_pitch" / "1" / "model.onnx", "model.onnx", "openvino_inprocess",
-         "threads"),
+         ["threads"]),
   Engine("tensorflow", "org.stadion.tensorflow", ENGINES / "tensorflow" / "libtensorflow_cc.so.2",
          BASIC_PITCH / "saved_model", "saved_model", "tensorflow_inprocess",
-         "intra_op_threads"),
+         ["intra_op_threads", "inter_op_threads"]),
 ]
 
 
@@ -70,7 +70,7 @@ class EngineGroups:
     for path in manifests.iterdir():
       manifest = json.loads(path.read_text())
       if manifest["id"] == engine.runner:
-        manifest["options"][engine.threads_option] = str(threads)
+        manifest["options"] |= {option: str(threads) for option in engine.threads_options}
         path.write_text(json.dumps(manifest))
     return self.host("--runners", engine.runner, models=folder, isolation="process", core=core, manifests=manifests)
 

@@ -38,10 +38,8 @@ static void make_input(struct session *session, struct turns turns) {
 
 static struct session open_session(struct turns turns) {
   struct session session = {0};
-  cpu_set_t cores;
-  if (sched_getaffinity(0, sizeof cores, &cores) != 0) die("sched_getaffinity: %s", strerror(errno));
-  // ConfigProto: threads within an operation, one per usable core for operations, what was saved for a GPU runs here.
-  const uint8_t config[] = {0x10, (uint8_t)turns.threads, 0x28, (uint8_t)(CPU_COUNT(&cores) & 0x7F), 0x38, 1};
+  // ConfigProto: threads within an operation, threads for operations, what was saved for a GPU runs here.
+  const uint8_t config[] = {0x10, (uint8_t)turns.threads, 0x28, (uint8_t)turns.threads, 0x38, 1};
   const char *const tags[] = {"serve"};
   void *options = TF_NewSessionOptions();
   struct tf_buffer *meta = TF_NewBuffer();
