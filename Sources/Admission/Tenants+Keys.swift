@@ -97,7 +97,7 @@ extension Tenants {
     try await database.read { (db) throws(HostError) in
       try db.all(
         """
-        SELECT number, timeMs, tenant, caller, origin, action, subject, requestID FROM audit
+        SELECT \(AuditEntry.columns) FROM audit
         WHERE (?1 IS NULL OR tenant = ?1) AND number < ?2 ORDER BY number DESC LIMIT ?3
         """, tenant?.text, number ?? .max, limit
       ) { (row) throws(HostError) in try AuditEntry(row) }

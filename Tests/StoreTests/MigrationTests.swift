@@ -79,16 +79,18 @@ import Testing
   }
 
   @Test(arguments: [
-    "UPDATE audit SET caller = 'x'", "DELETE FROM audit", "INSERT OR REPLACE INTO audit VALUES (1,0,'','','','','','')",
+    "UPDATE audit SET caller = 'x'", "DELETE FROM audit",
+    "INSERT OR REPLACE INTO audit VALUES (1,0,'','','','','','',1,NULL)",
   ])
   func `lets nobody change what the audit says`(sql: String) async throws {
     let database = try Database(path: folder.database)
     try await database.transaction { (db) throws(HostError) in
-      try db.run("INSERT INTO audit VALUES (NULL, 0, 'default', 'uid:0', 'unix', 'tenant.add', 'a', '1')")
+      try db.addAudit(Author("uid:0", origin: "unix", requestID: "1"), "tenant.add", of: "default", "a")
     }
-    await #expect(throws: HostError.self) {
+    let error = await #expect(throws: HostError.self) {
       try await database.transaction { (db) throws(HostError) in try db.run(sql) }
     }
+    #expect("\(error as Any)".contains("audit only grows"))
   }
 
   private func version(of database: Database) async throws -> Int? {
