@@ -6,7 +6,8 @@ package import Wire
 
 /// A file that is being uploaded, in as many requests as its sender likes. Outlives the host.
 ///
-/// It has a thread of its own: digests and writes block nobody else.
+/// Digests and writes have a thread that only uploads share. Between requests it holds no descriptor: there may be as
+/// many uploads as their senders like.
 package actor Upload {
   package nonisolated let id: String
   package nonisolated let tenant: TenantID
@@ -14,22 +15,26 @@ package actor Upload {
   package nonisolated let byteCount: Int?
   package nonisolated let sha256: SHA256Digest?
   nonisolated let path: String
-  private nonisolated let thread = RunThreads(name: "upload", limit: 1)
+  private nonisolated let thread: RunThreads
   private var file: GrowingFile?
   /// A request is sending to it.
   private var isBusy = false
+  /// Why what the last request has sent may not be on the disk.
+  private var failure: HostError?
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-  init(id: String, tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?, path: String) {
+  /// - Parameter thread: One, not several.
+  init(
+    id: String, tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?, path: String, on thread: RunThreads
+  ) {
+    self.thread = thread
     self.id = id
     self.tenant = tenant
     self.byteCount = byteCount
     self.sha256 = sha256
     self.path = path
   }
-
-  deinit { thread.end() }
 
   /// Bytes that are there: where the sender goes on.
   package func offset() throws(HostError) -> Int {
@@ -63,7 +68,16 @@ package actor Upload {
 
   package func append(_ piece: LentBytes) throws(HostError) { try opened().append(piece.bytes) }
 
-  package func end() { isBusy = false }
+  package func end() {
+    isBusy = false
+    do throws(HostError) {
+      try file?.rest()
+    } catch {
+      // What is there is read anew.
+      file = nil
+      failure = error
+    }
+  }
 
   /// Takes no bytes any more; false while a request is sending.
   func close() -> Bool {
@@ -94,8 +108,12 @@ package actor Upload {
 
   /// Compares what has come with what was announced, once all of it is there.
   ///
-  /// - Throws: `.invalidRequest`: the bytes are worth nothing then.
+  /// - Throws: `.invalidRequest`: the bytes are worth nothing then. What the disk says: not all of them are there.
   package func check() throws(HostError) {
+    if let failure {
+      self.failure = nil
+      throw failure
+    }
     guard sha256 != nil, let byteCount, let file, file.byteCount == byteCount else { return }
     try check(file.finish())
   }

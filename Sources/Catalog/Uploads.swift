@@ -4,6 +4,7 @@ package import Storage
 import Store
 import Synchronization
 import Telemetry
+import Threads
 package import Wire
 
 /// Files on their way here: known to the database from the first answer, so that they go on after a restart.
@@ -11,6 +12,9 @@ package final class Uploads: Sendable {
   private let database: Database
   let folder: String
   let claims: StorageClaims
+  /// Each upload has one of them, in turn.
+  private let threads = (0..<8).map { _ in RunThreads(name: "upload", limit: 1) }
+  private let nextThread = Atomic<Int>(0)
   /// Those that were asked for since the start, by id.
   private let open = Mutex<[String: Upload]>([:])
 
@@ -20,6 +24,8 @@ package final class Uploads: Sendable {
     self.folder = folder
     self.claims = claims
   }
+
+  deinit { for thread in threads { thread.end() } }
 
   /// - Throws: `.quotaExceeded` where `byteCount` bytes are more than the tenant may keep.
   package func create(tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?) async throws(HostError) -> Upload {
@@ -62,6 +68,14 @@ package final class Uploads: Sendable {
       await upload.end()
       throw error
     }
+  }
+
+  /// A request sends no more. What it has announced and not sent takes no room.
+  package func end(_ upload: Upload) async {
+    let there = (try? await upload.offset()) ?? 0
+    // While it is still busy: another request's claim must not be lowered.
+    claims.settle(upload.id, byteCount: max(upload.byteCount ?? 0, there))
+    await upload.end()
   }
 
   /// Those that somebody has begun or gone on with since the start, by tenant.
@@ -166,7 +180,9 @@ package final class Uploads: Sendable {
   }
 
   private func upload(_ id: String, _ tenant: TenantID, _ byteCount: Int?, _ sha256: SHA256Digest?) -> Upload {
-    Upload(id: id, tenant: tenant, byteCount: byteCount, sha256: sha256, path: "\(folder)/\(id)")
+    let turn = nextThread.wrappingAdd(1, ordering: .relaxed).oldValue & (threads.count - 1)
+    return Upload(
+      id: id, tenant: tenant, byteCount: byteCount, sha256: sha256, path: "\(folder)/\(id)", on: threads[turn])
   }
 
   /// Two who ask for the same get the same.
