@@ -6,8 +6,8 @@ package import Wire
 
 /// A file that is being uploaded, in as many requests as its sender likes. Outlives the host.
 ///
-/// Digests and writes have a thread that only uploads share. Between requests it holds no descriptor: there may be as
-/// many uploads as their senders like.
+/// Digests and writes have a thread that only uploads share, and it can do without a descriptor: there may be as many
+/// uploads as their senders like.
 package actor Upload {
   package nonisolated let id: String
   package nonisolated let tenant: TenantID
@@ -19,8 +19,6 @@ package actor Upload {
   private var file: GrowingFile?
   /// A request is sending to it.
   private var isBusy = false
-  /// Why what the last request has sent may not be on the disk.
-  private var failure: HostError?
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
@@ -68,15 +66,13 @@ package actor Upload {
 
   package func append(_ piece: LentBytes) throws(HostError) { try opened().append(piece.bytes) }
 
-  package func end() {
-    isBusy = false
-    do throws(HostError) {
-      try file?.rest()
-    } catch {
-      // What is there is read anew.
-      file = nil
-      failure = error
-    }
+  func end() { isBusy = false }
+
+  /// Gives its descriptor back, unless a request is sending.
+  func rest() {
+    guard !isBusy else { return }
+    // Where that fails, what is there is read anew.
+    do throws(HostError) { try file?.rest() } catch { file = nil }
   }
 
   /// Takes no bytes any more; false while a request is sending.
@@ -108,12 +104,8 @@ package actor Upload {
 
   /// Compares what has come with what was announced, once all of it is there.
   ///
-  /// - Throws: `.invalidRequest`: the bytes are worth nothing then. What the disk says: not all of them are there.
+  /// - Throws: `.invalidRequest`: the bytes are worth nothing then.
   package func check() throws(HostError) {
-    if let failure {
-      self.failure = nil
-      throw failure
-    }
     guard sha256 != nil, let byteCount, let file, file.byteCount == byteCount else { return }
     try check(file.finish())
   }

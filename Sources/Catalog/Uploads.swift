@@ -15,6 +15,10 @@ package final class Uploads: Sendable {
   /// Each upload has one of them, in turn.
   private let threads = (0..<8).map { _ in RunThreads(name: "upload", limit: 1) }
   private let nextThread = Atomic<Int>(0)
+  /// Those between requests that have a descriptor, the longest quiet first.
+  private let quiet = Mutex<[Upload]>([])
+  /// Each closed file costs a wait for the disk, which a sender of many small parts must not pay each time.
+  private static let quietLimit = 64
   /// Those that were asked for since the start, by id.
   private let open = Mutex<[String: Upload]>([:])
 
@@ -76,6 +80,12 @@ package final class Uploads: Sendable {
     // While it is still busy: another request's claim must not be lowered.
     claims.settle(upload.id, byteCount: max(upload.byteCount ?? 0, there))
     await upload.end()
+    let oldest = quiet.withLock { quiet -> Upload? in
+      quiet.removeAll { $0 === upload }
+      quiet.append(upload)
+      return quiet.count > Self.quietLimit ? quiet.removeFirst() : nil
+    }
+    await oldest?.rest()
   }
 
   /// Those that somebody has begun or gone on with since the start, by tenant.
@@ -162,6 +172,7 @@ package final class Uploads: Sendable {
   /// Of those that a transaction has made content of.
   func forget(_ ids: [String]) {
     open.withLock { open in for id in ids { open[id] = nil } }
+    quiet.withLock { $0.removeAll { ids.contains($0.id) } }
     for id in ids {
       unlink("\(folder)/\(id)")
       claims.release(id)
