@@ -67,7 +67,7 @@ let package = Package(
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Threads", ["CLinux", "Telemetry"]),
     house("Store", ["CSQLite", "Inference", "Telemetry", "Threads"]),
-    house("Admission", ["Inference", "Storage", "Store", "Telemetry", "Wire"]),
+    house("Admission", ["CLinux", "Inference", "Storage", "Store", "Telemetry", "Wire"]),
     house("Manifests", ["Inference", "Wire"]),
     house("Confinement", ["CConfinement", "CLinux", "Inference", "Wire"]),
     house(
@@ -91,7 +91,7 @@ let package = Package(
         // What `stadion bench` does, gates do: inputs from a seed, and parity.
         "Benchmarking", "StadionClient",
       ]),
-    house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry"]),
+    house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry", "Tracing"]),
     house(
       "Endpoints",
       [

@@ -30,6 +30,7 @@ package final class Admission: Sendable {
 
   package let options: Options
   package let quotas: Quotas
+  package let refused = RefusedCallers()
   private let published = Mutex(CallerTable())
   private let generation = Atomic<Int>(0)
   private let owner: Caller
@@ -61,9 +62,12 @@ package final class Admission: Sendable {
   /// - Parameters:
   ///   - identity: Of the connection.
   ///   - credential: Value of `Authorization` or `X-API-Key`; nil without either.
+  ///   - origin: Asked where it is refused.
   /// - Returns: Whether it had to be looked up.
   /// - Throws: `.unauthenticated`.
-  package func recognize(_ identity: Identity, _ credential: UnsafeRawBufferPointer?) throws(HostError) -> Bool {
+  package func recognize(
+    _ identity: Identity, _ credential: UnsafeRawBufferPointer?, from origin: () -> RefusedCallers.Origin
+  ) throws(HostError) -> Bool {
     if identity.generation == generation.load(ordering: .acquiring), identity.isLast(credential),
       !identity.caller.hasExpired
     {
@@ -71,27 +75,32 @@ package final class Admission: Sendable {
     }
     identity.forget()
     let table = table
-    let caller = try look(for: identity.peer, options.knowsKeys ? credential : nil, in: table)
+    let caller = try look(for: identity.peer, options.knowsKeys ? credential : nil, in: table, origin)
     identity.remember(caller, quotas.quota(of: caller.tenant), credential, table.generation)
     return true
   }
 
   private func look(
-    for peer: Identity.Peer, _ credential: UnsafeRawBufferPointer?, in table: CallerTable
+    for peer: Identity.Peer, _ credential: UnsafeRawBufferPointer?, in table: CallerTable,
+    _ origin: () -> RefusedCallers.Origin
   ) throws(HostError) -> Caller {
     if let credential {
-      guard let key = Self.key(in: credential), let caller = table.caller(try KeyDigest(of: key)), !caller.hasExpired
-      else { throw HostError(.unauthenticated, "the API key is unknown, has expired or was revoked") }
-      return caller
+      let known = try Self.key(in: credential).flatMap { (key) throws(HostError) in table.key(try KeyDigest(of: key)) }
+      if let known, !known.isRevoked, !known.caller.hasExpired { return known.caller }
+      let reason = known.map { $0.isRevoked ? RefusalReason.revokedKey : .expiredKey } ?? .unknownKey
+      refused.note(reason, of: known?.caller, from: origin())
+      throw HostError(.unauthenticated, "the API key is unknown, has expired or was revoked")
     }
     switch peer {
     case .tcp:
       if let anonymous { return anonymous }
+      refused.note(.noKey, of: nil, from: origin())
       throw HostError(.unauthenticated, "TCP callers need an API key: 'Authorization: Bearer stadion_…'")
     case .unix(let uid, let gid):
       if uid == options.ownerUID { return owner }
       if let caller = table.caller(uid: uid, gid: gid) { return caller }
       if let role = options.unmappedRole { return Caller(tenant: .standard, role: role, name: "uid:\(uid)") }
+      refused.note(.unmappedUser, of: nil, from: origin())
       throw HostError(
         .unauthenticated, "user \(uid) belongs to no tenant; an admin can say `stadion tenant map TENANT --uid \(uid)`")
     }

@@ -6,6 +6,7 @@ package final class CallerTable: Sendable {
   struct KeyEntry {
     let digest: KeyDigest
     let caller: Caller
+    let isRevoked: Bool
   }
 
   /// Grows with each change: the number of the audit's last entry.
@@ -13,7 +14,7 @@ package final class CallerTable: Sendable {
   package let tenants: [TenantID]
   private let users: [UInt32: Caller]
   private let groups: [UInt32: Caller]
-  /// By the first bytes of their digest.
+  /// By the first bytes of their digest. Also those that have expired or were revoked, for the audit to name.
   private let keys: [UInt64: [KeyEntry]]
 
   /// Nobody but the default tenant.
@@ -40,11 +41,12 @@ package final class CallerTable: Sendable {
     }
     self.users = users
     self.groups = groups
-    let entries = try db.all("SELECT id, tenant, role, digest, expiresMs FROM keys WHERE revokedMs IS NULL") {
+    let entries = try db.all("SELECT id, tenant, role, digest, expiresMs, revokedMs IS NOT NULL FROM keys") {
       (row) throws(HostError) -> KeyEntry? in
       let (id, expiresMs): (String, Int?) = (try row.value(0), try row.value(4))
       let caller = Caller(tenant: try row.tenant(1), role: try row.role(2), name: "key:\(id)", expiresMs: expiresMs)
-      return KeyDigest(bytes: try row.value(3)).map { KeyEntry(digest: $0, caller: caller) }
+      let isRevoked = try row.value(5, as: Int.self) == 1
+      return KeyDigest(bytes: try row.value(3)).map { KeyEntry(digest: $0, caller: caller, isRevoked: isRevoked) }
     }
     keys = Dictionary(grouping: entries.compactMap(\.self)) { $0.digest.bucket }
   }
@@ -52,9 +54,9 @@ package final class CallerTable: Sendable {
   /// Whom the user, else the group, is mapped to.
   func caller(uid: UInt32, gid: UInt32) -> Caller? { users[uid] ?? groups[gid] }
 
-  func caller(_ digest: KeyDigest) -> Caller? {
-    var found: Caller?
-    for entry in keys[digest.bucket] ?? [] where entry.digest == digest { found = entry.caller }
+  func key(_ digest: KeyDigest) -> KeyEntry? {
+    var found: KeyEntry?
+    for entry in keys[digest.bucket] ?? [] where entry.digest == digest { found = entry }
     return found
   }
 }

@@ -1,4 +1,3 @@
-import Glibc
 package import Inference
 package import Store
 import Synchronization
@@ -70,22 +69,6 @@ package final class QuotaBook: Sendable {
       }
     }
     saved.withLock { $0.merge(changed) { _, new in new } }
-  }
-
-  /// Saves for the last time. Blocks, for a second at most: for the main thread, when requests have ended.
-  package func saveLast() {
-    // Never freed: who comes too late still signals it.
-    let done = UnsafeMutablePointer<sem_t>.allocate(capacity: 1)
-    sem_init(done, 0, 0)
-    nonisolated(unsafe) let signal = done  // only sem_post, which any thread may call
-    Task {
-      try? await self.save()
-      sem_post(signal)
-    }
-    var end = timespec()
-    clock_gettime(CLOCK_REALTIME, &end)
-    end.tv_sec += 1
-    while sem_timedwait(done, &end) != 0 && errno == EINTR {}
   }
 
   // MARK: Limits

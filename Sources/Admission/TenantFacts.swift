@@ -82,6 +82,12 @@ package struct AuditEntry: Sendable {
   package let action: String
   package let subject: String
   package let requestID: String
+  /// Requests that it stands for: of callers that were refused, there may be many.
+  package let count: Int
+  /// When the first of them came; nil where there is one.
+  package let sinceMs: Int?
+
+  static let columns = "number, timeMs, tenant, caller, origin, action, subject, requestID, count, sinceMs"
 
   init(_ row: Row) throws(HostError) {
     number = try row.value(0)
@@ -92,5 +98,7 @@ package struct AuditEntry: Sendable {
     action = try row.value(5)
     subject = try row.value(6)
     requestID = try row.value(7)
+    count = try row.value(8)
+    sinceMs = try row.value(9)
   }
 }

@@ -26,7 +26,7 @@ extension Tenants {
     return try await change(author, "key.add", of: tenant, "\(id) \(role.rawValue)") { (db) throws(HostError) in
       try Self.require(tenant, db)
       let expiresMs = seconds.map { WallClock.nowMs + $0 * 1000 }
-      return try Self.insertKey(id, tenant, role, label, expiresMs, db)
+      return try Self.insertKey(id, tenant, role, label, expiresMs, by: author, db)
     }
   }
 
@@ -61,7 +61,8 @@ extension Tenants {
       }
       // As long as the old one would have lived from its beginning on.
       let expiresMs = old.expiresMs.map { now + $0 - old.createdMs }
-      return try Self.insertKey(newID, old.tenant, old.role, old.label, expiresMs, db)
+      return try Self.insertKey(
+        newID, old.tenant, old.role, old.label, expiresMs, by: author, rotatedFrom: id, db)
     }
   }
 
@@ -73,7 +74,8 @@ extension Tenants {
   }
 
   private static func insertKey(
-    _ id: String, _ tenant: TenantID, _ role: Role, _ label: String, _ expiresMs: Int?, _ db: Connection
+    _ id: String, _ tenant: TenantID, _ role: Role, _ label: String, _ expiresMs: Int?, by author: Author,
+    rotatedFrom: String? = nil, _ db: Connection
   ) throws(HostError) -> NewKey {
     let key = APIKey.fresh()
     let digest = try Array(key.utf8).withUnsafeBytes { bytes in
@@ -81,8 +83,11 @@ extension Tenants {
     }
     .get()
     try db.run(
-      "INSERT INTO keys VALUES (?, ?, ?, ?, ?, ?, ?, NULL)", id, tenant.text, role.rawValue, digest.bytes, label,
-      WallClock.nowMs, expiresMs, doing: "adding a key")
+      """
+      INSERT INTO keys (id, tenant, role, digest, label, createdMs, expiresMs, createdBy, rotatedFrom)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """, id, tenant.text, role.rawValue, digest.bytes, label, WallClock.nowMs, expiresMs, author.name, rotatedFrom,
+      doing: "adding a key")
     let facts = try db.first("SELECT \(KeyFacts.columns) FROM keys WHERE id = ?", id) {
       (row) throws(HostError) in try KeyFacts(row)
     }
@@ -97,7 +102,7 @@ extension Tenants {
     try await database.read { (db) throws(HostError) in
       try db.all(
         """
-        SELECT number, timeMs, tenant, caller, origin, action, subject, requestID FROM audit
+        SELECT \(AuditEntry.columns) FROM audit
         WHERE (?1 IS NULL OR tenant = ?1) AND number < ?2 ORDER BY number DESC LIMIT ?3
         """, tenant?.text, number ?? .max, limit
       ) { (row) throws(HostError) in try AuditEntry(row) }

@@ -12,21 +12,25 @@ extension Catalog {
     try await database.read { (db) throws(HostError) in try db.gates(try db.modelID(model, tenant)) }
   }
 
-  /// - Throws: `.forbidden` where the gates that stand ask for a higher role than the caller's: who can't pass them can't
-  ///   take them away.
+  /// - Throws: `.forbidden` where the gates that stand are for a higher role to change.
   package func setGates(_ subject: Subject, _ gates: Gates) async throws(HostError) {
     let text = gates.json.text
     try await database.transaction { (db) throws(HostError) in
       let model = try db.modelID(subject.model, subject.tenant)
-      if let least = try db.gates(model).approver, subject.role < least {
-        throw HostError(
-          .forbidden,
-          "the gates of model '\(subject.model)' are for the role \(least.rawValue) to change, the caller's is "
-            + subject.role.rawValue)
-      }
+      try Self.checkMayChange(try db.gates(model), subject)
       try db.run("UPDATE models SET gates = ? WHERE id = ?", text, model, doing: "setting gates")
       try db.addHistory(subject.tenant, subject.model, Event("gates", by: subject.caller, note: text))
     }
+  }
+
+  /// Who can't pass gates can't take them away; nor can one alone where two are asked for, unless an admin.
+  static func checkMayChange(_ gates: Gates, _ subject: Subject) throws(HostError) {
+    let least = max(gates.approver ?? .infer, gates.approval == nil ? .infer : .admin)
+    guard subject.role < least else { return }
+    throw HostError(
+      .forbidden,
+      "the gates of model '\(subject.model)' are for the role \(least.rawValue) to change, the caller's is "
+        + subject.role.rawValue)
   }
 
   /// What a version has passed; the promotion is for nothing if it isn't so any more when it is made.
@@ -34,13 +38,26 @@ extension Catalog {
     let gates: Gates
     /// What stood in place then.
     let present: String?
-    /// For the history; nil where there was nothing to pass.
-    var note: String?
+    let stage: Stage
+    /// What each gate has seen, for people; nil where there was nothing to pass.
+    var seen: [String]?
 
-    func check(_ gates: Gates, _ present: String?) throws(HostError) {
-      guard gates == self.gates, gates.parity == nil || present == self.present else {
+    /// In the promotion's transaction.
+    ///
+    /// - Parameter present: What stands in place now.
+    /// - Returns: For the history.
+    func check(
+      _ version: Connection.Version, _ subject: Subject, _ model: Int, _ present: String?, _ db: Connection
+    ) throws(HostError) -> String? {
+      let gates = try db.gates(model)
+      let isMissing = seen == nil && gates.areAsked(by: stage)
+      guard gates == self.gates, gates.parity == nil || present == self.present, !isMissing else {
         throw HostError(.conflict, "its gates, or what stands in its place, have changed meanwhile; promote it again")
       }
+      guard let seen else { return nil }
+      let approved = try Promotion(subject: subject, label: version.label, stage: stage, gates: gates, present: present)
+        .approved(version, db)
+      return "passed gates: \((seen + approved).joined(separator: ", "))"
     }
   }
 
@@ -48,19 +65,24 @@ extension Catalog {
   ///
   /// - Throws: `.conflict`, of the approver `.forbidden`, naming the gate in `details.gate`, with what was seen.
   func pass(_ subject: Subject, _ label: String, to stage: Stage) async throws(HostError) -> Passed {
-    let (gates, present) = try await database.read { (db) throws(HostError) in
+    let promotion = try await database.read { (db) throws(HostError) in
       let model = try db.modelID(subject.model, subject.tenant)
-      try Self.checkLive(try db.version(label, of: subject.model, model), subject)
-      return (try db.gates(model), stage.isPlace ? try db.version(at: stage, model)?.label : nil)
+      let version = try db.version(label, of: subject.model, model)
+      try Self.checkLive(version, subject)
+      let promotion = Promotion(
+        subject: subject, label: label, stage: stage, gates: try db.gates(model),
+        present: stage.isPlace ? try db.version(at: stage, model)?.label : nil)
+      // Nobody's model is run for a promotion that needs somebody first; the transaction decides.
+      if promotion.isGated { _ = try promotion.approved(version, db) }
+      return promotion
     }
-    var passed = Passed(gates: gates, present: present)
-    guard !gates.isEmpty, gates.stages.contains(stage), present != label else { return passed }
-    let promotion = Promotion(subject: subject, label: label, stage: stage, gates: gates, present: present)
+    var passed = Passed(gates: promotion.gates, present: promotion.present, stage: stage)
+    guard promotion.isGated else { return passed }
     // Making inputs and comparing outputs takes a while, for which no event loop is held.
     let seen = await withTaskExecutorPreference(gateThreads) { () async -> Result<[String], HostError> in
       do throws(HostError) { return .success(try await self.pass(promotion)) } catch { return .failure(error) }
     }
-    passed.note = "passed gates: \(try seen.get().joined(separator: ", "))"
+    passed.seen = try seen.get()
     return passed
   }
 
@@ -70,6 +92,16 @@ extension Catalog {
     let stage: Stage
     let gates: Gates
     let present: String?
+
+    var isGated: Bool { gates.areAsked(by: stage) && present != label }
+
+    /// - Returns: Who has approved it, for people.
+    func approved(_ version: Connection.Version, _ db: Connection) throws(HostError) -> [String] {
+      guard let least = gates.approval else { return [] }
+      let (approval, reason) = try db.approval(of: version.id, for: stage, least: least, beside: subject.caller.name)
+      guard let approval else { throw refusal("approval", reason) }
+      return ["approved by \(approval.caller) (\(approval.role.rawValue))"]
+    }
 
     func refusal(_ gate: String, _ seen: String, code: HostError.Code = .conflict) -> HostError {
       HostError(

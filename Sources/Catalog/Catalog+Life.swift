@@ -32,6 +32,8 @@ extension Catalog {
         (row) throws(HostError) -> String in try row.value(0)
       }
       try loosenUploads(version: version.id, db)
+      // Its gates go with a model's last version.
+      if try db.versionCount(model) == 1 { try Self.checkMayChange(try db.gates(model), subject) }
       try db.run("DELETE FROM versions WHERE id = ?", version.id, doing: "purging a version")
       try db.run(
         "DELETE FROM models WHERE id = ?1 AND NOT EXISTS (SELECT 1 FROM versions WHERE model = ?1)", model,

@@ -114,6 +114,7 @@ extension Catalog {
           .init("aliases", .array(aliases)), .init("tags", .object(tags)), .init("files", .array(files)),
           .init("parents", .array(try db.parents(of: version.id))),
           .init("children", .array(try db.children(of: version, model, tenant))),
+          .init("approvals", .array(try db.approvals(of: version.id).map(\.json))),
         ])
     }
   }
@@ -145,7 +146,8 @@ extension Catalog {
       try db.all(
         """
         SELECT timeMs, action, place, version, replaced, caller, note FROM history
-        WHERE tenant = ?1 AND model = ?2 AND (?3 IS NULL OR place = ?3) AND (?4 IS NULL OR timeMs <= ?4)
+        WHERE tenant = ?1 AND model = ?2 AND (?3 IS NULL OR place = ?3)
+          AND (?4 IS NULL OR timeMs <= ?4 AND action NOT IN ('approve', 'unapprove'))
         ORDER BY number DESC LIMIT ?5
         """, tenant, model, place, atMs, atMs == nil ? limit : 1
       ) { (row) throws(HostError) -> JSONValue in

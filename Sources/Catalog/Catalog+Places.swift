@@ -89,14 +89,14 @@ extension Catalog {
       try Self.checkLive(version, subject)
       let former = stage.isPlace ? try db.version(at: stage, model) : nil
       guard former?.id != version.id else { return label }
-      try passed?.check(try db.gates(model), former?.label)
+      let note = try passed?.check(version, subject, model, former?.label, db)
       if let former { try db.setStage(.development, of: former) }
       try db.setStage(stage, of: version)
       try db.addHistory(
         subject.tenant, subject.model,
         Event(
           action, place: stage.rawValue, version: label, replaced: former?.label, by: subject.caller,
-          note: passed?.note))
+          note: note ?? nil))
       return former?.label
     }
     Log.info(

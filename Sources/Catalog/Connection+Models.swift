@@ -75,6 +75,12 @@ extension Connection {
     }
   }
 
+  func versionCount(_ model: Int) throws(HostError) -> Int {
+    try first("SELECT count(*) FROM versions WHERE model = ?", model) {
+      (row) throws(HostError) -> Int in try row.value(0)
+    } ?? 0
+  }
+
   func hasAlias(_ alias: String, _ model: Int) throws(HostError) -> Bool {
     try first("SELECT 1 FROM aliases WHERE model = ? AND alias = ?", model, alias) {
       (row) throws(HostError) -> Int in try row.value(0)

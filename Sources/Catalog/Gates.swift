@@ -30,12 +30,16 @@ package struct Gates: Sendable, Equatable {
   package var parity: Parity?
   /// The least role of who promotes.
   package var approver: Role?
+  /// The least role of somebody else who has approved the version.
+  package var approval: Role?
   /// Of inputs whose sizes are free; a free size is 1 without.
   package var shapes: [String: [Int64]] = [:]
 
   package init() {}
 
-  var isEmpty: Bool { warmUp == nil && parity == nil && approver == nil }
+  func areAsked(by stage: Stage) -> Bool { !isEmpty && stages.contains(stage) }
+
+  var isEmpty: Bool { warmUp == nil && parity == nil && approver == nil && approval == nil }
 }
 
 // MARK: JSON
@@ -69,13 +73,10 @@ extension Gates {
         }
         parity = wanted
       case "approver" where member.value != .null:
-        guard let role = member.value.string.flatMap({ Role(rawValue: $0) }) else {
-          let known = Role.allCases.map(\.rawValue).joined(separator: ", ")
-          throw HostError(.invalidRequest, "'approver' must be one of \(known), not \(member.value.text.excerpt)")
-        }
-        approver = role
+        approver = try Self.role(member, of: Role.allCases)
+      case "approval" where member.value != .null: approval = try Self.role(member, of: [.publish, .admin])
       case "shapes": shapes = try Self.shapes(member.value)
-      case "warmUp", "parity", "approver": continue
+      case "warmUp", "parity", "approver", "approval": continue
       default: throw Self.unknown(member.key)
       }
     }
@@ -97,6 +98,7 @@ extension Gates {
           ]))
     }
     if let approver { members.append(.init("approver", .string(approver.rawValue))) }
+    if let approval { members.append(.init("approval", .string(approval.rawValue))) }
     if !members.isEmpty {
       members.insert(.init("stages", .array(stages.map { .string($0.rawValue) })), at: 0)
       let list = shapes.sorted { $0.key < $1.key }.map { name, shape in
@@ -115,7 +117,15 @@ extension Gates {
   }
 
   private static func unknown(_ key: String) -> HostError {
-    HostError(.invalidRequest, "'\(key.excerpt)' is no gate; there are stages, warmUp, parity, approver and shapes")
+    HostError(
+      .invalidRequest,
+      "'\(key.excerpt)' is no gate; there are stages, warmUp, parity, approver, approval and shapes")
+  }
+
+  private static func role(_ member: JSONValue.Member, of roles: [Role]) throws(HostError) -> Role {
+    if let role = member.value.string.flatMap({ Role(rawValue: $0) }), roles.contains(role) { return role }
+    let known = roles.map(\.rawValue).joined(separator: ", ")
+    throw HostError(.invalidRequest, "'\(member.key)' must be one of \(known), not \(member.value.text.excerpt)")
   }
 
   private static func integer(

@@ -60,6 +60,13 @@ final class StorageClaims: Sendable {
     }
   }
 
+  /// Sets what an upload claims to what it needs, if it still claims something.
+  func settle(_ upload: String, byteCount: Int) {
+    state.withLock { state in
+      if let claim = state.claims[upload] { state.set(upload, claim.tenant, byteCount) }
+    }
+  }
+
   func release(_ upload: String) {
     state.withLock { state in
       if let claim = state.claims[upload] { state.set(upload, claim.tenant, nil) }

@@ -6,7 +6,8 @@ package import Wire
 
 /// A file that is being uploaded, in as many requests as its sender likes. Outlives the host.
 ///
-/// It has a thread of its own: digests and writes block nobody else.
+/// Digests and writes have a thread that only uploads share, and it can do without a descriptor: there may be as many
+/// uploads as their senders like.
 package actor Upload {
   package nonisolated let id: String
   package nonisolated let tenant: TenantID
@@ -14,22 +15,24 @@ package actor Upload {
   package nonisolated let byteCount: Int?
   package nonisolated let sha256: SHA256Digest?
   nonisolated let path: String
-  private nonisolated let thread = RunThreads(name: "upload", limit: 1)
+  private nonisolated let thread: RunThreads
   private var file: GrowingFile?
   /// A request is sending to it.
   private var isBusy = false
 
   package nonisolated var unownedExecutor: UnownedSerialExecutor { thread.asUnownedSerialExecutor() }
 
-  init(id: String, tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?, path: String) {
+  /// - Parameter thread: One, not several.
+  init(
+    id: String, tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?, path: String, on thread: RunThreads
+  ) {
+    self.thread = thread
     self.id = id
     self.tenant = tenant
     self.byteCount = byteCount
     self.sha256 = sha256
     self.path = path
   }
-
-  deinit { thread.end() }
 
   /// Bytes that are there: where the sender goes on.
   package func offset() throws(HostError) -> Int {
@@ -63,7 +66,14 @@ package actor Upload {
 
   package func append(_ piece: LentBytes) throws(HostError) { try opened().append(piece.bytes) }
 
-  package func end() { isBusy = false }
+  func end() { isBusy = false }
+
+  /// Gives its descriptor back, unless a request is sending.
+  func rest() {
+    guard !isBusy else { return }
+    // Where that fails, what is there is read anew.
+    do throws(HostError) { try file?.rest() } catch { file = nil }
+  }
 
   /// Takes no bytes any more; false while a request is sending.
   func close() -> Bool {

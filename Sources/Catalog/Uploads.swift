@@ -4,6 +4,7 @@ package import Storage
 import Store
 import Synchronization
 import Telemetry
+import Threads
 package import Wire
 
 /// Files on their way here: known to the database from the first answer, so that they go on after a restart.
@@ -11,6 +12,13 @@ package final class Uploads: Sendable {
   private let database: Database
   let folder: String
   let claims: StorageClaims
+  /// Each upload has one of them, in turn.
+  private let threads = (0..<8).map { _ in RunThreads(name: "upload", limit: 1) }
+  private let nextThread = Atomic<Int>(0)
+  /// Those between requests that have a descriptor, the longest quiet first.
+  private let quiet = Mutex<[Upload]>([])
+  /// Each closed file costs a wait for the disk, which a sender of many small parts must not pay each time.
+  private static let quietLimit = 64
   /// Those that were asked for since the start, by id.
   private let open = Mutex<[String: Upload]>([:])
 
@@ -20,6 +28,8 @@ package final class Uploads: Sendable {
     self.folder = folder
     self.claims = claims
   }
+
+  deinit { for thread in threads { thread.end() } }
 
   /// - Throws: `.quotaExceeded` where `byteCount` bytes are more than the tenant may keep.
   package func create(tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?) async throws(HostError) -> Upload {
@@ -62,6 +72,20 @@ package final class Uploads: Sendable {
       await upload.end()
       throw error
     }
+  }
+
+  /// A request sends no more. What it has announced and not sent takes no room.
+  package func end(_ upload: Upload) async {
+    let there = (try? await upload.offset()) ?? 0
+    // While it is still busy: another request's claim must not be lowered.
+    claims.settle(upload.id, byteCount: max(upload.byteCount ?? 0, there))
+    await upload.end()
+    let oldest = quiet.withLock { quiet -> Upload? in
+      quiet.removeAll { $0 === upload }
+      quiet.append(upload)
+      return quiet.count > Self.quietLimit ? quiet.removeFirst() : nil
+    }
+    await oldest?.rest()
   }
 
   /// Those that somebody has begun or gone on with since the start, by tenant.
@@ -148,6 +172,7 @@ package final class Uploads: Sendable {
   /// Of those that a transaction has made content of.
   func forget(_ ids: [String]) {
     open.withLock { open in for id in ids { open[id] = nil } }
+    quiet.withLock { $0.removeAll { ids.contains($0.id) } }
     for id in ids {
       unlink("\(folder)/\(id)")
       claims.release(id)
@@ -166,7 +191,9 @@ package final class Uploads: Sendable {
   }
 
   private func upload(_ id: String, _ tenant: TenantID, _ byteCount: Int?, _ sha256: SHA256Digest?) -> Upload {
-    Upload(id: id, tenant: tenant, byteCount: byteCount, sha256: sha256, path: "\(folder)/\(id)")
+    let turn = nextThread.wrappingAdd(1, ordering: .relaxed).oldValue & (threads.count - 1)
+    return Upload(
+      id: id, tenant: tenant, byteCount: byteCount, sha256: sha256, path: "\(folder)/\(id)", on: threads[turn])
   }
 
   /// Two who ask for the same get the same.

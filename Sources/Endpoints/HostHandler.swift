@@ -38,8 +38,9 @@ package final class HostHandler: HTTPHandler {
     outputLimit = OutputLimit(bytes: outputByteLimit)
     infer = InferEndpoint(router, outputLimit, observer)
     routes = Routes(
-      router: router, tenants: tenants, catalog: catalog, quotas: admission.quotas, quotaBook: quotaBook,
-      server: ServerFacts(name: name, version: version), isDraining: isDraining, observer: observer)
+      router: router, tenants: tenants, catalog: catalog, quotas: admission.quotas, refused: admission.refused,
+      quotaBook: quotaBook, server: ServerFacts(name: name, version: version), isDraining: isDraining,
+      observer: observer)
   }
 
   /// Largest sum of one answer's outputs; from the next request on.
@@ -61,7 +62,10 @@ package final class HostHandler: HTTPHandler {
       peer.identity = identity
     }
     do throws(HostError) {
-      if try admission.recognize(identity, exchange.head.credential) {
+      let isNew = try admission.recognize(identity, exchange.head.credential) {
+        RefusedCallers.Origin(source: peer.source, requestID: exchange.requestID)
+      }
+      if isNew {
         peer.tenant = admission.options.knowsKeys ? identity.caller.tenant.text : nil
       }
     } catch {

@@ -67,7 +67,8 @@ struct InferEndpoint: Sendable {
       let model = try served.instance(on: scratch.device)
       // Instances of a version have one signature, but each runner may have its own memory.
       if model !== served.best { try scratch.run.retarget(model) }
-      scratch.run.ticket.renew(deadlineNs: deadline(scratch, served, began))
+      exchange.deadlineNs = deadline(scratch, served, began)
+      scratch.run.ticket.renew(deadlineNs: exchange.deadlineNs)
       let parsed = linux_now_ns()
       let times: LoadedModel.Times
       do {

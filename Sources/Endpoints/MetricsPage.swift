@@ -140,6 +140,7 @@ final class MetricsPage: BodyStream {
     guard tenant == nil else { return out }
     writer.host(version: routes.server.version, HostProcess())
     if let server = observer.server { writer.server(server) }
+    writer.refused(routes.refused.totals)
     writer.runners(await routes.router.observeRunners(), table.runnerLoads)
     writer.series(observer.book)
     if let exporter = observer.tracer.exporter { writer.traces(exporter) }

@@ -1,3 +1,4 @@
+import Admission
 import Inference
 import Routing
 import Running
@@ -61,6 +62,15 @@ struct MetricsPreamble {
     text.begin(lag, out)
     for (index, loop) in server.loops.enumerated() {
       text.histogram(lag, Self.labels(("loop", String(index))), sumNs: loop.times.busyNs, out, loop.times.counts)
+    }
+  }
+
+  func refused(_ totals: [RefusalReason: UInt64]) {
+    let family = MetricsText.Family(
+      "stadion_authentication_failures", .counter, "Requests of callers whom nobody knows, by what was wrong.")
+    text.begin(family, out)
+    for reason in RefusalReason.allCases {
+      text.sample(family, Self.labels(("reason", reason.rawValue)), totals[reason] ?? 0, out)
     }
   }
 

@@ -25,6 +25,7 @@ extension Observer {
       context, model: served.model, arrivedNs: min(exchange.arrivedNs, answer.startNs), receivedNs: answer.startNs)
     trace.version = served.version
     trace.tenant = served.tenant.text
+    identify(exchange, in: &trace)
     trace.runner = model.runnerID
     trace.device = model.device.name
     trace.stages = RequestTrace.Stages(
@@ -65,10 +66,18 @@ extension Observer {
     guard context?.isSampled == true || slow.isOn else { return }
     var trace = RequestTrace(context, model: name, arrivedNs: exchange.arrivedNs, receivedNs: exchange.arrivedNs)
     trace.tenant = tenant?.text ?? ""
+    identify(exchange, in: &trace)
     trace.status = exchange.status
     trace.failure = error.description
     trace.endedNs = linux_now_ns()
     tell(trace)
+  }
+
+  /// For a line of the log, which is written when the request's bytes have gone.
+  private func identify(_ exchange: Exchange, in trace: inout RequestTrace) {
+    guard slow.isOn else { return }
+    trace.requestID = exchange.requestID
+    trace.deadline = exchange.deadline
   }
 
   private func context(_ exchange: Exchange, _ model: String, _ numbers: inout TraceNumbers) -> TraceContext? {

@@ -38,7 +38,7 @@ extension Routes {
     case ("uploads", 1...2): try await respondUploads(exchange, method, Array(path.dropFirst()))
     case ("registry", 1): try await registrySummaries(exchange, method)
     case ("jobs", 1...2): try await respondJobs(exchange, method, Array(path.dropFirst()))
-    case ("versions", 1), ("models", 3...5): try await respondRegistry(exchange, method, path)
+    case ("versions", 1), ("models", 3...6): try await respondRegistry(exchange, method, path)
     default: Self.refuseUnknown(exchange)
     }
   }

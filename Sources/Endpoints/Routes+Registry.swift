@@ -18,7 +18,8 @@ import Wire
 ///     POST   /v1/models/NAME/promote   {"version": …, "stage": "production"}
 ///     POST   /v1/models/NAME/rollback  {"stage": "production"}
 ///     PUT    /v1/models/NAME/aliases/ALIAS  {"version": …};  DELETE removes it
-///     GET, PUT, DELETE /v1/models/NAME/gates  {"stages", "warmUp", "parity", "approver", "shapes"}
+///     GET, PUT, DELETE /v1/models/NAME/gates  {"stages", "warmUp", "parity", "approver", "approval", "shapes"}
+///     PUT    /v1/models/NAME/versions/LABEL/approvals/STAGE  {"note": …};  DELETE  ?caller=
 ///     GET    /v1/models/NAME/history?place=production&atMs=
 extension Routes {
   func respondRegistry(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
@@ -47,6 +48,8 @@ extension Routes {
       Self.answer(exchange, try await summary(subject, catalog))
     case ("versions", 5) where path[4] == "deprecation":
       try await deprecation(exchange, method, catalog, subject, path[3])
+    case ("versions", 6) where path[4] == "approvals":
+      try await approval(exchange, method, catalog, subject, path[3], path[5])
     case ("versions", 5):
       guard Self.allow(.post, method, exchange) else { return }
       try await change(exchange, catalog, subject, path[3], path[4])
@@ -193,7 +196,7 @@ extension Routes {
 
   // MARK: Words
 
-  private static func stage(_ word: String) throws(HostError) -> Stage {
+  static func stage(_ word: String) throws(HostError) -> Stage {
     guard let stage = Stage(rawValue: word) else {
       let known = Stage.allCases.map(\.rawValue).joined(separator: ", ")
       throw HostError(.invalidRequest, "'\(word.excerpt)' is no stage; known are \(known)")

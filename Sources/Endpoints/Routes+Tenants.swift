@@ -186,7 +186,8 @@ extension Routes {
     [
       "number": .integer(entry.number), "timeMs": .integer(entry.timeMs), "tenant": .string(entry.tenant),
       "caller": .string(entry.caller), "origin": .string(entry.origin), "action": .string(entry.action),
-      "subject": .string(entry.subject), "requestId": .string(entry.requestID),
+      "subject": .string(entry.subject), "requestId": .string(entry.requestID), "count": .integer(entry.count),
+      "sinceMs": entry.sinceMs.map { .integer($0) } ?? .null,
     ]
   }
 }

@@ -33,7 +33,7 @@ extension Routes {
     try query.end()
     try await catalog.uploads.begin(
       upload, at: offset, count: exchange.head.contentLength ?? 0, limit: catalog.options.fileBytes)
-    return UploadSink(upload)
+    return UploadSink(upload, of: catalog.uploads)
   }
 
   func respondUploads(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
@@ -55,7 +55,7 @@ extension Routes {
         try await upload.check()
       } catch {
         // Bytes that aren't what was announced are worth nothing, and can't be told from each other.
-        try await uploads.delete(upload)
+        if error.code == .invalidRequest { try await uploads.delete(upload) }
         throw error
       }
       Self.answer(exchange, try await Self.facts(upload))

@@ -18,6 +18,7 @@ struct Routes: Sendable {
   let tenants: Tenants?
   let catalog: Catalog?
   let quotas: Quotas
+  let refused: RefusedCallers
   let quotaBook: QuotaBook?
   let server: ServerFacts
   let isDraining: @Sendable () -> Bool

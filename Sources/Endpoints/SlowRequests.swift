@@ -27,13 +27,14 @@ final class SlowRequests: Sendable {
       return
     }
     var fields = [
-      ("tenant", trace.tenant), ("model", trace.model), ("version", trace.version),
+      ("requestId", trace.requestID), ("tenant", trace.tenant), ("model", trace.model), ("version", trace.version),
       ("runner", trace.runner), ("device", trace.device),
       ("status", String(trace.status)), ("total_ms", Self.ms(total)),
     ]
     for part in trace.parts { fields.append(("\(part.name)_ms", Self.ms(part.endNs - min(part.beginNs, part.endNs)))) }
+    if let deadline = trace.deadline { fields.append(("deadline", deadline)) }
     if let reason = trace.failure { fields.append(("reason", reason)) }
-    if let context = trace.context { fields.append(("trace_id", context.traceIDText)) }
+    if let context = trace.context { fields.append(("traceId", context.traceIDText)) }
     let others = unsaid.exchange(0, ordering: .relaxed)
     if others > 0 { fields.append(("unsaid", String(others))) }
     Log.write(.warning, { "a slow request" }, fields)

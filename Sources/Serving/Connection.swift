@@ -239,9 +239,10 @@ final class Connection: EventTarget, @unchecked Sendable {
     exchange.refuse(refusal)
     if refusal.code == .unsupportedMediaType { exchange.addHeader("Accept-Encoding", "gzip, deflate") }
     exchange.closes = true
-    Log.debug(
-      "refused a request", ("requestId", exchange.requestID), ("code", refusal.code.rawValue),
-      ("reason", refusal.message))
+    if Log.isEnabled(.debug) {
+      let facts = [("code", refusal.code.rawValue), ("reason", refusal.message)]
+      Log.write(.debug, { "refused a request" }, exchange.logFields + facts)
+    }
     try await send(exchange)
     try await linger(exchange)
     return false

@@ -2,7 +2,8 @@ package import Inference
 import Wire
 
 extension Exchange {
-  /// Answers with an error: `{"error": …, "code": …, "requestId": …, "tenant": …, "details": {…}}`, or RFC 9457's form of it.
+  /// Answers with an error: `{"error": …, "code": …, "requestId": …, "tenant": …, "traceId": …, "deadline": …,
+  /// "details": {…}}`, or RFC 9457's form of it.
   package func refuse(_ error: HostError) {
     restart()
     isRefusal = true
@@ -29,6 +30,14 @@ extension Exchange {
     if let tenant = peer?.tenant {
       out.append(",\"tenant\":")
       out.append(json: tenant)
+    }
+    if let traceID {
+      out.append(",\"traceId\":")
+      out.append(json: traceID)
+    }
+    if let deadline {
+      out.append(",\"deadline\":")
+      out.append(json: deadline)
     }
     if let details = error.details {
       out.append(",\"details\":")

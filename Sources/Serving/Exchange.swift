@@ -48,6 +48,8 @@ package final class Exchange: @unchecked Sendable {
   package var stream: (any BodyStream)?
   /// CLOCK_MONOTONIC when the loop had the request's first bytes.
   package internal(set) var arrivedNs: UInt64 = 0
+  /// CLOCK_MONOTONIC when it must be answered; 0 where nobody has said so. Set by handlers, for the log and refusals.
+  package var deadlineNs: UInt64 = 0
   /// The answer is an error.
   var isRefusal = false
   /// Of this request, should it need a name.
@@ -86,6 +88,7 @@ package final class Exchange: @unchecked Sendable {
     isCompressible = false
     closes = false
     isRefusal = false
+    deadlineNs = 0
     stream = nil
     onDisconnect = nil
     body = UnsafeRawBufferPointer(start: nil, count: 0)

@@ -30,7 +30,19 @@ package final class Peer {
     return "unix uid=\(uid) pid=\(pid)"
   }
 
+  /// The same without what is another with each connection: `unix uid=1000`, `tcp 127.0.0.1`.
+  package var source: String {
+    guard case .unix(let uid, _, _) = kind else { return "tcp \(names?.host ?? "unknown")" }
+    return "unix uid=\(uid)"
+  }
+
   private var address: String {
+    guard let (host, port) = names else { return "unknown" }
+    return host.contains(":") ? "[\(host)]:\(port)" : "\(host):\(port)"
+  }
+
+  /// Of the other side's address, in numbers.
+  private var names: (host: String, port: String)? {
     var storage = sockaddr_storage()
     var length = socklen_t(MemoryLayout<sockaddr_storage>.size)
     var host = [CChar](repeating: 0, count: Int(NI_MAXHOST))
@@ -43,10 +55,10 @@ package final class Peer {
           ) == 0
       }
     }
-    guard isKnown else { return "unknown" }
+    guard isKnown else { return nil }
     func text(_ characters: [CChar]) -> String {
       String(decoding: characters.prefix { $0 != 0 }.map { UInt8(bitPattern: $0) }, as: UTF8.self)
     }
-    return text(host).contains(":") ? "[\(text(host))]:\(text(port))" : "\(text(host)):\(text(port))"
+    return (text(host), text(port))
   }
 }

@@ -18,11 +18,18 @@ package struct Author: Sendable {
 
 extension Connection {
   /// Writes down who has changed what; in the change's own transaction.
+  ///
+  /// - Parameters:
+  ///   - count: Requests that it stands for.
+  ///   - sinceMs: When the first of several came, in milliseconds since 1970.
   package func addAudit(
-    _ author: Author, _ action: String, of tenant: String, _ subject: String
+    _ author: Author, _ action: String, of tenant: String, _ subject: String, count: Int = 1, sinceMs: Int? = nil
   ) throws(HostError) {
     try run(
-      "INSERT INTO audit VALUES (NULL, ?, ?, ?, ?, ?, ?, ?)", WallClock.nowMs, tenant, author.name, author.origin,
-      action, subject, author.requestID, doing: "writing the audit")
+      """
+      INSERT INTO audit (timeMs, tenant, caller, origin, action, subject, requestID, count, sinceMs)
+      VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)
+      """, WallClock.nowMs, tenant, author.name, author.origin, action, subject, author.requestID, count, sinceMs,
+      doing: "writing the audit")
   }
 }

@@ -26,10 +26,13 @@ package enum Log {
     let id: String
     /// Nil where a host keeps none.
     let tenant: String?
+    /// Nil where its sender traces nothing.
+    let traceID: String?
 
-    package init(id: String, tenant: String?) {
+    package init(id: String, tenant: String?, traceID: String? = nil) {
       self.id = id
       self.tenant = tenant
+      self.traceID = traceID
     }
   }
 
@@ -77,6 +80,9 @@ package enum Log {
     guard isEnabled(level) else { return }
     var fields = fields
     if let request {
+      if let traceID = request.traceID, !fields.contains(where: { $0.0 == "traceId" }) {
+        fields.insert(("traceId", traceID), at: 0)
+      }
       if let tenant = request.tenant, !fields.contains(where: { $0.0 == "tenant" }) {
         fields.insert(("tenant", tenant), at: 0)
       }

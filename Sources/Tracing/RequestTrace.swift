@@ -2,6 +2,9 @@
 package struct RequestTrace: Sendable {
   /// Nil for a request that is only watched for being slow.
   package var context: TraceContext?
+  /// Empty where nobody writes it down.
+  package var requestID = ""
+  package var deadline: String?
   package var model: String
   package var version = ""
   /// Whose it is; empty for nobody's.

@@ -35,6 +35,8 @@ package struct TraceContext: Sendable, Equatable {
       isSampled = flags & 1 == 1
     }
 
+    package var traceIDText: String { traceID.text }
+
     /// Lower-case digits, as the specification has them.
     private static func hex(_ text: UnsafeRawBufferPointer, _ start: Int, _ count: Int) -> UInt64? {
       var value: UInt64 = 0
@@ -58,9 +60,13 @@ package struct TraceContext: Sendable, Equatable {
     out.append(isSampled ? "-01" : "-00")
   }
 
-  package var traceIDText: String {
+  package var traceIDText: String { traceID.text }
+}
+
+extension TraceContext.TraceID {
+  fileprivate var text: String {
     let out = ByteBuffer(capacity: 64)
-    out.append(traceID)
+    out.append(self)
     return out.string
   }
 }

@@ -14,6 +14,8 @@ enum ModelGates {
       CommandSpec.Option("--seed", value: "N", help: "Of parity's inputs; else 1."),
       CommandSpec.Option("--shape", value: "NAME=N,N,…", isRepeated: true, help: "Of an input whose sizes are free."),
       CommandSpec.Option("--approver", value: "ROLE", help: "Who promotes has this role: infer, publish or admin."),
+      CommandSpec.Option(
+        "--approval", value: "ROLE", help: "Somebody else with this role has approved it: publish or admin."),
       CommandSpec.Option("--stage", value: "STAGE", isRepeated: true, help: "Promotions to it; else to production."),
       CommandSpec.Option("--none", help: "Take all gates away."),
     ],
@@ -66,7 +68,9 @@ enum ModelGates {
     }
     if !warmUp.isEmpty { gates.append(.init("warmUp", .object(warmUp))) }
     if !parity.isEmpty { gates.append(.init("parity", .object(parity))) }
-    if let role = arguments.value("--approver") { gates.append(.init("approver", .string(role))) }
+    for gate in ["approver", "approval"] {
+      if let role = arguments.value("--\(gate)") { gates.append(.init(gate, .string(role))) }
+    }
     let stages = arguments.values("--stage")
     if !stages.isEmpty { gates.append(.init("stages", .array(stages.map { .string($0) }))) }
     var shapes: [JSONValue.Member] = []

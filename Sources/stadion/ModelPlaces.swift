@@ -50,7 +50,9 @@ struct ModelPlaces {
   static let restore = change("restore", "Bring an archived version back.", "is restored")
   static let purge = change("purge", "Delete an archived version for good.", "is gone")
 
-  static let all = [promote, rollback, alias, unalias, deprecate, undeprecate, archive, restore, purge]
+  static let all = [
+    promote, approve, unapprove, rollback, alias, unalias, deprecate, undeprecate, archive, restore, purge,
+  ]
 
   private static let stage = CommandSpec.Option(
     "--stage", value: "STAGE", help: "staging, or development; else production.")

@@ -45,6 +45,7 @@ enum ModelRegistered {
     for key in ["model", "version", "stage", "format", "bytes", "createdBy"] { table.add(key, version.text(key)) }
     table.add("registered", WallClock.text(ms: version["createdMs"]?.int ?? 0))
     if let words = ModelPlaces.words(version) { table.add("deprecated", words) }
+    for words in ModelPlaces.approvals(version) { table.add("approved", words) }
     table.add("aliases", version["aliases"]?.words ?? "-")
     for tag in version["tags"]?.members ?? [] { table.add("tag", "\(tag.key)=\(tag.value.string ?? "")") }
     if let metadata = version["metadata"], metadata.members?.isEmpty == false { table.add("metadata", metadata.text) }

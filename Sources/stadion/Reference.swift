@@ -26,7 +26,8 @@ enum Reference {
 
       `requestId` repeats the `X-Request-Id` of the request if that is 1 to 128 letters, digits and `-._~:/+=@`; else it is a
       new one. It comes back as the header `X-Request-Id`, too, and stands in each line of the host's log about the
-      request, beside the tenant.
+      request, beside the tenant. Both also have `"traceId"` where the request brought a valid `traceparent`, and for a run
+      that had begun its `"deadline"`, the time of day until which it must be answered.
 
       | code | status | meaning | what to do |
       |---|---|---|---|

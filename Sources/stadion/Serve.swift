@@ -105,6 +105,8 @@ enum Serve {
       }
     }
     let saving = book.map { book in Task(executorPreference: loops[0]) { await book.run() } }
+    let refused = admission.refused
+    let noting = data.map { data in Task(executorPreference: loops[0]) { await refused.run(in: data.database) } }
     while signals.waitForNext() == .reload { live.reload() }
     Log.info("draining", ("connections", String(server.connectionCount)))
     watches?.stop()
@@ -112,7 +114,13 @@ enum Serve {
     let isDrained = signals.waitForSecond(
       or: server.drainedDescriptor, timeoutMs: live.settings.limits.drainTimeoutMs)
     saving?.cancel()
-    book?.saveLast()
+    noting?.cancel()
+    if let data, let book {
+      LastSave.wait { [database = data.database] in
+        try? await book.save()
+        try? await refused.save(in: database, isLast: true)
+      }
+    }
     if !isDrained {
       Log.warning("ended before every request was answered", ("connections", String(server.connectionCount)))
       exit(1)

@@ -94,10 +94,10 @@ struct TenantVerbs {
   }
 }
 
-/// `stadion tenant audit`: who has changed what, when and from where.
+/// `stadion tenant audit`: who has changed what or was refused, when and from where.
 enum TenantAudit {
   static let spec = CommandSpec(
-    "stadion tenant audit", "Show who has changed what, the newest first.",
+    "stadion tenant audit", "Show who has changed what, and who was refused, the newest first.",
     options: ClientOptions.facts + [
       CommandSpec.Option("--tenant", value: "TENANT", help: "Of one tenant."),
       CommandSpec.Option("--limit", value: "N", help: "Entries (default: 100)."),
@@ -110,11 +110,11 @@ enum TenantAudit {
     let tenant = arguments.value("--tenant").map { "&tenant=\(StadionClient.escaped($0))" } ?? ""
     let answer = try ClientOptions.client(arguments).ask("GET", "/v1/audit?limit=\(limit)\(tenant)")
     if arguments.has("--json") { return print(answer.text) }
-    var table = Table(["TIME", "TENANT", "CALLER", "FROM", "ACTION", "SUBJECT"])
+    var table = Table(["TIME", "TENANT", "CALLER", "FROM", "ACTION", "SUBJECT", "TIMES"])
     for entry in answer["entries"]?.array ?? [] {
       table.add(
         WallClock.text(ms: entry["timeMs"]?.int ?? 0), entry.text("tenant"), entry.text("caller"), entry.text("origin"),
-        entry.text("action"), entry.text("subject"))
+        entry.text("action"), entry.text("subject"), entry.text("count"))
     }
     print(table.text)
   }

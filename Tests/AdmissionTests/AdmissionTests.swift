@@ -10,14 +10,16 @@ import Testing
     Admission(.init(ownerUID: owner, unmappedRole: unmapped, anonymousRole: anonymous, knowsKeys: knowsKeys))
   }
 
+  private static let origin: @Sendable () -> RefusedCallers.Origin = { .init(source: "tcp 127.0.0.1", requestID: "r") }
+
   private func code(_ admission: Admission, _ identity: Identity, _ credential: String? = nil) -> HostError.Code? {
     do throws(HostError) {
       guard let credential else {
-        _ = try admission.recognize(identity, nil)
+        _ = try admission.recognize(identity, nil, from: Self.origin)
         return nil
       }
       let result = Array(credential.utf8).withUnsafeBytes { bytes in
-        Result { () throws(HostError) in _ = try admission.recognize(identity, bytes) }
+        Result { () throws(HostError) in _ = try admission.recognize(identity, bytes, from: Self.origin) }
       }
       try result.get()
       return nil
@@ -51,8 +53,8 @@ import Testing
   @Test func `asks once a connection, until something changes`() throws {
     let admission = admission(unmapped: .infer)
     let identity = Identity(.unix(uid: 2, gid: 2))
-    #expect(try admission.recognize(identity, nil))
-    #expect(try !admission.recognize(identity, nil))
+    #expect(try admission.recognize(identity, nil, from: Self.origin))
+    #expect(try !admission.recognize(identity, nil, from: Self.origin))
     #expect(identity.quota === admission.quotas.quota(of: .standard))
   }
 

@@ -8,7 +8,7 @@ import Wire
 @Suite struct `Gates as JSON` {
   @Test(arguments: [
     "{}", #"{"stages":["staging","production"],"warmUp":{"runs":5,"timeoutMs":1000}}"#,
-    #"{"stages":["production"],"parity":{"inputs":1,"seed":9,"relative":0.5,"absolute":0.25},"approver":"publish"}"#,
+    #"{"stages":["production"],"parity":{"inputs":1,"seed":9,"relative":0.5,"absolute":0.25},"approver":"publish","approval":"admin"}"#,
     #"{"stages":["production"],"warmUp":{"runs":3,"timeoutMs":60000},"shapes":{"X":[1,-0],"Y":[]}}"#,
   ]) func `are read and written without loss`(text: String) throws {
     let gates = try Gates(try JSONValue(parsing: text))
@@ -29,7 +29,7 @@ import Wire
     (#"{"warmUp": {"time": 0}}"#, "'warmUp.time' is no gate"), (#"{"parity": 1}"#, "'parity' must be an object"),
     (#"{"parity": {"seed": -1}}"#, "from 0 to"), (#"{"parity": {"relative": -1}}"#, "must be a number from 0 on"),
     (#"{"parity": {"absolute": 1e999}}"#, "must be a number from 0 on"),
-    (#"{"approver": "root"}"#, "infer, publish, admin"),
+    (#"{"approver": "root"}"#, "infer, publish, admin"), (#"{"approval": "infer"}"#, "one of publish, admin, not"),
     (#"{"stages": []}"#, "staging, production or both"), (#"{"stages": ["archived"]}"#, "staging, production or both"),
     (#"{"stages": ["staging", "staging"]}"#, "staging, production or both"),
     (#"{"shapes": {"X": [-1]}}"#, "'shapes.X' must be a list of sizes"), (#"{"shapes": {"X": 1}}"#, "list of sizes"),

@@ -179,6 +179,91 @@ import Wire
     #expect(entry?["origin"]?.string?.hasPrefix("unix uid=") == true)
   }
 
+  private func refused(_ host: Host) throws -> [JSONValue] {
+    (try host.json("GET", "/v1/audit?limit=1000")["entries"]?.array ?? []).filter { $0["action"] == "caller.refuse" }
+  }
+
+  @Test func `that can't be known stand in the audit, without their keys and after a restart, too`() throws {
+    let wrong = "stadion_\(String(repeating: "w", count: 43))"
+    var revoked = (id: "", key: "")
+    do {
+      let host = try host()
+      _ = try host.json("POST", "/v1/tenants", #"{"id": "acme"}"#)
+      revoked = try key(host, #"{"tenant": "acme"}"#)
+      #expect(try host.send("DELETE", "/v1/keys/\(revoked.id)").status == 200)
+      #expect(try status(host, wrong, "/v2") == 401)
+      #expect(try holds { try refused(host).count == 1 })
+      #expect(try status(host, revoked.key, "/v2") == 401)
+      #expect(try holds { try refused(host).count == 2 })
+      // Not due for a minute, but for the end.
+      for _ in 0..<3 { #expect(try status(host, wrong, "/v2") == 401) }
+      host.command.send(SIGTERM)
+      #expect(try host.command.wait().status == 0)
+    }
+    let host = try host()
+    let entries = try refused(host)
+    let lines = entries.map { entry in
+      ["tenant", "caller", "origin", "subject", "count"].map { entry[$0]?.string ?? entry[$0]?.text ?? "" }
+        .joined(separator: " ")
+    }
+    let origin = "unix uid=\(geteuid())"
+    #expect(
+      lines == [
+        "default nobody \(origin) unknown key 3", "acme key:\(revoked.id) \(origin) revoked key 1",
+        "default nobody \(origin) unknown key 1",
+      ])
+    #expect(entries.allSatisfy { ($0["requestId"]?.string ?? "") != "" && ($0["sinceMs"]?.int ?? 0) > 0 })
+    #expect(!entries.description.contains(wrong) && !entries.description.contains(revoked.key))
+    // A tenant's admin sees what was tried with its keys.
+    let admin = try key(host, #"{"tenant": "acme", "role": "admin"}"#).key
+    let seen = try host.send("GET", "/v1/audit", headers: [("X-API-Key", admin)])
+    #expect(String(decoding: seen.body, as: UTF8.self).contains(revoked.id))
+    #expect(!String(decoding: seen.body, as: UTF8.self).contains("unknown key"))
+  }
+
+  @Test func `that can't be known fill neither the audit nor others' time, however many`() throws {
+    let host = try host()
+    let database = "\(folder.path)/data/stadion.db"
+    func bytes() -> Int {
+      [database, database + "-wal"].reduce(0) {
+        $0 + ((try? FileManager.default.attributesOfItem(atPath: $1)[.size]) as? Int ?? 0)
+      }
+    }
+    // What it takes without them.
+    #expect(try status(host, "stadion_first", "/v2") == 401)
+    #expect(try holds { try refused(host).count == 1 })
+    let before = bytes()
+    let count = 4000
+    let flood = try Command([
+      "\(Setup.python)", "-c",
+      """
+      import socket, sys
+      for i in range(\(count)):
+        s = socket.socket(socket.AF_UNIX)
+        s.connect(sys.argv[1])
+        s.sendall(b"GET /v2 HTTP/1.1\\r\\nHost: h\\r\\nX-API-Key: stadion_%043d\\r\\n\\r\\n" % i)
+        assert s.recv(12) == b"HTTP/1.1 401"
+        s.close()
+      """, host.socket,
+    ])
+    var (answers, slowest) = (0, Duration.zero)
+    while flood.status == nil {
+      let began = ContinuousClock.now
+      #expect(try host.send("GET", "/v2/models/identity/ready").status == 200)
+      slowest = max(slowest, ContinuousClock.now - began)
+      answers += 1
+    }
+    #expect(try flood.wait().status == 0, "\(flood.errors)")
+    #expect(answers > 10 && slowest < .seconds(1), "\(answers) answers, the slowest after \(slowest)")
+    #expect(try host.metric(#"stadion_authentication_failures_total{reason="unknown_key"}"#) == Double(count + 1))
+    host.command.send(SIGTERM)
+    #expect(try host.command.wait().status == 0)
+    #expect(bytes() <= before + 64 * 1024)
+    let again = try self.host()
+    let entries = try refused(again)
+    #expect(entries.count <= 4 && entries.reduce(0) { $0 + ($1["count"]?.int ?? 0) } == count + 1, "\(entries)")
+  }
+
   @Test func `over TCP need a key`() throws {
     let host = try host()
     let line = try #require(

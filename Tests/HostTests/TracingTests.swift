@@ -165,6 +165,38 @@ import Wire
     func ms(_ key: String) -> Double { line[key]?.string.flatMap { Double($0) } ?? -1 }
     #expect(ms("run_ms") >= 80 && ms("total_ms") >= ms("run_ms") && ms("receive_ms") >= 0 && ms("write_ms") >= 0)
     #expect(line["runner"] == "org.stadion.echo" && line["status"] == "200")
+    #expect(line["requestId"]?.string?.isEmpty == false)
+  }
+
+  @Test func `and refusals name request, trace and deadline`() throws {
+    let host = try Host(["--log-level", "debug"], manifests: "\(Setup.manifests)/echo.runner.json") {
+      try $0.addEcho("slow", "x:f32[-1]", options: ["outputs": "y:f32[-1]", "sleep_ms": "20000"])
+    }
+    let trace = "0af7651916cd43dd8448eb211c80319c"
+    let headers = [("X-Request-Id", "late"), ("traceparent", "00-\(trace)-b7ad6b7169203331-00")]
+    let began = Date()
+    let answer = try host.send(
+      "POST", "/v2/models/slow/infer",
+      #"{"parameters":{"timeout":100000},"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}]}"#,
+      headers: headers)
+    let json = try JSONValue(parsing: answer.body)
+    #expect(answer.status == 504 && json["requestId"] == "late" && json["traceId"]?.string == trace, "\(json.text)")
+    let deadline = try Date(
+      #require(json["deadline"]?.string), strategy: .iso8601.year().month().day().time(includingFractionalSeconds: true)
+    )
+    #expect(abs(deadline.timeIntervalSince(began) - 0.1) < 0.1 + Date().timeIntervalSince(began))
+    func lines(_ message: String, _ id: String) throws -> [JSONValue] {
+      try host.log(message).filter { $0["requestId"]?.string == id }
+    }
+    #expect(try holds { try !lines("request", "late").isEmpty })
+    let line = try #require(try lines("request", "late").first)
+    #expect(line["traceId"]?.string == trace && line["deadline"]?.string?.isEmpty == false, "\(line.text)")
+    // The next on the same connection has neither.
+    let next = try host.send("GET", "/v2/models/none", headers: [("X-Request-Id", "next")])
+    let keys = try JSONValue(parsing: next.body).members?.map(\.key)
+    #expect(keys == ["error", "code", "requestId"])
+    #expect(try holds { try !lines("request", "next").isEmpty })
+    #expect(try lines("request", "next").allSatisfy { $0["traceId"] == nil && $0["deadline"] == nil })
   }
 
   @Test func `is set by request`() throws {

@@ -46,6 +46,28 @@ import Testing
     #expect(rows == [["a", "a", nil, "{}"], ["b", "b", nil, "{}"]])
   }
 
+  @Test func `tells who has made keys`() async throws {
+    let before = try #require(Schema.migrations.firstIndex { $0.title == Schema.approvals.title })
+    do {
+      let database = try Database(path: folder.database, migrations: Array(Schema.migrations.prefix(before)))
+      try await database.transaction { (db) throws(HostError) in
+        for id in ["aaaaaaaaaaaa", "bbbbbbbbbbbb", "cccccccccccc"] {
+          try db.run(
+            "INSERT INTO keys VALUES (?, 'default', 'infer', randomblob(32), '', 0, NULL, NULL)", id)
+        }
+        let (first, second) = (Author("uid:1", origin: "", requestID: ""), Author("uid:2", origin: "", requestID: ""))
+        try db.addAudit(first, "key.add", of: "default", "aaaaaaaaaaaa infer")
+        try db.addAudit(second, "key.rotate", of: "default", "aaaaaaaaaaaa bbbbbbbbbbbb")
+      }
+    }
+    let rows = try await Database(path: folder.database).read { (db) throws(HostError) in
+      try db.all("SELECT createdBy, rotatedFrom FROM keys ORDER BY id") {
+        (row) throws(HostError) -> [String?] in [try row.value(0), try row.value(1)]
+      }
+    }
+    #expect(rows == [["uid:1", nil], ["uid:2", "aaaaaaaaaaaa"], [nil, nil]])
+  }
+
   @Test func `keeps what was there`() async throws {
     let first = Migration("one", sql: "CREATE TABLE one (a INTEGER); INSERT INTO one VALUES (7)")
     do { _ = try Database(path: folder.database, migrations: [first]) }
@@ -79,16 +101,18 @@ import Testing
   }
 
   @Test(arguments: [
-    "UPDATE audit SET caller = 'x'", "DELETE FROM audit", "INSERT OR REPLACE INTO audit VALUES (1,0,'','','','','','')",
+    "UPDATE audit SET caller = 'x'", "DELETE FROM audit",
+    "INSERT OR REPLACE INTO audit VALUES (1,0,'','','','','','',1,NULL)",
   ])
   func `lets nobody change what the audit says`(sql: String) async throws {
     let database = try Database(path: folder.database)
     try await database.transaction { (db) throws(HostError) in
-      try db.run("INSERT INTO audit VALUES (NULL, 0, 'default', 'uid:0', 'unix', 'tenant.add', 'a', '1')")
+      try db.addAudit(Author("uid:0", origin: "unix", requestID: "1"), "tenant.add", of: "default", "a")
     }
-    await #expect(throws: HostError.self) {
+    let error = await #expect(throws: HostError.self) {
       try await database.transaction { (db) throws(HostError) in try db.run(sql) }
     }
+    #expect("\(error as Any)".contains("audit only grows"))
   }
 
   private func version(of database: Database) async throws -> Int? {

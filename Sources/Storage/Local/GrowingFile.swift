@@ -4,17 +4,18 @@ package import Inference
 
 /// A file that grows piece by piece, over several connections and restarts of the host, and its digest with it.
 ///
-/// Owned by one thread at a time; every call may block.
+/// It needs no descriptor between pieces: `rest` gives it back. Owned by one thread at a time; every call may block.
 package final class GrowingFile {
   package let path: String
   package private(set) var byteCount = 0
-  private let descriptor: Int32
+  /// -1 while it rests.
+  private var descriptor: Int32
   private let hash: Hash
   private var digest: SHA256Digest?
   /// It has another name, as content: not to be changed any more.
-  private var isContent: Bool {
+  private func isContent() throws(HostError) -> Bool {
     var status = stat()
-    return fstat(descriptor, &status) != 0 || status.st_nlink != 1
+    return fstat(try opened(), &status) != 0 || status.st_nlink != 1
   }
 
   /// Opens or makes the file; what is in it already is read for its digest.
@@ -32,12 +33,13 @@ package final class GrowingFile {
   deinit { if descriptor >= 0 { close(descriptor) } }
 
   package func append(_ bytes: UnsafeRawBufferPointer) throws(HostError) {
-    guard digest == nil && !isContent else {
+    let isContent = try isContent()
+    guard digest == nil, !isContent else {
       throw HostError(.conflict, "the upload is complete; make a new one for other bytes")
     }
     var rest = bytes
     while rest.count > 0 {
-      let count = pwrite(descriptor, rest.baseAddress, rest.count, byteCount)
+      let count = pwrite(try opened(), rest.baseAddress, rest.count, byteCount)
       if count < 0 && errno == EINTR { continue }
       guard count > 0 else { throw Self.failure("an upload can't be written") }
       hash.update(UnsafeRawBufferPointer(rebasing: rest[..<count]))
@@ -54,8 +56,24 @@ package final class GrowingFile {
     return digest
   }
 
+  /// Has all of it on the disk, and gives the descriptor back: a write that fails later is told to nobody.
+  package func rest() throws(HostError) {
+    guard descriptor >= 0 else { return }
+    try sync()
+    close(descriptor)
+    descriptor = -1
+  }
+
   fileprivate func sync() throws(HostError) {
-    guard fsync(descriptor) == 0 else { throw Self.failure("an upload can't be written to the disk") }
+    guard fsync(try opened()) == 0 else { throw Self.failure("an upload can't be written to the disk") }
+  }
+
+  private func opened() throws(HostError) -> Int32 {
+    if descriptor >= 0 { return descriptor }
+    let opened = linux_open(path, O_RDWR | O_NOFOLLOW, 0)
+    guard opened >= 0 else { throw Self.failure("the file of an upload can't be opened") }
+    descriptor = opened
+    return opened
   }
 
   private static func failure(_ what: String) -> HostError {
