@@ -23,6 +23,8 @@ package final class Catalog: Sendable {
     package var fileBytes = 256 << 30
     /// Uploads that nobody sends to are forgotten after this.
     package var uploadKeepMs = 86_400_000
+    /// Uploads of one tenant that are under way at most.
+    package var maxUploads = 1000
     package var fetching = FetchOptions()
 
     package init() {}

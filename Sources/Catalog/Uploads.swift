@@ -31,13 +31,24 @@ package final class Uploads: Sendable {
 
   deinit { for thread in threads { thread.end() } }
 
-  /// - Throws: `.quotaExceeded` where `byteCount` bytes are more than the tenant may keep.
-  package func create(tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?) async throws(HostError) -> Upload {
+  /// - Parameter limit: Of the tenant's uploads that are under way.
+  /// - Throws: `.quotaExceeded` where that is reached, or `byteCount` bytes are more than the tenant may keep.
+  package func create(
+    tenant: TenantID, byteCount: Int?, sha256: SHA256Digest?, limit: Int
+  ) async throws(HostError) -> Upload {
     let id = String((0..<32).map { _ in "0123456789abcdef".randomElement()! })
     let now = WallClock.nowMs
     try await claims.claim(id, of: tenant, byteCount: byteCount ?? 0)
     do throws(HostError) {
       try await database.transaction { (db) throws(HostError) in
+        let count = try db.first("SELECT count(*) FROM uploads WHERE tenant = ?", tenant) {
+          (row) throws(HostError) -> Int in try row.value(0)
+        }
+        guard count ?? 0 < limit else {
+          throw HostError(
+            .quotaExceeded,
+            "tenant '\(tenant)' has \(limit) uploads under way (registry.maxUploads); go on with them or delete some")
+        }
         try db.run(
           "INSERT INTO uploads (id, tenant, createdMs, byteCount, sha256) VALUES (?, ?, ?, ?, ?)", id, tenant, now,
           byteCount, sha256?.text, doing: "beginning an upload")

@@ -75,7 +75,8 @@ extension Routes {
       guard byteCount != nil else { throw HostError(.invalidRequest, "'sha256' needs 'bytes': how many it is of") }
     }
     try fields.end()
-    return try await uploads.create(tenant: tenant, byteCount: byteCount, sha256: digest)
+    return try await uploads.create(
+      tenant: tenant, byteCount: byteCount, sha256: digest, limit: try registry().options.maxUploads)
   }
 
   private func list(_ exchange: Exchange) async throws(HostError) -> JSONValue {

@@ -82,6 +82,8 @@ extension HostSettings {
     .integer(
       "registry.uploadKeepMs", 1000...(365 * day), \.catalog.uploadKeepMs,
       "Uploads that nobody goes on with are forgotten after this."),
+    .integer(
+      "registry.maxUploads", 1...1_000_000, \.catalog.maxUploads, "Uploads of one tenant that are under way at most."),
   ]
 
   private static let runners: [HostKey] = [

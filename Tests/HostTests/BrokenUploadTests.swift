@@ -142,4 +142,17 @@ import Wire
     #expect(slow.readToEnd()?.hasPrefix("HTTP/1.1 200") == true)
     #expect(try offset(host, id) == 40)
   }
+
+  @Test func `aren't begun without end`() throws {
+    let host = try host("--max-uploads", "2")
+    let first = try begin(host)
+    _ = try begin(host)
+    let refused = try host.send("POST", "/v1/uploads", "{}")
+    #expect(refused.status == 429 && refused.text.contains("registry.maxUploads"), "\(refused.text)")
+    // Another tenant has its own.
+    _ = try host.json("POST", "/v1/tenants", #"{"id": "acme"}"#)
+    #expect(try host.send("POST", "/v1/uploads?tenant=acme", "{}").status == 200)
+    #expect(try host.send("DELETE", "/v1/uploads/\(first)").status == 200)
+    _ = try begin(host)
+  }
 }
