@@ -25,8 +25,16 @@ actor ServedFolder {
   /// Brings all folders to what the plans say: nothing else stays.
   func start(_ plans: [ServingPlan]) throws(HostError) {
     try Files.makeFolder(root)
-    // A number may stand for other content than it did before the crash.
-    for name in Files.names(in: root) { Files.remove("\(root)/\(name)") }
+    for name in Files.names(in: root) {
+      let path = "\(root)/\(name)"
+      guard TenantID(name) != nil else {
+        Files.remove(path)
+        continue
+      }
+      // A number may stand for other content than it did before the crash. The tenant's folder stays: its runners'
+      // processes may read this one, not another of its name.
+      for model in Files.names(in: path) { Files.remove("\(path)/\(model)") }
+    }
     for plan in plans { _ = try show(plan) }
   }
 

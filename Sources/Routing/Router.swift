@@ -125,7 +125,9 @@ package actor Router {
   /// What has become of runners, also of those that were replaced.
   var histories: [RunnerKey: RunnerHistory] = [:]
 
-  nonisolated let trialPlaces = TrialPlaces(max(2, Int(linux_cpu_count())))
+  nonisolated let trialPlaces = Places(max(2, Int(linux_cpu_count())))
+  /// For runners that are being opened: a thousand tenants' processes at once would all be late.
+  private nonisolated let openingPlaces = Places(4 * max(2, Int(linux_cpu_count())))
   nonisolated let found: Mutex<ManifestSearch.Result>
   private nonisolated let published = Mutex(RoutingTable())
   private nonisolated let isStarted = Mutex(false)
@@ -229,7 +231,7 @@ package actor Router {
     if let tenant {
       let own = [options.modelRoots.ownFolder(of: tenant), options.registryRoot.map { "\($0)/\(tenant)" }]
       // What isn't there when a process is confined can't be read later either.
-      for folder in own.compactMap(\.self) { mkdir(folder, 0o755) }
+      for folder in ([options.registryRoot] + own).compactMap(\.self) { mkdir(folder, 0o755) }
       processes.modelRoots += own.compactMap(\.self)
       if tenant == .standard, let root = options.modelRoots.standard { processes.modelRoots.append(root) }
     } else {
@@ -310,9 +312,17 @@ package actor Router {
     guard runners[index].runner === runner else { return }
     if let tenant = runner.tenant { await runner.setWeight(options.weight(tenant)) }
     let stamp = LibraryStamp(runner.manifest.libraryPath)
+    await openingPlaces.take()
     runners[index].record.startedNs = linux_now_ns()
     do throws(HostError) {
-      let facts = try await runner.open()
+      let facts: RunnerFacts
+      do throws(HostError) {
+        facts = try await runner.open()
+        await openingPlaces.give()
+      } catch {
+        await openingPlaces.give()
+        throw error
+      }
       guard runners[index].runner === runner, runners[index].health == .fine else { return }
       runners[index].facts = facts
       runners[index].stamp = stamp

@@ -24,12 +24,13 @@ package struct RunnerObservation: Sendable {
 }
 
 extension Router {
-  /// Every runner as it is now, by id and tenant.
+  /// Every runner as it is now, by id and tenant; of other tenants than the default one, those that have been opened.
   package func observeRunners() -> [RunnerObservation] {
     meetRunners(for: .standard)
-    return runners.filter { !$0.isGone }.map { state in
+    return runners.filter { !$0.isGone }.compactMap { state in
       let key = state.runner.key
       let isClosed = state.facts == nil && state.reason == nil
+      if isClosed, let tenant = key.tenant, tenant != .standard { return nil }
       return RunnerObservation(
         key: key, state: isClosed ? "closed" : state.word,
         processID: state.facts == nil ? nil : state.runner.processID, history: histories[key] ?? RunnerHistory())

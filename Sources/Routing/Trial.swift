@@ -4,9 +4,9 @@ package import Running
 package struct Trial: Sendable {
   package let model: LoadedModel
   private let runner: Runner
-  private let places: TrialPlaces
+  private let places: Places
 
-  init(_ model: LoadedModel, in runner: Runner, _ places: TrialPlaces) {
+  init(_ model: LoadedModel, in runner: Runner, _ places: Places) {
     self.model = model
     self.runner = runner
     self.places = places
@@ -21,8 +21,9 @@ package struct Trial: Sendable {
   func stop() async { await runner.stop() }
 }
 
-/// How many trials may go on at once, as each costs an engine's memory; others wait their turn.
-actor TrialPlaces {
+/// How many processes may be started or tried out at once, as each costs an engine's start or memory; others wait their
+/// turn.
+actor Places {
   private var free: Int
   private var waiting: [CheckedContinuation<Void, Never>] = []
 

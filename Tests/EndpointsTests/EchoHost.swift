@@ -192,7 +192,8 @@ extension Answer {
   /// The error's text; nil unless it is one with a code of this status, and nothing but an error.
   var error: String? {
     guard let value = (try? JSONSerialization.jsonObject(with: Data(body))) as? [String: String],
-      value.keys.sorted() == ["code", "error", "requestId"], value["requestId"] == headers["x-request-id"],
+      Set(value.keys).subtracting(["deadline"]) == ["code", "error", "requestId"],
+      value["requestId"] == headers["x-request-id"],
       HostError.Code(rawValue: value["code"] ?? "")?.httpStatus == status
     else { return nil }
     return value["error"]
