@@ -350,6 +350,8 @@ struct `Registering by URI` {
     }
     #expect(try holds { try open() == [2, 1] }, "\(host.state)")
     #expect(try ended() == [0, 0, 0])
+    // Else the next job would meet the fault.
+    #expect(try holds { try server.requests().contains { $0.method == "GET" && $0.target.contains("identity.onnx") } })
     _ = try host.json("DELETE", "/v1/jobs/\(ids[0])")
     for id in ids[1...] { _ = try end(host, id) }
     #expect(try holds { try open() == [0, 0] && (try ended()) == [1, 1, 1] }, "\(host.state)")
