@@ -142,7 +142,7 @@ extension Router {
     var problems: [String] = []
     let tenant = ModelKey.tenant(of: name)
     let registered = self.registered[name]
-    let root = registered == nil ? options.modelRoots.root(of: tenant) : options.registryRoot.map { "\($0)/\(tenant)" }
+    let root = registered == nil ? options.modelRoots.root(of: tenant) : options.registryFolder(of: tenant)
     guard tenants.contains(tenant), let root,
       var entry = ModelFolder.model(ModelKey.name(of: name), root: root, problems: &problems)
     else { return await remove(name) }

@@ -40,26 +40,26 @@ extension Router {
 
 /// What runners have to do, counted on a walk through what is served.
 package struct RunnerLoads {
-  private var entries: [(runner: Runner, models: Int, arena: SharedArena?)] = []
+  private struct Load {
+    var models = 0
+    /// One for all models of a process; there are two while one takes over from the other.
+    var arenas: [ObjectIdentifier: SharedArena] = [:]
+  }
+  private var loads: [RunnerKey: Load] = [:]
 
   package init() {}
 
   package mutating func count(_ model: LoadedModel) {
-    if let index = entries.firstIndex(where: { $0.runner === model.runner }) {
-      entries[index].models += 1
-    } else {
-      // One for all models of a process.
-      entries.append((model.runner, 1, model.sharedArena))
-    }
+    let key = model.runner.key
+    loads[key, default: Load()].models += 1
+    if let arena = model.sharedArena { loads[key]?.arenas[ObjectIdentifier(arena)] = arena }
   }
 
   /// Versions of models that a runner serves.
-  package func models(of runner: RunnerKey) -> Int {
-    entries.reduce(0) { $1.runner.key == runner ? $0 + $1.models : $0 }
-  }
+  package func models(of runner: RunnerKey) -> Int { loads[runner]?.models ?? 0 }
 
   /// Bytes of memory shared with its process that requests hold now.
   package func sharedBytes(of runner: RunnerKey) -> Int {
-    entries.reduce(0) { $1.runner.key == runner ? $0 + ($1.arena?.usedBytes ?? 0) : $0 }
+    loads[runner]?.arenas.values.reduce(0) { $0 + $1.usedBytes } ?? 0
   }
 }
