@@ -1,7 +1,6 @@
 package import Inference
 package import Store
 import Synchronization
-import Telemetry
 
 /// Keeps in the database what tenants may use and have used: limits before they act, usage at most a second later.
 package final class QuotaBook: Sendable {
@@ -38,18 +37,9 @@ package final class QuotaBook: Sendable {
 
   // MARK: Usage
 
-  /// Saves usage again and again until its task is cancelled. A failure is tried again: requests don't wait for it.
+  /// Saves usage until its task is cancelled.
   package func run() async {
-    var wasFine = true
-    while (try? await Task.sleep(for: Self.pause)) != nil {
-      do throws(HostError) {
-        try await save()
-        wasFine = true
-      } catch {
-        if wasFine { Log.warning("can't save usage of quotas", ("reason", error.description)) }
-        wasFine = false
-      }
-    }
+    await RegularSave.run(every: Self.pause, "can't save usage of quotas") { try await save() }
   }
 
   /// Saves what has changed since the last time.

@@ -33,17 +33,10 @@ package final class RefusedCallers: Sendable {
     book.withLock { $0.add(kind, sinceMs: nowMs, requestID: origin.requestID) }
   }
 
-  /// Writes what is due into the audit until its task is cancelled. A failure is tried again.
+  /// Writes what is due into the audit until its task is cancelled.
   package func run(in database: Database) async {
-    var wasFine = true
-    while (try? await Task.sleep(for: Self.pause)) != nil {
-      do throws(HostError) {
-        try await save(in: database)
-        wasFine = true
-      } catch {
-        if wasFine { Log.warning("can't write refused callers into the audit", ("reason", error.description)) }
-        wasFine = false
-      }
+    await RegularSave.run(every: Self.pause, "can't write refused callers into the audit") {
+      try await save(in: database)
     }
   }
 

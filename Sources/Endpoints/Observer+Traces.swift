@@ -77,7 +77,7 @@ extension Observer {
   private func identify(_ exchange: Exchange, in trace: inout RequestTrace) {
     guard slow.isOn else { return }
     trace.requestID = exchange.requestID
-    trace.deadline = exchange.deadline
+    trace.deadlineNs = exchange.deadlineNs
   }
 
   private func context(_ exchange: Exchange, _ model: String, _ numbers: inout TraceNumbers) -> TraceContext? {

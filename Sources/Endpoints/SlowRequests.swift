@@ -1,4 +1,5 @@
 import CLinux
+import Serving
 import Synchronization
 import Telemetry
 import Tracing
@@ -32,7 +33,7 @@ final class SlowRequests: Sendable {
       ("status", String(trace.status)), ("total_ms", Self.ms(total)),
     ]
     for part in trace.parts { fields.append(("\(part.name)_ms", Self.ms(part.endNs - min(part.beginNs, part.endNs)))) }
-    if let deadline = trace.deadline { fields.append(("deadline", deadline)) }
+    if let deadline = Exchange.timeOfDay(trace.deadlineNs) { fields.append(("deadline", deadline)) }
     if let reason = trace.failure { fields.append(("reason", reason)) }
     if let context = trace.context { fields.append(("traceId", context.traceIDText)) }
     let others = unsaid.exchange(0, ordering: .relaxed)

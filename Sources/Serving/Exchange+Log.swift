@@ -24,7 +24,10 @@ extension Exchange {
   }
 
   /// When it is to be answered, as the time of day; nil where nobody has said so yet.
-  package var deadline: String? {
+  package var deadline: String? { Self.timeOfDay(deadlineNs) }
+
+  /// The time of day of a deadline; nil for 0.
+  package static func timeOfDay(_ deadlineNs: UInt64) -> String? {
     guard deadlineNs > 0 else { return nil }
     let leftMs = (Int(clamping: deadlineNs) - Int(clamping: linux_now_ns())) / 1_000_000
     return WallClock.text(ms: max(0, WallClock.nowMs + leftMs))

@@ -4,7 +4,8 @@ package struct RequestTrace: Sendable {
   package var context: TraceContext?
   /// Empty where nobody writes it down.
   package var requestID = ""
-  package var deadline: String?
+  /// 0 = none.
+  package var deadlineNs: UInt64 = 0
   package var model: String
   package var version = ""
   /// Whose it is; empty for nobody's.

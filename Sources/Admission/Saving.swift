@@ -1,4 +1,24 @@
 import Glibc
+import Telemetry
+
+/// How what changes with requests comes into the database, which no request waits for.
+enum RegularSave {
+  /// Saves again and again until its task is cancelled. A failure is logged once, and tried again.
+  ///
+  /// - Parameter problem: As "can't save usage of quotas".
+  static func run(every pause: Duration, _ problem: String, _ save: () async throws -> Void) async {
+    var wasFine = true
+    while (try? await Task.sleep(for: pause)) != nil {
+      do {
+        try await save()
+        wasFine = true
+      } catch {
+        if wasFine { Log.warning(problem, ("reason", "\(error)")) }
+        wasFine = false
+      }
+    }
+  }
+}
 
 /// What is saved when requests have ended.
 package enum LastSave {
