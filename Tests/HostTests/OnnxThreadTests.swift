@@ -63,7 +63,7 @@ struct `Threads of ONNX Runtime` {
     return try threads(host).filter { own.contains($0.key) }.values.reduce(.zero, +)
   }
 
-  @Test(.enabled(if: cores > 1, "requires: 2 cores")) func `sleep between runs, unless they are told to spin`() throws {
+  @Test(.enabled(if: cores > 1, "machine: one core")) func `sleep between runs, unless they are told to spin`() throws {
     let host = try Host(["--no-watch"]) { try $0.addOnnx("loop", "loop") }
     for (name, options) in [("quiet", ""), ("spinning", #", "spinning": "1""#)] {
       try host.folder.addOnnx(name, "product")
