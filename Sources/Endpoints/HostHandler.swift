@@ -67,6 +67,7 @@ package final class HostHandler: HTTPHandler {
       }
       if isNew {
         peer.tenant = admission.options.knowsKeys ? identity.caller.tenant.text : nil
+        peer.lines = identity.lines
       }
     } catch {
       peer.tenant = nil

@@ -1,5 +1,6 @@
 import CLinux
 import Glibc
+package import Inference
 
 /// The other side of a connection. Only touched by the task that serves the connection.
 package final class Peer {
@@ -14,6 +15,8 @@ package final class Peer {
   package var identity: AnyObject?
   /// For whom it sends, as logs and refusals tell; nil where there is nothing to tell apart.
   package var tenant: String?
+  /// What each of its requests touches of whom it sends for.
+  package var lines = HotLines()
   private let descriptor: CInt
 
   init(descriptor: CInt, isUnix: Bool) {
