@@ -9,8 +9,10 @@ import Telemetry
 extension Router {
   /// Makes the runners that a tenant's models may go to, once.
   func meetRunners(for tenant: TenantID) {
-    for manifest in manifests.manifests {
-      let scope = manifest.isolation == .process ? tenant : nil
+    for found in manifests.manifests {
+      // Until its processes are divided as it says, or for as long as they can't be, others come as they were.
+      let manifest = runners.first { $0.isDividedOtherwise(than: found) && $0.facts != nil }?.runner.manifest ?? found
+      let scope = manifest.scope(of: tenant)
       if scope != nil && !tenants.contains(tenant) { continue }
       let isKnown = places[scope, default: []].contains { runners[$0].runner.id == manifest.id }
       if !isKnown { meet(manifest, for: scope) }
@@ -214,6 +216,11 @@ extension Router {
       for index in unopened { await open(index) }
     }
   }
+}
+
+extension RunnerManifest {
+  /// Whose models share a process with those of `tenant`; nil for those of all.
+  func scope(of tenant: TenantID) -> TenantID? { isolation == .process ? tenant : nil }
 }
 
 /// Lets a runner's closure name the runner.

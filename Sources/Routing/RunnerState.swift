@@ -46,6 +46,12 @@ struct RunnerState {
     runner.id == manifest.id && (runner.tenant != nil) == (manifest.isolation == .process)
   }
 
+  /// It is that runner, in processes that are divided among tenants otherwise than `manifest` says.
+  func isDividedOtherwise(than manifest: RunnerManifest) -> Bool {
+    let isInHost = runner.manifest.isolation == .host || manifest.isolation == .host
+    return runner.id == manifest.id && !isGone && !isInHost && !mayBecome(manifest)
+  }
+
   var isComingBack: Bool {
     if case .comingBack = health { return true }
     return false
