@@ -27,15 +27,15 @@ extension TemporaryFolder {
       "org.stadion.echo", library: Self.built("EchoRunner"), format: "echo", isolation: isolation)
   }
 
-  func addEscaping(isolation: String) throws {
+  func addEscaping(isolation: String, _ more: String = "") throws {
     try copy(Self.built("EscapingRunner"), to: "runners/libEscapingRunner.so")
-    try writeEscapingManifest(isolation: isolation)
+    try writeEscapingManifest(isolation: isolation, more)
   }
 
-  func writeEscapingManifest(isolation: String) throws {
+  func writeEscapingManifest(isolation: String, _ more: String = "") throws {
     try writeManifest(
       "org.stadion.test.escaping", library: "\(path)/runners/libEscapingRunner.so", format: "escaping",
-      isolation: isolation, dynamicShapes: false)
+      isolation: isolation, dynamicShapes: false, more)
   }
 
   /// - Parameter more: Further members, as `"priority": 2`.
