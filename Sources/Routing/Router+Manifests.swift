@@ -92,7 +92,7 @@ extension Router {
 
   /// Puts processes for each tenant in the place of one for all, or the other way round.
   private func redivide(_ index: Int, _ manifest: RunnerManifest) async -> [Runner] {
-    let attempt = RunnerState.Rejected(manifest: manifest, stamp: LibraryStamp(manifest.libraryPath))
+    let attempt = RunnerState.Rejected(manifest: manifest, stamp: LibraryStamp(manifest))
     if runners[index].rejected == attempt { return [] }
     return (try? await replace({ $0.isDividedOtherwise(than: manifest) }, by: manifest)) ?? []
   }
@@ -104,7 +104,7 @@ extension Router {
     while let opening = runners[index].opening { await opening.value }
     let isStopped = runners[index].isGone && runners[index].runner.manifest.isolation != .host
     runners[index].isGone = false
-    let stamp = LibraryStamp(manifest.libraryPath)
+    let stamp = LibraryStamp(manifest)
     let isSame = runners[index].runner.manifest == manifest && runners[index].stamp == stamp
     if isStopped { return renew(index, manifest) }
     if runners[index].facts == nil {

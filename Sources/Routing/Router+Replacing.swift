@@ -18,7 +18,7 @@ extension Router {
   func replace(
     _ isOld: @escaping @Sendable (RunnerState) -> Bool, by manifest: RunnerManifest, opening scopes: [TenantID?] = []
   ) async throws(HostError) -> [Runner] {
-    let stamp = LibraryStamp(manifest.libraryPath)
+    let stamp = LibraryStamp(manifest)
     let names = models.filter { $0.value.versions.values.contains { $0.serves(runners(isOld)) } }.keys.sorted()
     let takeOver = TakeOver()
     await serially(names[...]) {

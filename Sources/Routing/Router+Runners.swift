@@ -140,7 +140,7 @@ extension Router {
   private func open(_ runner: Runner, _ index: Int) async {
     guard runners[index].runner === runner else { return }
     if let tenant = runner.tenant { await runner.setWeight(options.weight(tenant)) }
-    let stamp = LibraryStamp(runner.manifest.libraryPath)
+    let stamp = LibraryStamp(runner.manifest)
     await openingPlaces.take()
     if runners[index].runner === runner { runners[index].record.startedNs = linux_now_ns() }
     let result: Result<RunnerFacts, HostError>
