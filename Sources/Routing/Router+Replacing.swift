@@ -10,7 +10,7 @@ extension Router {
   /// Starts runners beside those that `isOld` names, loads what these serve, and lets them take over.
   ///
   /// - Parameters:
-  ///   - isOld: Runners of one id, in processes.
+  ///   - isOld: Runners of one id.
   ///   - manifest: Of that id, too; it says whose models share a process.
   ///   - scopes: Tenants, nil for all, whose runner is opened though there may be nothing to load.
   /// - Returns: The old ones, which are to be stopped.

@@ -46,10 +46,9 @@ struct RunnerState {
     runner.id == manifest.id && (runner.tenant != nil) == (manifest.isolation == .process)
   }
 
-  /// It is that runner, in processes that are divided among tenants otherwise than `manifest` says.
+  /// It is that runner, for other tenants together or apart than `manifest` says: in another process, or in the host.
   func isDividedOtherwise(than manifest: RunnerManifest) -> Bool {
-    let isInHost = runner.manifest.isolation == .host || manifest.isolation == .host
-    return runner.id == manifest.id && !isGone && !isInHost && !mayBecome(manifest)
+    runner.id == manifest.id && !isGone && !mayBecome(manifest)
   }
 
   var isComingBack: Bool {
