@@ -17,7 +17,10 @@ package struct TensorSpec: Hashable, Sendable {
 /// Sizes of tensors, computed so that hostile shapes can't overflow.
 package enum TensorSize {
   /// Product of `shape`; nil for a negative dimension or a product over `Int.max`.
-  package static func elementCount(_ shape: some Sequence<Int64>) -> Int? {
+  // Other modules call this as it is, for any sequence, which takes ten times as long.
+  @_specialize(where Shape == UnsafeBufferPointer<Int64>)
+  @_specialize(where Shape == [Int64])
+  package static func elementCount<Shape: Sequence<Int64>>(_ shape: Shape) -> Int? {
     var product = 1
     var isEmpty = false
     for dimension in shape {
