@@ -330,6 +330,13 @@ struct `Registering by URI` {
     #expect((page["jobs"]?.array ?? []).map { $0["state"] } == ["queued", "queued"])
     let rest = try host.json("GET", "/v1/jobs?limit=2&cursor=\(page["next"]?.string ?? "")")
     #expect((rest["jobs"]?.array ?? []).map { $0["id"]?.string } == [ids[0]] && rest["next"] == nil)
+    func listed(_ query: String) throws -> [String?]? {
+      try host.json("GET", "/v1/jobs?\(query)")["jobs"]?.array?.map { $0["id"]?.string }
+    }
+    #expect(try listed("state=running") == [ids[0]])
+    #expect(try listed("state=queued&model=m2") == [ids[1]])
+    #expect(try listed("model=m4") == [])
+    #expect(try host.send("GET", "/v1/jobs?state=over").status == 400)
     _ = try host.json("DELETE", "/v1/jobs/\(ids[0])")
     for id in ids[1...] { #expect(try end(host, id)["state"] == "done") }
   }
