@@ -47,7 +47,8 @@ package final class Uploads: Sendable {
         guard count ?? 0 < limit else {
           throw HostError(
             .quotaExceeded,
-            "tenant '\(tenant)' has \(limit) uploads under way (registry.maxUploads); go on with them or delete some")
+            "tenant '\(tenant)' has \(limit) uploads under way (registry.maxUploads); go on with them or delete some",
+            details: ["limit": "registry.maxUploads", "value": .integer(limit)], retryAfterSeconds: 60)
         }
         try db.run(
           "INSERT INTO uploads (id, tenant, createdMs, byteCount, sha256) VALUES (?, ?, ?, ?, ?)", id, tenant, now,

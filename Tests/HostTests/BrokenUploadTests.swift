@@ -149,6 +149,7 @@ import Wire
     _ = try begin(host)
     let refused = try host.send("POST", "/v1/uploads", "{}")
     #expect(refused.status == 429 && refused.text.contains("registry.maxUploads"), "\(refused.text)")
+    #expect(refused.rateLimit == #""registry.maxUploads";q=2 2 0 60 after 60"#)
     // Another tenant has its own.
     _ = try host.json("POST", "/v1/tenants", #"{"id": "acme"}"#)
     #expect(try host.send("POST", "/v1/uploads?tenant=acme", "{}").status == 200)

@@ -85,7 +85,8 @@ import Wire
     ("POST /v1/keys HTTP/1.1", "Transfer-Encoding: chunked\r\n\r\nno number\r\n", 400),
     ("POST /v1/keys HTTP/1.1", "Expect: a miracle\r\n\r\n", 417), ("GET /v1/keys HTTP/3.0", "\r\n", 505),
     ("POST /v1/keys HTTP/1.1", "Transfer-Encoding: br\r\n\r\n", 501),
-  ]) func `it is a problem there, too, where it never becomes a request`(line: String, rest: String, status: Int) throws {
+  ]) func `it is a problem there, too, where it never becomes a request`(line: String, rest: String, status: Int) throws
+  {
     let server = try TestServer {
       $0.headerTimeoutMs = 200; $0.progressTimeoutMs = 200; $0.headerBytes = 1000; $0.bodyBytes = 1_000_000
     }
