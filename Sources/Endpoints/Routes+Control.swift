@@ -32,7 +32,7 @@ extension Routes {
     case ("models", 2):
       guard Self.allow(.get, method, exchange) else { return }
       Self.answer(exchange, model(try await router.report(path[1], of: try exchange.tenant)))
-    case ("quota", 1): try await respondQuota(exchange, method, of: exchange.caller.tenant)
+    case ("quota", 1): try await respondQuota(exchange, method, of: try exchange.tenant)
     case ("tenants", 3) where path[2] == "quota": try await respondQuota(exchange, method, ofTenant: path[1])
     case ("tenants", _), ("keys", _), ("audit", _): try await respondTenants(exchange, method, path)
     case ("uploads", 1...2): try await respondUploads(exchange, method, Array(path.dropFirst()))

@@ -106,6 +106,14 @@ import Wire
     #expect(try host.json("GET", "/v1/quota")["own"] == ["weight"])
   }
 
+  @Test func `an operator sees another tenant's, as everywhere`() throws {
+    let host = try host()
+    _ = try host.json("POST", "/v1/tenants", #"{"id": "acme"}"#)
+    #expect(try host.json("GET", "/v1/quota?tenant=acme")["tenant"] == "acme")
+    #expect(try host.json("GET", "/v1/quota")["tenant"] == "default")
+    #expect(try host.send("GET", "/v1/quota?tenant=absent").status == 404)
+  }
+
   @Test func `tenants that aren't there have no quota`() throws {
     let host = try host()
     #expect(try host.send("PUT", "/v1/tenants/nobody/quota", "{}").status == 404)
