@@ -141,6 +141,7 @@ extension Catalog {
         throw HostError(.conflict, "job '\(id)' is over; look at what came of it")
       }
       try db.end(id, as: .cancelled, HostError(.cancelled, "cancelled by \(caller.name)"))
+      try db.addAudit(caller, "job.cancel", of: tenant.text, id)
     }
     jobCounts.move(id, to: .cancelled)
     await queue.cancel(id)

@@ -146,6 +146,21 @@ import Wire
     #expect(try holds { try !host.log("request").isEmpty })
   }
 
+  @Test func `what SIGHUP changes stands in the audit, with who sent it`() throws {
+    let file = try write("{}")
+    let host = try Host(["--config", file, "--data", "\(files.path)/data"])
+    _ = try write(#"{"quota": {"requestsPerSecond": 7}, "serving": {"loops": 3}}"#)
+    _ = try reload(host, until: Self.again)
+    var entries: [JSONValue] = []
+    let isThere = try holds {
+      entries = try host.json("GET", "/v1/audit?action=configuration.set")["entries"]?.array ?? []
+      return !entries.isEmpty
+    }
+    #expect(isThere && entries.map { $0["subject"] } == ["quota.requestsPerSecond 7, before 0"])
+    #expect(entries.first?["caller"]?.string == "uid:\(getuid())")
+    #expect(entries.first?["origin"]?.string == "SIGHUP pid=\(getpid())")
+  }
+
   @Test func `a flag stays above the file that is read again`() throws {
     let file = try write("{}")
     let host = try Host(["--config", file, "--max-body-bytes", "100"])

@@ -296,6 +296,8 @@ struct `Registering by URI` {
     #expect(try host.json("GET", "/v1/jobs/\(id)")["step"] == "fetching")
     #expect(try host.json("DELETE", "/v1/jobs/\(id)")["state"] == "cancelled")
     #expect(try host.json("DELETE", "/v1/jobs/\(id)")["code"] == "conflict")
+    let entries = try host.json("GET", "/v1/audit?action=job.cancel")["entries"]?.array ?? []
+    #expect(entries.map { $0["subject"]?.string } == [id])
     #expect(try holds { try remains(host) == [] })
     // The place of the one that was cancelled is free.
     #expect(try job(host, "m", #"{"uri":"s3://models/team/identity.onnx"}"#)["state"] == "done")
