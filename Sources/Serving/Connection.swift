@@ -123,12 +123,17 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   /// Ends the connection if it waits for its peer, as others need its place.
   func giveWay() -> Bool {
+    // What has come may be all that was missing: in a rush, events are late.
+    var byte: UInt8 = 0
+    if recv(descriptor, &byte, 1, CInt(MSG_PEEK)) > 0 { return false }
     guard isServing else {
       end()
       return true
     }
-    guard waiter != nil, !givesWay else { return false }
+    guard waiter != nil else { return false }
     givesWay = true
+    // It ends when its task goes on, and counts no more until then.
+    loop.newcomers.remove(self)
     hasExpired = true
     resume()
     return true

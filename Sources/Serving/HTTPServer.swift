@@ -223,7 +223,10 @@ final class Listener: EventTarget, @unchecked Sendable {
       }
       switch errno {
       case EINTR, ECONNABORTED: continue
-      case EMFILE, ENFILE: refuseOne()
+      case EMFILE, ENFILE:
+        // Who has said nothing so far goes first; the client that waits is met again when a descriptor is free.
+        if server.loops[0].newcomers.makeRoom(1) > 0 { return }
+        refuseOne()
       default: return
       }
     }

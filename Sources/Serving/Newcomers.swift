@@ -6,7 +6,7 @@ final class Newcomers {
   private unowned(unsafe) var newest: Connection?
   private var count = 0
 
-  /// - Parameter limit: Where there are more, the oldest that waits for its peer ends. 0 = no limit.
+  /// - Parameter limit: Where there are more, the oldest that wait for their peers end. 0 = no limit.
   func add(_ connection: Connection, limit: Int) {
     connection.olderNewcomer = newest
     newest?.newerNewcomer = connection
@@ -14,12 +14,27 @@ final class Newcomers {
     if oldest == nil { oldest = connection }
     connection.isNewcomer = true
     count += 1
-    guard limit > 0, count > limit else { return }
-    var next = oldest
-    while let other = next, other !== connection {
+    if limit > 0 && count > limit { makeRoom(count - limit, for: connection) }
+  }
+
+  /// Of the oldest, so many are looked at whether they can end: with each that comes, so that it needn't be all at once.
+  private static let looks = 32
+
+  /// Ends the oldest that wait for their peers.
+  ///
+  /// - Parameters:
+  ///   - wanted: So many; fewer if more are about to be served or have been ended before.
+  ///   - newcomer: Not this one.
+  /// - Returns: How many.
+  @discardableResult
+  func makeRoom(_ wanted: Int, for newcomer: Connection? = nil) -> Int {
+    var (next, looks, ended) = (oldest, 0, 0)
+    while let other = next, other !== newcomer, looks < Self.looks, ended < wanted {
       next = other.newerNewcomer
-      if other.giveWay() { return }
+      looks += 1
+      if other.giveWay() { ended += 1 }
     }
+    return ended
   }
 
   func remove(_ connection: Connection) {

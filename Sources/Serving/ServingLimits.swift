@@ -14,10 +14,10 @@ package struct ServingLimits: Sendable {
   package var connections = 20_000
   /// Connections of which no caller is known yet; where there are more, the oldest end. 0 = no limit. A caller is known
   /// by the first request, so only those that send nothing, or too slowly, are ever so many.
-  package var newConnections = 4000
+  package var newConnections = 10_000
   /// Of one tenant, where the handler tells tenants apart; further ones get 429. 0 = no limit. With `newConnections` less
   /// than `connections`: no tenant alone keeps others out.
-  package var tenantConnections = 15_000
+  package var tenantConnections = 8000
   /// The part of `totalBodyBytes` that is one tenant's at most; then 429. 0 = no limit.
   package var tenantBodyBytes = 1024 * 1024 * 1024
   /// A whole header section must arrive within this; then 408. 0 = no limit.

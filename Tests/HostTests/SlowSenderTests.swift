@@ -87,8 +87,8 @@ import Wire
   }
 
   @Test func `without a key make room for who comes later`() throws {
-    // More than are accepted at once.
-    let host = try host("--max-connections", "200", "--max-new-connections", "20", "--loops", "1")
+    // Far more than are accepted at once.
+    let host = try host("--max-connections", "400", "--max-new-connections", "20", "--loops", "1")
     let other = try key(host, "other").key
     let address = try #require(
       host.log("listening").compactMap { $0["address"]?.string }.first { !$0.hasPrefix("unix:") })
@@ -96,6 +96,21 @@ import Wire
     let slow = try (0..<500).map { number in
       let connection = try number % 2 == 0 ? RawConnection(port: port) : RawConnection(host.socket)
       if number % 3 > 0 { connection.send(Array("GET /v2 HTTP/1.1\r\nHo".utf8)) }
+      return connection
+    }
+    for _ in 0..<30 { #expect(try ask(host, other).status == 200) }
+    withExtendedLifetime(slow) {}
+  }
+
+  @Test func `without a key make room where descriptors run out`() throws {
+    let host = try host("--loops", "1")
+    let other = try key(host, "other").key
+    // Fewer than connections are allowed.
+    let limit = try Command.run(["prlimit", "--pid", "\(host.command.pid)", "--nofile=150:150"])
+    #expect(limit.status == 0, "\(limit.errors)")
+    let slow = try (0..<300).map { number in
+      let connection = try RawConnection(host.socket)
+      if number % 2 > 0 { connection.send(Array("GET /v2 HTTP/1.1\r\nHo".utf8)) }
       return connection
     }
     for _ in 0..<30 { #expect(try ask(host, other).status == 200) }
