@@ -121,7 +121,7 @@ final class Connection: EventTarget, @unchecked Sendable {
       details: ["limit": "serving.minBodyBytesPerSecond", "value": .integer(rate)])
   }
 
-  /// Ends the connection if it waits for its peer, as others need its place.
+  /// Ends the connection, as others need its place; false where it is about to be served.
   func giveWay() -> Bool {
     // What has come may be all that was missing: in a rush, events are late.
     var byte: UInt8 = 0

@@ -23,7 +23,7 @@ final class Newcomers {
   /// Ends the oldest that wait for their peers.
   ///
   /// - Parameters:
-  ///   - wanted: So many; fewer if more are about to be served or have been ended before.
+  ///   - wanted: So many; fewer where others are about to be served.
   ///   - newcomer: Not this one.
   /// - Returns: How many.
   @discardableResult

@@ -1,10 +1,11 @@
+import BlockingTests
 import Foundation
 import HTTPTestClient
 import Testing
 
 @testable import Serving
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct `Serving within limits` {
+@Suite(.blocking, .serialized, .timeLimit(.minutes(2))) struct `Serving within limits` {
   private func refusal(_ text: String, _ change: (inout ServingLimits) -> Void) throws -> Int {
     let server = try TestServer(loops: 1, change)
     let client = try server.client()

@@ -1,3 +1,4 @@
+import BlockingTests
 import HTTPTestClient
 import Inference
 import Testing
@@ -6,7 +7,7 @@ import Wire
 @testable import Serving
 
 /// Errors as they leave the server, and the names of requests.
-@Suite(.timeLimit(.minutes(1))) struct `Answering with an error` {
+@Suite(.blocking, .timeLimit(.minutes(1))) struct `Answering with an error` {
   private let server: TestServer
 
   init() throws { server = try TestServer { $0.bodyBytes = 1000 } }
