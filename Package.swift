@@ -62,7 +62,7 @@ let package = Package(
 
     // The house, from the values everybody shares to the command line.
     house("Wire", ["CNumbers"]),
-    house("Inference", ["CStadionRunner", "Wire"]),
+    house("Inference", ["CStadionRunner", "CLinux", "Wire"]),
     house("Configuration", ["Wire"]),
     house("Telemetry", ["Inference", "Wire", "CLinux"]),
     house("Threads", ["CLinux", "Telemetry"]),
@@ -81,7 +81,7 @@ let package = Package(
     house("Storage", ["CCurl", "CLinux", "Inference", "Wire"]),
     house("Tracing", ["CCurl", "CLinux", "Inference", "Telemetry", "Wire"]),
     house("Registry", ["Inference", "Wire", "CLinux", "Telemetry"]),
-    house("Routing", ["Running", "Registry", "Manifests", "Inference", "Telemetry", "Threads", "Wire"]),
+    house("Routing", ["CLinux", "Running", "Registry", "Manifests", "Inference", "Telemetry", "Threads", "Wire"]),
     house(
       "Catalog",
       [

@@ -32,6 +32,7 @@ static bool keep_text(stadion_model *model, int which, const char *text, size_t 
 void echo_free(stadion_model *model) {
   if (!model) return;
   for (int i = 0; i < OPTION_COUNT; i++) free(model->text[i]);
+  for (int list = INPUTS; list <= OUTPUTS; list++) free(model->tensors[list]);
   free(model);
 }
 
@@ -75,6 +76,15 @@ static bool read_type(char *text, stadion_tensor *tensor, int64_t *shape) {
   return tensor->dtype != 0;
 }
 
+static size_t count_words(const char *text) {
+  size_t count = 0;
+  for (; *text; text += strcspn(text, " ")) {
+    text += strspn(text, " ");
+    count += *text != 0;
+  }
+  return count;
+}
+
 // "x:f32[-1,16] y:utf8[]": a name may hold colons, the last one counts. Cuts the text into names.
 static bool read_tensors(stadion_model *model, int list) {
   char *rest = NULL;
@@ -84,10 +94,10 @@ static bool read_tensors(stadion_model *model, int list) {
     if (index == MAX_TENSORS || !colon || colon == name || colon - name > MAX_NAME) return false;
     *colon = 0;
     for (uint32_t i = 0; i < index; i++)
-      if (!strcmp(model->tensors[list][i].name, name)) return false;
-    stadion_tensor *tensor = &model->tensors[list][index];
-    *tensor = (stadion_tensor){.struct_size = sizeof *tensor, .name = name, .shape = model->shapes[list][index]};
-    if (!read_type(colon + 1, tensor, model->shapes[list][index])) return false;
+      if (!strcmp(model->tensors[list][i].tensor.name, name)) return false;
+    echo_tensor *place = &model->tensors[list][index];
+    place->tensor = (stadion_tensor){.struct_size = sizeof place->tensor, .name = name, .shape = place->shape};
+    if (!read_type(colon + 1, &place->tensor, place->shape)) return false;
   }
   return model->counts[list] > 0;
 }
@@ -101,18 +111,22 @@ stadion_code echo_read_options(stadion_model *model, const stadion_option *optio
     return echo_fail(error, STADION_INVALID_ARGUMENT, "option inputs is missing; write e.g. INPUT0:f32[-1,16]");
   if (!model->text[OUTPUTS] && !keep_text(model, OUTPUTS, inputs, strlen(inputs)))
     return echo_fail(error, STADION_RESOURCE_EXHAUSTED, "no memory for %zu bytes", strlen(inputs) + 1);
-  for (int list = INPUTS; list <= OUTPUTS; list++)
+  for (int list = INPUTS; list <= OUTPUTS; list++) {
+    size_t count = count_words(model->text[list]), room = count < MAX_TENSORS ? count : MAX_TENSORS;
+    if (room > 0 && !(model->tensors[list] = calloc(room, sizeof(echo_tensor))))
+      return echo_fail(error, STADION_RESOURCE_EXHAUSTED, "no memory for %zu tensors", room);
     if (!read_tensors(model, list))
       return echo_fail(error, STADION_INVALID_ARGUMENT,
                        "option %s, tensor %u: want name:type[dim,dim] with a new name of at most %d bytes, a type of "
                        "f32 f16 bf16 f64 i8 i16 i32 i64 u8 u16 u32 u64 bool utf8, rank at most %d, %d tensors in all",
                        option_names[list], model->counts[list], MAX_NAME, MAX_RANK, MAX_TENSORS);
+  }
   for (uint32_t i = 0; i < model->counts[OUTPUTS]; i++) {
-    const stadion_tensor *input = &model->tensors[INPUTS][i], *output = &model->tensors[OUTPUTS][i];
-    if (i >= model->counts[INPUTS] || input->dtype != output->dtype)
+    const stadion_tensor *output = &model->tensors[OUTPUTS][i].tensor;
+    const stadion_tensor *input = i < model->counts[INPUTS] ? &model->tensors[INPUTS][i].tensor : NULL;
+    if (!input || input->dtype != output->dtype)
       return echo_fail(error, STADION_INVALID_ARGUMENT, "output %s is %s but repeats input %u, which is %s",
-                       output->name, dtype_names[output->dtype], i + 1,
-                       i < model->counts[INPUTS] ? dtype_names[input->dtype] : "missing");
+                       output->name, dtype_names[output->dtype], i + 1, input ? dtype_names[input->dtype] : "missing");
   }
   if (!sleep) sleep = "0";
   if (strspn(sleep, "0123456789") != strlen(sleep) || strlen(sleep) > 7 || atol(sleep) > MAX_SLEEP_MS)

@@ -9,14 +9,19 @@ enum { MAX_TENSORS = 32, MAX_RANK = 8, MAX_TEXT = 4096, MAX_NAME = 255, MAX_MESS
 enum { MAX_DELAY_NS = 1000000000 };
 enum { INPUTS, OUTPUTS, SLEEP_MS, FAIL, FAIL_LOAD, OPTION_COUNT };
 
-// What a run reads stands in front, side by side: among thousands of models each page that it touches counts.
+typedef struct {
+  stadion_tensor tensor;  // its shape points into this
+  int64_t shape[MAX_RANK];
+} echo_tensor;
+
+// What a run reads stands in front, side by side, and no more is taken than is needed: among thousands of models each
+// page that a run touches counts.
 struct stadion_model {
   uint64_t delay_ns;  // the runner's
   unsigned sleep_ms;
   uint32_t counts[2];        // of INPUTS and of OUTPUTS
   char *text[OPTION_COUNT];  // the options, NULL where not given; names of tensors point into the first two
-  stadion_tensor tensors[2][MAX_TENSORS];
-  int64_t shapes[2][MAX_TENSORS][MAX_RANK];
+  echo_tensor *tensors[2];   // as many as counts say, INPUTS and OUTPUTS
 };
 
 // Fills a zeroed model, which is to be freed also if that fails. Any option that is unknown or malformed is

@@ -47,7 +47,7 @@ static stadion_code load(stadion_runner *runner, const stadion_ticket *ticket, s
 static void unload(stadion_model *model) { echo_free(model); }
 
 static const stadion_tensor *signature(const stadion_model *model, bool outputs, uint32_t index) {
-  return index < model->counts[outputs] ? &model->tensors[outputs][index] : NULL;
+  return index < model->counts[outputs] ? &model->tensors[outputs][index].tensor : NULL;
 }
 
 // What this thread has had of a core.
@@ -71,7 +71,7 @@ static stadion_code run(stadion_model *model, const stadion_request *request, st
   for (uint32_t i = 0; i < count; i++) {
     uint32_t index = request->wanted_outputs ? request->wanted_outputs[i] : i;
     stadion_tensor output = *request->inputs[index];  // Its data is borrowed: the host copies what it needs.
-    output.name = model->tensors[OUTPUTS][index].name;
+    output.name = model->tensors[OUTPUTS][index].tensor.name;
     output.buffer = NULL;
     stadion_code code = request->emit(request, &output, true);
     if (code != STADION_OK) return echo_fail(error, code, "the host refused output %s", output.name);

@@ -24,6 +24,11 @@ package final class Caller: Sendable {
     self.isAnonymous = isAnonymous
   }
 
+  func note(_ lines: inout HotLines) {
+    lines.add(self, 112)
+    lines.add(scope.prefix)
+  }
+
   var hasExpired: Bool { expiresMs.map { $0 <= WallClock.nowMs } ?? false }
 
   /// Whether it runs the host, not only a tenant of it.

@@ -1,4 +1,4 @@
-import Inference
+package import Inference
 
 /// What is known of a connection's other side. Only touched by the task that serves the connection.
 package final class Identity {
@@ -35,6 +35,14 @@ package final class Identity {
       for index in 0..<known.count { difference |= known[index] ^ credential[index] }
       return difference == 0
     }
+  }
+
+  /// What each request of this caller touches of them and their tenant.
+  package var lines: HotLines {
+    var lines = HotLines()
+    caller.note(&lines)
+    quota.note(&lines)
+    return lines
   }
 
   func forget() { generation = -1 }

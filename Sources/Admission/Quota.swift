@@ -44,6 +44,9 @@ package final class Quota: Sendable {
         computeNsPerDay: limits.computeNsPerDay, usage: QuotaUsage(day: unixSeconds() / Self.secondsPerDay)))
   }
 
+  /// Notes what a request touches of it.
+  func note(_ lines: inout HotLines) { lines.add(self, 48 + MemoryLayout<State>.size) }
+
   package var weight: Int { currentWeight.load(ordering: .relaxed) }
 
   /// Requests under way.

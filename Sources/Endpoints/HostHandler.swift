@@ -66,6 +66,7 @@ package final class HostHandler: HTTPHandler {
         RefusedCallers.Origin(source: peer.source, requestID: exchange.requestID)
       }
       if isNew {
+        peer.lines = identity.lines
         let isOneOfMany = admission.options.knowsKeys
         peer.tenant = isOneOfMany ? identity.caller.tenant.text : nil
         // Who runs the host must be able to come in, whoever else has.

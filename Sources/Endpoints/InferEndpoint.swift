@@ -35,12 +35,16 @@ struct InferEndpoint: Sendable {
     let began = linux_now_ns()
     let byteCount = exchange.body.count + (exchange.placedBody?.byteCount ?? 0)
     let quota = identity.quota
+    // Looked up before anything else, so that it comes from memory meanwhile.
+    let table = router.table
+    let entry = table.entry(name, in: identity.caller.scope)
     let reservation = try quota.reserve(inputBytes: byteCount, nowNs: began)
     var computeNs: UInt64 = 0
     do throws(HostError) {
+      let served = try table.version(name, version, at: entry)
       try await infer(
-        exchange, name, version, identity.caller.scope, began, RunShare(tenant: quota.number, weight: quota.weight),
-        &computeNs)
+        exchange, name, version, served, identity.caller.scope, began,
+        RunShare(tenant: quota.number, weight: quota.weight), &computeNs)
     } catch {
       reservation.release(after: error, computeNs: computeNs)
       throw error
@@ -48,12 +52,14 @@ struct InferEndpoint: Sendable {
     reservation.commit(computeNs: computeNs)
   }
 
-  /// - Parameter computeNs: What the run took; a failed one, too.
+  /// - Parameters:
+  ///   - served: What has this name and version now.
+  ///   - computeNs: What the run took; a failed one, too.
   private func infer(
-    _ exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName, _ scope: TenantScope,
-    _ began: UInt64, _ share: RunShare, _ computeNs: inout UInt64
+    _ exchange: Exchange, _ name: UnsafeRawBufferPointer, _ version: VersionName,
+    _ served: ServedVersion, _ scope: TenantScope, _ began: UInt64, _ share: RunShare, _ computeNs: inout UInt64
   ) async throws(HostError) {
-    var served = try router.table.version(name, version, in: scope)
+    var served = served
     let parts = try parts(exchange)
     let scratch = scratch(of: exchange)
     scratch.run.share = share

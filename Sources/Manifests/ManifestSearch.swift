@@ -41,6 +41,9 @@ package struct ManifestSearch: Sendable {
     package var skipped: [Skipped] = []
     /// Notes and warnings: none of them stops a runner.
     package var remarks: [ManifestProblem] = []
+    /// Of the libraries that manifests name, and of files that their options name and that aren't there: a change in one
+    /// may change what can be used. May not exist.
+    package var libraryFolders: Set<String> = []
   }
 
   /// What `--manifests` gives: files and folders, each perhaps several joined by ':'. Nil if it isn't given.

@@ -82,6 +82,10 @@ struct ManifestSearchRun {
       return
     }
     manifest.options = manifest.options.mapValues { value in expanded(value, in: folder) ?? value }
+    // An engine that is to be installed yet; one that is there is the runner's affair.
+    for path in manifest.options.values where path.hasPrefix("/") && FilePath.status(path) == nil {
+      result.libraryFolders.insert(FilePath.folder(of: path))
+    }
     manifest.access.read = manifest.access.read.map { expanded($0, in: folder) ?? $0 }
     manifest.access.write = manifest.access.write.map { expanded($0, in: folder) ?? $0 }
     result.manifests.append(manifest)
@@ -136,6 +140,7 @@ struct ManifestSearchRun {
     }
     guard let real = FilePath.real(path), let status = FilePath.status(real) else {
       let (code, reason) = (errno, FilePath.errorText)
+      result.libraryFolders.insert(FilePath.folder(of: path))
       if let setup, [ENOENT, ENOTDIR].contains(code) {
         if owners[manifest.id] == nil {
           result.skipped.append(.init(id: manifest.id, sourcePath: file, reason: .notInstalled(setup: setup)))
@@ -145,6 +150,9 @@ struct ManifestSearchRun {
       result.problems.append(problem("can't be opened: \(reason)", suggestion: "build the runner or correct the path"))
       return nil
     }
+    // A link lies elsewhere than what it leads to, and both may change.
+    result.libraryFolders.insert(FilePath.folder(of: real))
+    if let folder = FilePath.real(FilePath.folder(of: path)) { result.libraryFolders.insert(folder) }
     guard status.st_mode & S_IFMT == S_IFREG else {
       result.problems.append(problem("is not a regular file", suggestion: "name the .so file"))
       return nil

@@ -5,7 +5,7 @@ import Telemetry
 
 /// Tells when anything in a folder changes, and in folders below it: files written, folders made, things gone.
 ///
-/// A thread of its own waits for inotify; the caller is told once a burst of changes has been quiet for a moment.
+/// A folder that isn't there, or no longer, is waited for. A thread of its own waits for inotify; the caller is told once a burst of changes has been quiet for a moment.
 package final class FolderWatch: Sendable {
   /// A copy of a model raises many events; the scan that follows should see it whole.
   private static let quietMs: CInt = 100
@@ -17,6 +17,8 @@ package final class FolderWatch: Sendable {
   private let changed: @Sendable () -> Void
   private let inotify: CInt
   private let stopping: CInt
+  /// The watch of the folder above in which `root`, or one on the way to it, is to appear; -1 while `root` is there.
+  private let above = Atomic<CInt>(-1)
 
   /// - Parameters:
   ///   - levels: 1 watches `root` alone.
@@ -55,7 +57,28 @@ package final class FolderWatch: Sendable {
 
   /// Watches the root, each model, each version and what is in it. A folder that is watched already stays so.
   private func watchAll() {
-    watch(root, levels: levels)
+    var now = above.load(ordering: .relaxed)
+    while true {
+      let before = now
+      watch(root, levels: levels)
+      now = access(root, F_OK) == 0 ? -1 : watchAbove()
+      if before >= 0 && before != now { inotify_rm_watch(inotify, before) }
+      // What has come between two looks has raised no event.
+      if now == before { break }
+    }
+    above.store(now, ordering: .relaxed)
+  }
+
+  /// Watches the lowest folder above the root that is there; -1 if none can be.
+  private func watchAbove() -> CInt {
+    let events = UInt32(IN_CREATE | IN_MOVED_TO | IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+    var folder = Substring(root)
+    while folder != "/", let slash = folder.lastIndex(of: "/") {
+      folder = slash == folder.startIndex ? "/" : folder[..<slash]
+      let watch = inotify_add_watch(inotify, String(folder), events)
+      if watch >= 0 { return watch }
+    }
+    return -1
   }
 
   private func watch(_ folder: String, levels: Int) {
@@ -96,8 +119,10 @@ package final class FolderWatch: Sendable {
         hasNews = true
       } else if count == 0 && hasNews {
         hasNews = false
+        let wasThere = above.load(ordering: .relaxed) < 0
         watchAll()
-        changed()
+        // Else something else has changed in a folder above.
+        if wasThere || above.load(ordering: .relaxed) < 0 { changed() }
       }
     }
   }

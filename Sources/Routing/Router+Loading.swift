@@ -44,15 +44,22 @@ extension Router {
   /// Brings models to what their folders say, but for versions whose load has ended a process.
   func reconcileFirmly(_ names: some Sequence<String>, retriesFailures: Bool = false) async {
     // Beside each other: a model that takes long to load, or whose last run never ends, holds up no other.
+    let window = LoadWindow()
+    let clock = Task {
+      while (try? await Task.sleep(for: LoadWindow.moment)) != nil { await window.widen() }
+    }
     await withTaskGroup(of: Void.self) { group in
       for name in names.sorted() {
+        await window.take()
         group.addTask {
           await self.serially(name) {
             await self.reconcile(name, retriesFailures: retriesFailures, sparesSuspects: true)
           }
+          await window.give()
         }
       }
     }
+    clock.cancel()
   }
 
   /// The rest of `names`, one at a time and when everything else is loaded: what ends a process again takes no other

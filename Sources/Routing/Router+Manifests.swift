@@ -52,7 +52,7 @@ extension Router {
     }
     for index in runners.indices where !runners[index].isGone {
       let runner = runners[index].runner
-      if result.manifests.contains(where: { runners[index].mayBecome($0) }) { continue }
+      if result.manifests.contains(where: { runners[index].mayBecome($0) || stays(runners[index], $0) }) { continue }
       runners[index].isGone = true
       leaving.gone.append(runner)
       Log.info("a runner's manifest is gone", ("runner", runner.id))
@@ -62,6 +62,10 @@ extension Router {
 
   /// - Returns: The runners in whose place there are others now.
   private func take(_ manifest: RunnerManifest) async -> [Runner] {
+    for state in runners where state.isDividedOtherwise(than: manifest) { await state.opening?.value }
+    if let others = runners.indices.first(where: { stays(runners[$0], manifest) }) {
+      return await redivide(others, manifest)
+    }
     let known = runners.indices.filter { runners[$0].mayBecome(manifest) }
     guard !known.isEmpty else {
       meetRunners(for: .standard)
@@ -80,6 +84,19 @@ extension Router {
     }
   }
 
+  /// It goes on though `manifest` wants it divided otherwise: until the processes that are to take its place have done so.
+  private func stays(_ state: RunnerState, _ manifest: RunnerManifest) -> Bool {
+    state.isDividedOtherwise(than: manifest)
+      && runners.contains { $0.isDividedOtherwise(than: manifest) && $0.facts != nil }
+  }
+
+  /// Puts processes for each tenant in the place of one for all, or the other way round.
+  private func redivide(_ index: Int, _ manifest: RunnerManifest) async -> [Runner] {
+    let attempt = RunnerState.Rejected(manifest: manifest, stamp: LibraryStamp(manifest))
+    if runners[index].rejected == attempt { return [] }
+    return (try? await replace({ $0.isDividedOtherwise(than: manifest) }, by: manifest)) ?? []
+  }
+
   private static let replacementsAtOnce = 4
 
   private func take(_ manifest: RunnerManifest, _ index: Int) async -> Runner? {
@@ -87,7 +104,7 @@ extension Router {
     while let opening = runners[index].opening { await opening.value }
     let isStopped = runners[index].isGone && runners[index].runner.manifest.isolation != .host
     runners[index].isGone = false
-    let stamp = LibraryStamp(manifest.libraryPath)
+    let stamp = LibraryStamp(manifest)
     let isSame = runners[index].runner.manifest == manifest && runners[index].stamp == stamp
     if isStopped { return renew(index, manifest) }
     if runners[index].facts == nil {
@@ -100,7 +117,8 @@ extension Router {
     } else if runners[index].rejected == RunnerState.Rejected(manifest: manifest, stamp: stamp) {
       return nil
     } else if runners[index].runner.manifest.isolation != .host && manifest.isolation != .host {
-      return try? await replace(index, by: manifest)
+      let old = runners[index].runner
+      return try? await replace({ $0.runner === old && !$0.isGone }, by: manifest, opening: [old.tenant]).first
     } else {
       runners[index].remark =
         "its manifest or library has changed; a runner in the host keeps what it was opened with until the host "

@@ -6,7 +6,7 @@ import Running
 import Synchronization
 import Telemetry
 
-/// What becomes of models when their runner's process ends, and how a runner is replaced.
+/// What becomes of models when their runner's process ends, and what an operator can do.
 extension Router {
   // MARK: An end that nobody wanted
 
@@ -113,9 +113,9 @@ extension Router {
     }
     runners[index].record.forgive()
     if runners[index].reason == nil {
-      let old: Runner
+      let old = runners[index].runner
       do throws(HostError) {
-        old = try await replace(index, by: manifest)
+        _ = try await replace({ $0.runner === old && !$0.isGone }, by: manifest, opening: [old.tenant])
       } catch {
         throw HostError(.conflict, error.description)
       }
@@ -128,119 +128,6 @@ extension Router {
     runners[index].health = .comingBack("an operator has asked for it")
     await comeBack(runners[index].runner)
     if let reason = runners[index].reason { throw HostError(.conflict, reason) }
-  }
-
-  // MARK: Replacing
-
-  /// Starts a runner beside the one at `index`, loads what that one serves, and lets it take over.
-  ///
-  /// - Returns: The old one, which is to be stopped.
-  /// - Throws: Why the old one still serves.
-  func replace(_ index: Int, by manifest: RunnerManifest) async throws(HostError) -> Runner {
-    let old = runners[index].runner
-    let stamp = LibraryStamp(manifest.libraryPath)
-    let fresh = makeRunner(manifest, for: old.tenant)
-    let names = models.filter { $0.value.versions.values.contains { $0.serves(old) } }.keys.sorted()
-    let outcome = TakeOver()
-    await serially(names[...]) {
-      let problem = await self.takeOver(from: old, to: fresh, index, stamp)
-      outcome.problem.withLock { $0 = problem }
-    }
-    if let problem = outcome.problem.withLock({ $0 }) {
-      await fresh.stop()
-      guard runners[index].runner === old else { throw problem }
-      if problem.isTheRunnersDoing { runners[index].rejected = RunnerState.Rejected(manifest: manifest, stamp: stamp) }
-      runners[index].remark = "its replacement isn't used: \(problem.description)"
-      Log.warning(
-        "a runner's replacement isn't used", ("runner", old.id), ("tenant", old.key.tenantText),
-        ("reason", problem.description))
-      throw problem
-    }
-    Log.info("replaced a runner", ("runner", old.id), ("tenant", old.key.tenantText))
-    return old
-  }
-
-  private final class TakeOver: Sendable { let problem = Mutex<HostError?>(nil) }
-
-  /// Runs `change` when no other change of any of `names` is under way.
-  private func serially(_ names: ArraySlice<String>, _ change: @escaping @Sendable () async -> Void) async {
-    guard let first = names.first else { return await change() }
-    // In order of names, so that two such changes never wait for each other.
-    await serially(first) { await self.serially(names.dropFirst(), change) }
-  }
-
-  private struct Move {
-    let number: Int
-    let old: ServedVersion
-    let new: ServedVersion
-  }
-
-  private func takeOver(
-    from old: Runner, to fresh: Runner, _ index: Int, _ stamp: LibraryStamp?
-  ) async -> HostError? {
-    var moves: [Move] = []
-    do throws(HostError) {
-      let facts = try await fresh.open()
-      var done: Set<ObjectIdentifier> = []
-      // Loads into the old one may have been under way, and come to their end meanwhile.
-      while true {
-        let left = served(by: old).filter { !done.contains(ObjectIdentifier($0.version)) }
-        if left.isEmpty { break }
-        for (version, number) in left where models[version.key]?.versions[number]?.served === version {
-          let contract = Contract(version.instances[0])
-          var instances: [LoadedModel] = []
-          for instance in version.instances {
-            if instance.runner === old {
-              var request = instance.request
-              request.isMove = true
-              instances.append(try await load(request, on: fresh, under: contract))
-            } else {
-              instances.append(instance)
-            }
-          }
-          moves.append(Move(number: number, old: version, new: version.with(instances)))
-          done.insert(ObjectIdentifier(version))
-        }
-      }
-      // From here on nothing waits: requests find the old one or the new one, never none.
-      guard runners[index].runner === old, !runners[index].isGone else {
-        throw HostError(.conflict, "another change came first")
-      }
-      if let error = Self.processEnd(among: moves.flatMap(\.new.instances)) { throw error }
-      if fresh.hasEnded {
-        throw HostError(.runnerFailed, "runner \(fresh.id): its process has ended", isProcessEnd: true)
-      }
-      let crashes = runners[index].record
-      runners[index] = RunnerState(fresh)
-      runners[index].facts = facts
-      runners[index].stamp = stamp
-      runners[index].record = crashes
-      runners[index].record.startedNs = linux_now_ns()
-      histories[fresh.key, default: RunnerHistory()].starts += 1
-    } catch {
-      return error
-    }
-    var unused: [LoadedModel] = []
-    for move in moves {
-      if models[move.old.key]?.versions[move.number]?.served === move.old {
-        models[move.old.key]?.versions[move.number]?.phase = .ready(move.new)
-      } else {
-        // Unloaded, lost or loaded anew meanwhile.
-        unused += move.new.instances.filter { $0.runner === fresh }
-      }
-    }
-    publish()
-    for instance in unused { await fresh.unload(instance) }
-    return nil
-  }
-
-  /// What a runner serves now, by key.
-  private func served(by runner: Runner) -> [(version: ServedVersion, number: Int)] {
-    models.sorted { $0.key < $1.key }.flatMap { _, model in
-      model.versions.compactMap { number, version in
-        version.serves(runner) ? version.served.map { ($0, number) } : nil
-      }
-    }
   }
 
   /// Takes out of service what a runner serves that no longer is one of the router's: a later scan loads it elsewhere.
@@ -259,21 +146,5 @@ extension Router {
     }
     await reconcileFirmly(lost.keys)
     await reconcileSuspects(lost.keys)
-  }
-}
-
-extension HostError {
-  /// It would happen again with the same library and manifest; not for want of memory, or by another change.
-  fileprivate var isTheRunnersDoing: Bool {
-    switch code {
-    case .overloaded, .conflict, .deadlineExceeded, .cancelled: false
-    default: !isProcessEnd
-    }
-  }
-}
-
-extension Router.VersionState {
-  fileprivate func serves(_ runner: Runner) -> Bool {
-    served?.instances.contains { $0.runner === runner } ?? false
   }
 }

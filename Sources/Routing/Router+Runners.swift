@@ -9,8 +9,10 @@ import Telemetry
 extension Router {
   /// Makes the runners that a tenant's models may go to, once.
   func meetRunners(for tenant: TenantID) {
-    for manifest in manifests.manifests {
-      let scope = manifest.isolation == .process ? tenant : nil
+    for found in manifests.manifests {
+      // Until its processes are divided as it says, or for as long as they can't be, others come as they were.
+      let manifest = runners.first { $0.isDividedOtherwise(than: found) && $0.facts != nil }?.runner.manifest ?? found
+      let scope = manifest.scope(of: tenant)
       if scope != nil && !tenants.contains(tenant) { continue }
       let isKnown = places[scope, default: []].contains { runners[$0].runner.id == manifest.id }
       if !isKnown { meet(manifest, for: scope) }
@@ -138,7 +140,7 @@ extension Router {
   private func open(_ runner: Runner, _ index: Int) async {
     guard runners[index].runner === runner else { return }
     if let tenant = runner.tenant { await runner.setWeight(options.weight(tenant)) }
-    let stamp = LibraryStamp(runner.manifest.libraryPath)
+    let stamp = LibraryStamp(runner.manifest)
     await openingPlaces.take()
     if runners[index].runner === runner { runners[index].record.startedNs = linux_now_ns() }
     let result: Result<RunnerFacts, HostError>
@@ -214,6 +216,11 @@ extension Router {
       for index in unopened { await open(index) }
     }
   }
+}
+
+extension RunnerManifest {
+  /// Whose models share a process with those of `tenant`; nil for those of all.
+  func scope(of tenant: TenantID) -> TenantID? { isolation == .process ? tenant : nil }
 }
 
 /// Lets a runner's closure name the runner.

@@ -1,3 +1,4 @@
+import CLinux
 package import Inference
 import Running
 import Synchronization
@@ -22,7 +23,7 @@ package final class RoutingTable: Sendable {
   }
 
   package let count: Int
-  private let slots: PagedArray<TableSlot?>
+  private let slots: PagedArray<TableSlot>
   private let mask: Int
   /// Made when they are first asked for.
   let knownRows = AtomicLazyReference<ServedRows>()
@@ -33,10 +34,10 @@ package final class RoutingTable: Sendable {
     // At most half full, so that a search ends soon.
     var size = 8
     while size < all.count * 2 { size *= 2 }
-    var slots = PagedArray<TableSlot?>(repeating: nil, count: size)
+    var slots = PagedArray(repeating: TableSlot.free, count: size)
     for slot in all {
       var index = Int(truncatingIfNeeded: slot.hash) & (size - 1)
-      while slots[index] != nil { index = (index + 1) & (size - 1) }
+      while !slots[index].isFree { index = (index + 1) & (size - 1) }
       slots[index] = slot
     }
     count = all.count
@@ -44,7 +45,7 @@ package final class RoutingTable: Sendable {
     mask = size - 1
   }
 
-  private init(_ slots: PagedArray<TableSlot?>, count: Int) {
+  private init(_ slots: PagedArray<TableSlot>, count: Int) {
     self.count = count
     self.slots = slots
     mask = slots.count - 1
@@ -55,82 +56,97 @@ package final class RoutingTable: Sendable {
   /// A change among thousands of models costs the copy of some hundred references, not a table.
   func replacing(_ key: String, with model: Model?) -> RoutingTable {
     var key = key
-    let index = key.withUTF8 { place(of: UnsafeRawBufferPointer($0), behind: []) }
+    let index = key.withUTF8 { find(UnsafeRawBufferPointer($0), []).index }
     var changed = slots
     guard let model else {
-      guard slots[index] != nil else { return self }
+      guard !slots[index].isFree else { return self }
       close(index, in: &changed)
       return RoutingTable(changed, count: count - 1)
     }
-    let newCount = slots[index] == nil ? count + 1 : count
+    let newCount = slots[index].isFree ? count + 1 : count
     changed[index] = TableSlot(model)
     return newCount * 2 <= slots.count
-      ? RoutingTable(changed, count: newCount) : RoutingTable(changed.compactMap { $0 })
+      ? RoutingTable(changed, count: newCount) : RoutingTable(changed.filter { !$0.isFree })
   }
 
   /// Empties a place, and lets those move up that lie behind it because it was taken.
-  private func close(_ index: Int, in slots: inout PagedArray<TableSlot?>) {
+  private func close(_ index: Int, in slots: inout PagedArray<TableSlot>) {
     var gap = index
     var next = (gap + 1) & mask
-    while let slot = slots[next] {
-      let home = Int(truncatingIfNeeded: slot.hash) & mask
+    while !slots[next].isFree {
+      let home = Int(truncatingIfNeeded: slots[next].hash) & mask
       if (next - home) & mask >= (next - gap) & mask {
-        slots[gap] = slot
+        slots[gap] = slots[next]
         gap = next
       }
       next = (next + 1) & mask
     }
-    slots[gap] = nil
+    slots[gap] = .free
   }
 
   /// Those of all tenants, by key.
-  package var allModels: [Model] { slots.compactMap { $0?.model }.sorted { $0.key < $1.key } }
+  package var allModels: [Model] { slots.compactMap(\.model).sorted { $0.key < $1.key } }
 
   /// All of a tenant, by name.
   package func models(of tenant: TenantID) -> [Model] {
     let prefix = TenantScope(tenant).prefix
-    return slots.compactMap { slot in slot?.isOf(prefix) == true ? slot?.model : nil }.sorted { $0.name < $1.name }
+    return slots.compactMap { $0.isOf(prefix) ? $0.model : nil }.sorted { $0.name < $1.name }
   }
 
   /// Every version that is served, in no order.
   package func forEachVersion(_ body: (ServedVersion) -> Void) {
-    for slot in slots { if let slot { for version in slot.model.versions { body(version) } } }
+    for slot in slots { if let model = slot.model { for version in model.versions { body(version) } } }
   }
 
   package func model(_ name: UnsafeRawBufferPointer, in scope: TenantScope = .standard) -> Model? {
-    slots[place(of: name, behind: scope.prefix)]?.model
+    entry(name, in: scope).slot.pointee.model
   }
 
-  /// Index of the slot with this key, or of the free one where it would be.
-  private func place(of name: UnsafeRawBufferPointer, behind prefix: [UInt8]) -> Int { find(name, prefix).index }
+  /// Where a name is, or would be, for as long as the table lives.
+  package struct Entry {
+    fileprivate let index: Int
+    fileprivate let slot: UnsafePointer<TableSlot>
+  }
 
-  /// - Returns: The slot with this key, which this table keeps, and its place; or nil and where it would be.
+  /// Looks for a model, and has fetched what a request reads of it.
   @inline(__always)
-  private func find(_ name: UnsafeRawBufferPointer, _ prefix: [UInt8]) -> (index: Int, slot: Unmanaged<TableSlot>?) {
+  package func entry(_ name: UnsafeRawBufferPointer, in scope: TenantScope) -> Entry { find(name, scope.prefix) }
+
+  @inline(__always)
+  private func find(_ name: UnsafeRawBufferPointer, _ prefix: [UInt8]) -> Entry {
     var hash = TableSlot.seed
     if !prefix.isEmpty { hash = prefix.withUnsafeBytes { TableSlot.hash(hash, $0) } }
     hash = TableSlot.hash(hash, name)
     var index = Int(truncatingIfNeeded: hash) & mask
-    while let slot = slots.unretained(index) {
-      TableSlot.fetch(slot)
-      let isFound = slot._withUnsafeGuaranteedRef { slot in
-        guard slot.hash == hash else { return false }
-        slot.lines.fetch()
-        return slot.hasKey(prefix, name)
+    while true {
+      let slot = slots.pointer(to: index)
+      for line in 1...2 { linux_prefetch(UnsafeRawPointer(slot) + 64 * line) }
+      if slot.pointee.isFree { return Entry(index: index, slot: slot) }
+      if slot.pointee.hash == hash {
+        slot.pointee.lines.fetch()
+        if slot.pointee.hasKey(prefix, name) { return Entry(index: index, slot: slot) }
       }
-      if isFound { return (index, slot) }
       index = (index + 1) & mask
     }
-    return (index, nil)
   }
 
   package func version(
     _ name: UnsafeRawBufferPointer, _ version: VersionName, in scope: TenantScope = .standard
   ) throws(HostError) -> ServedVersion {
+    try self.version(name, version, at: entry(name, in: scope))
+  }
+
+  /// - Parameters:
+  ///   - name: Decoded UTF-8, for errors.
+  ///   - entry: Of this name in this table.
+  /// - Throws: `.notFound` in the words that clients look for; `.overloaded` while the model's runner comes back.
+  package func version(
+    _ name: UnsafeRawBufferPointer, _ version: VersionName, at entry: Entry
+  ) throws(HostError) -> ServedVersion {
     switch version {
-    case .preferred: try self.version(name, nil, in: scope)
-    case .number(let number): try self.version(name, number, in: scope)
-    case .word(let word): try self.version(name, called: word, in: scope)
+    case .preferred: try self.version(name, number: nil, at: entry)
+    case .number(let number): try self.version(name, number: number, at: entry)
+    case .word(let word): try self.version(name, called: word, at: entry)
     }
   }
 
@@ -138,30 +154,33 @@ package final class RoutingTable: Sendable {
   ///
   /// - Throws: As `version(_:_:)` does.
   private func version(
-    _ name: UnsafeRawBufferPointer, called word: UnsafeRawBufferPointer, in scope: TenantScope
+    _ name: UnsafeRawBufferPointer, called word: UnsafeRawBufferPointer, at entry: Entry
   ) throws(HostError) -> ServedVersion {
-    guard let model = model(name, in: scope), let match = model.words.first(where: { $0.bytes.elementsEqual(word) })
+    guard let model = entry.slot.pointee.model, let match = model.words.first(where: { $0.bytes.elementsEqual(word) })
     else {
       // Which says it, if the model is what is missing.
-      _ = try version(name, nil, in: scope)
+      _ = try version(name, number: nil, at: entry)
       let (name, word) = (String(decoding: name, as: UTF8.self), String(decoding: word, as: UTF8.self))
       throw HostError(
         .notFound,
         "Request for unknown model: '\(name)' version \(word.excerpt) is not served; promote it or give it an alias")
     }
-    return try version(name, match.number, in: scope)
+    return try version(name, number: match.number, at: entry)
   }
 
-  /// - Parameters:
-  ///   - name: Decoded UTF-8.
-  ///   - version: Nil for the preferred, else the highest.
-  /// - Throws: `.notFound` in the words that clients look for; `.overloaded` while the model's runner comes back.
-  package func version(
-    _ name: UnsafeRawBufferPointer, _ version: Int?, in scope: TenantScope = .standard
+  /// - Parameter version: Nil for the preferred, else the highest.
+  @inline(__always)
+  private func version(
+    _ name: UnsafeRawBufferPointer, number version: Int?, at entry: Entry
   ) throws(HostError) -> ServedVersion {
-    let slot = find(name, scope.prefix).slot
-    if version == nil, let served = slot?._withUnsafeGuaranteedRef({ $0.served }) { return served }
-    guard let model = slot?._withUnsafeGuaranteedRef({ $0.model }) else {
+    if version == nil, let served = entry.slot.pointee.served { return served }
+    return try find(version, of: entry.slot.pointee.model, name)
+  }
+
+  private func find(
+    _ version: Int?, of model: Model?, _ name: UnsafeRawBufferPointer
+  ) throws(HostError) -> ServedVersion {
+    guard let model else {
       throw HostError(
         .notFound, "Request for unknown model: '\(String(decoding: name, as: UTF8.self).excerpt)' is not found")
     }

@@ -46,6 +46,11 @@ struct RunnerState {
     runner.id == manifest.id && (runner.tenant != nil) == (manifest.isolation == .process)
   }
 
+  /// It is that runner, for other tenants together or apart than `manifest` says: in another process, or in the host.
+  func isDividedOtherwise(than manifest: RunnerManifest) -> Bool {
+    runner.id == manifest.id && !isGone && !mayBecome(manifest)
+  }
+
   var isComingBack: Bool {
     if case .comingBack = health { return true }
     return false
@@ -108,23 +113,27 @@ struct CrashRecord: Equatable {
   }
 }
 
-/// Tells a library from the one that has taken its place, or its content.
+/// Tells a runner's library from the one that has taken its place, or its content; also its engine's.
 struct LibraryStamp: Equatable {
-  private let device: UInt64
-  private let inode: UInt64
-  private let byteCount: Int
-  private let modifiedSeconds: Int
-  private let modifiedNanoseconds: Int
+  private struct File: Equatable {
+    let device: UInt64
+    let inode: UInt64
+    let byteCount: Int
+    let modifiedSeconds: Int
+    let modifiedNanoseconds: Int
+  }
+  /// Nil for those that aren't there.
+  private let files: [File?]
 
-  /// Nil if there is no such file.
-  init?(_ path: String) {
-    var info = stat()
-    guard stat(path, &info) == 0 else { return nil }
-    device = UInt64(info.st_dev)
-    inode = UInt64(info.st_ino)
-    byteCount = Int(info.st_size)
-    modifiedSeconds = info.st_mtim.tv_sec
-    modifiedNanoseconds = info.st_mtim.tv_nsec
+  init(_ manifest: RunnerManifest) {
+    let engines = manifest.options.values.filter { $0.hasPrefix("/") && ($0.hasSuffix(".so") || $0.contains(".so.")) }
+    files = ([manifest.libraryPath] + engines.sorted()).map { path in
+      var info = stat()
+      guard stat(path, &info) == 0 else { return nil }
+      return File(
+        device: UInt64(info.st_dev), inode: UInt64(info.st_ino), byteCount: Int(info.st_size),
+        modifiedSeconds: info.st_mtim.tv_sec, modifiedNanoseconds: info.st_mtim.tv_nsec)
+    }
   }
 }
 

@@ -4,6 +4,17 @@ package import Telemetry
 
 /// One version of a model that requests can be sent to. Immutable; any thread.
 package final class ServedVersion: Sendable {
+  // What every request reads stands in front, side by side.
+
+  /// The first of `instances`, found without a look at the list.
+  private let first: LoadedModel?
+  package let statistics: ModelStatistics
+  /// Header lines of its answers, each with its CRLF; mostly none.
+  package let notice: [UInt8]
+  /// Deadline of requests that bring none; 0 = none.
+  package let timeoutMs: Int
+  private let isAlone: Bool
+
   package let tenant: TenantID
   package let model: String
   /// `ModelKey`: where the router has it.
@@ -14,18 +25,10 @@ package final class ServedVersion: Sendable {
   package let version: String
   /// The same model on one or more devices, best first; never empty.
   package let instances: [LoadedModel]
-  /// The first of them, found without a look at the list.
-  private let first: LoadedModel?
-  private let isAlone: Bool
   /// Label lists by output index; empty where `model.json` names none.
   package let labels: [[String]]
   /// Why files can't be served, and what better runners than these have said against it.
   package let remarks: [String]
-  /// Deadline of requests that bring none; 0 = none.
-  package let timeoutMs: Int
-  package let statistics: ModelStatistics
-  /// Header lines of its answers, each with its CRLF; mostly none.
-  package let notice: [UInt8]
 
   init(
     tenant: TenantID = .standard, model: String, number: Int, version: String, instances: [LoadedModel],
@@ -69,7 +72,7 @@ package final class ServedVersion: Sendable {
 
   /// Notes what a request touches of it in its best place.
   func note(_ lines: inout HotLines) {
-    lines.add(self, 152)
+    lines.add(self, 49)
     lines.add(statistics, 80)
     first?.note(&lines)
   }

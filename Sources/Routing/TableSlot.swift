@@ -1,24 +1,44 @@
 import CLinux
+import Inference
 import Running
 
-/// A model in a routing table, found by the bytes of its key. Immutable; any thread.
-///
-/// A class, so that the next table takes over what stays by reference. What a request looks at is one piece of memory
-/// unless its key is long.
-final class TableSlot: Sendable {
+/// A place in a routing table. What a request looks at are three cache lines side by side, unless its key is long.
+struct TableSlot: Sendable {
+  /// What only those read who look at more than the version that is served.
+  private final class Content: Sendable {
+    let model: RoutingTable.Model
+    /// A key that is longer than the short one's room.
+    let longKey: [UInt8]
+
+    init(_ model: RoutingTable.Model, longKey: [UInt8]) {
+      self.model = model
+      self.longKey = longKey
+    }
+  }
+
+  /// Nobody's.
+  static let free = TableSlot()
+
   let hash: UInt64
   /// What requests get that name no version; nil if that isn't served.
   let served: ServedVersion?
+  private let content: Content?
+  /// 0 in a free place.
   private let keyCount: Int
-  private let shortKey: InlineArray<48, UInt8>
+  private let shortKey: InlineArray<40, UInt8>
   /// Of `served`.
   let lines: HotLines
-  /// A key that is longer than the short one's room.
-  private let longKey: [UInt8]
-  let model: RoutingTable.Model
+
+  private init() {
+    hash = 0
+    served = nil
+    content = nil
+    keyCount = 0
+    shortKey = InlineArray(repeating: 0)
+    lines = HotLines()
+  }
 
   init(_ model: RoutingTable.Model) {
-    self.model = model
     served = model.versions.first { model.preferred == nil || $0.number == model.preferred }
     var lines = HotLines()
     served?.note(&lines)
@@ -26,14 +46,20 @@ final class TableSlot: Sendable {
     let key = Array(model.key.utf8)
     hash = key.withUnsafeBytes { Self.hash(Self.seed, $0) }
     keyCount = key.count
-    var short = InlineArray<48, UInt8>(repeating: 0)
+    var short = InlineArray<40, UInt8>(repeating: 0)
     let isLong = key.count > short.count
     if !isLong { for (index, byte) in key.enumerated() { short[index] = byte } }
     shortKey = short
-    longKey = isLong ? key : []
+    content = Content(model, longKey: isLong ? key : [])
   }
 
-  private func byte(_ index: Int) -> UInt8 { longKey.isEmpty ? shortKey[index] : longKey[index] }
+  var isFree: Bool { keyCount == 0 }
+  /// Nil in a free place.
+  var model: RoutingTable.Model? { content?.model }
+
+  private func byte(_ index: Int) -> UInt8 {
+    keyCount > shortKey.count ? content?.longKey[index] ?? 0 : shortKey[index]
+  }
 
   /// - Parameter prefix: Of a tenant's keys.
   func isOf(_ prefix: [UInt8]) -> Bool {
@@ -45,13 +71,6 @@ final class TableSlot: Sendable {
   func hasKey(_ prefix: [UInt8], _ name: UnsafeRawBufferPointer) -> Bool {
     keyCount == prefix.count + name.count && prefix.indices.allSatisfy { byte($0) == prefix[$0] }
       && name.indices.allSatisfy { byte(prefix.count + $0) == name[$0] }
-  }
-
-  /// Has the part fetched that a search reads, which is longer than a line.
-  @inline(__always)
-  static func fetch(_ slot: Unmanaged<TableSlot>) {
-    let start = UnsafeRawPointer(slot.toOpaque())
-    for offset in stride(from: 64, through: 384, by: 64) { linux_prefetch(start + offset) }
   }
 
   static let seed: UInt64 = 0xcbf2_9ce4_8422_2325

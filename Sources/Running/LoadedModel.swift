@@ -5,21 +5,26 @@ import Threads
 
 /// A model inside a runner, ready to run. Any thread.
 package final class LoadedModel: Sendable {
+  // What every request reads stands in front, side by side.
+
   package let signature: ModelSignature
-  /// What it was loaded by.
-  package let request: Runner.LoadRequest
   package let gate: RunGate
   package let place: RunPlace
+  let home: any ModelHome
+  /// Where its requests' times are counted, once there was one.
+  package let times = KnownTimes()
+  /// Of `request`.
+  private let sharedGate: RunGate?
+
+  /// What it was loaded by.
+  package let request: Runner.LoadRequest
   /// The runner that has it, which alone may unload it.
   package let runner: Runner
 
   /// What it takes of its tenant's; nil where nobody counts.
   package let memory: MemoryClaim?
 
-  let home: any ModelHome
   private let threads: RunThreads
-  /// Where its requests' times are counted, once there was one.
-  package let times = KnownTimes()
 
   /// Longest wait on an event loop for a run in another process that was thought to be quick; then it moves.
   ///
@@ -47,6 +52,7 @@ package final class LoadedModel: Sendable {
     self.home = home
     self.signature = signature
     self.request = request
+    sharedGate = request.sharedGate
     self.runner = runner
     self.memory = memory
     threads = placement.threads
@@ -68,9 +74,9 @@ package final class LoadedModel: Sendable {
 
   /// Notes what a request touches of it.
   package func note(_ lines: inout HotLines) {
-    lines.add(self, 240)
-    lines.add(signature, 56)
-    lines.add(gate, 112)
+    lines.add(self, 88)
+    lines.add(signature, 33)
+    lines.add(gate, 64)
     lines.add(place, 48)
     home.note(&lines)
     for specs in [inputs, outputs] {
@@ -117,14 +123,14 @@ package final class LoadedModel: Sendable {
       entered = linux_now_ns()
     }
     defer { gate.leave(request.share, runNs: request.runNs) }
-    if let shared = self.request.sharedGate, !shared.tryEnter() {
+    if let sharedGate, !sharedGate.tryEnter() {
       if !isWatched {
         prepareToWait()
         watch(request.ticket)
         isWatched = true
       }
       do throws(HostError) {
-        try await shared.enter(request.ticket, request.share)
+        try await sharedGate.enter(request.ticket, request.share)
       } catch {
         Deadlines.shared.remove(id: request.ticket.id)
         statistics.fail.add(linux_now_ns() - began)
@@ -132,7 +138,7 @@ package final class LoadedModel: Sendable {
       }
       entered = linux_now_ns()
     }
-    defer { self.request.sharedGate?.leave(request.share, runNs: request.runNs) }
+    defer { sharedGate?.leave(request.share, runNs: request.runNs) }
     if let error = cancellationError(request.ticket) {
       if isWatched { Deadlines.shared.remove(id: request.ticket.id) }
       throw error
@@ -224,7 +230,7 @@ package final class LoadedModel: Sendable {
   package func cancel(_ ticket: Ticket, id: UInt64, _ reason: Ticket.Cancellation) {
     guard ticket.cancel(id: id, reason) else { return }
     gate.wake(ticketID: id)
-    request.sharedGate?.wake(ticketID: id)
+    sharedGate?.wake(ticketID: id)
     home.interrupt(ticketID: id)
   }
 

@@ -3,11 +3,11 @@ package import Inference
 
 /// What a loaded model takes and gives. Immutable; any thread.
 package final class ModelSignature: Sendable {
-  package let runnerID: String
   package let inputs: [TensorSpec]
   package let outputs: [TensorSpec]
   /// Whether a run may have any number of rows: all inputs leave their first dimension open.
   package let takesRows: Bool
+  package let runnerID: String
   /// What the model says of itself.
   package let metadata: [(key: String, value: String)]
 

@@ -22,9 +22,10 @@ package final class RunGate: Sendable {
   }
   private enum Entry { case entered, cancelled, closed, full }
   private struct State: ~Copyable {
+    // What a run without a wait looks at stands in front.
     var running = 0
-    var waiting = FairQueue<Waiter>()
     var isClosed = false
+    var waiting = FairQueue<Waiter>()
     /// Resumed when the last run has left a closed gate.
     var whenEmpty: [CheckedContinuation<Void, Never>] = []
   }

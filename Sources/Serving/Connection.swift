@@ -193,6 +193,8 @@ final class Connection: EventTarget, @unchecked Sendable {
   /// holds 3 KB, an idle connection without one 400 bytes.
   private func serve() {
     isServing = true
+    // They come while the request is read.
+    peer.lines.fetch()
     arm(milliseconds: 0)
     Task(executorPreference: loop) { await self.serveAll() }
   }

@@ -19,6 +19,8 @@ package final class Peer {
   package var tenant: String?
   /// Of all connections of its tenant; nil where they aren't bounded.
   private(set) var load: ServingLoad?
+  /// What each of its requests touches of whom it sends for.
+  package var lines = HotLines()
   private let descriptor: CInt
   private let server: HTTPServer
 

@@ -23,7 +23,7 @@ final class Watches: Sendable {
       }
       watches.withLock { $0?[root] = watch }
     }
-    for folder in search.folders where access(folder, F_OK) == 0 { watchRunners(in: folder) }
+    for folder in search.folders { watchRunners(in: folder) }
     watchLibraries(of: router.manifests)
   }
 
@@ -36,10 +36,7 @@ final class Watches: Sendable {
   }
 
   private func watchLibraries(of found: ManifestSearch.Result) {
-    for manifest in found.manifests {
-      guard let slash = manifest.libraryPath.lastIndex(of: "/") else { continue }
-      watchRunners(in: String(manifest.libraryPath[..<slash]))
-    }
+    for folder in found.libraryFolders { watchRunners(in: folder) }
   }
 
   private func watchRunners(in folder: String) {

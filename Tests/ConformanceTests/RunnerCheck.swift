@@ -1,4 +1,5 @@
 import Foundation
+import Testing
 import Wire
 
 /// `stadion runner check --json`, run as its users do.
@@ -32,6 +33,11 @@ struct RunnerCheck {
     status = process.terminationStatus
     output = String(decoding: bytes, as: UTF8.self)
     let findings = (try? JSONValue(parsing: bytes))?["findings"]?.array
+    for finding in findings ?? [] {
+      for key in ["id", "severity", "section", "contract", "seen", "mend"] {
+        #expect(finding[key]?.string?.isEmpty == false, "a finding without \(key): \(finding.text)")
+      }
+    }
     ids = findings?.compactMap { $0["id"]?.string } ?? ["no JSON"]
   }
 }

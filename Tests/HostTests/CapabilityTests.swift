@@ -14,7 +14,7 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
   /// Adds a model of that format, whose one output is its one input of that type, with one dimension: any, or 3 where
   /// the manifest claims no dynamic shapes.
   let addIdentity: @Sendable (_ folder: TemporaryFolder, _ model: String, _ format: String, ElementType) throws -> Void
-  /// Adds a model that runs without end on the inputs that are returned; not called where nothing can be cancelled.
+  /// Adds a model that runs without end on the inputs that are returned.
   let addEndless: @Sendable (_ folder: TemporaryFolder, _ model: String) throws -> [DenseTensor]
   /// Identities of types that the manifest doesn't list, or that the engine can't read from one of the formats, and a
   /// word of the reason.
@@ -46,11 +46,20 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
     ShippedRunner(
       name: "tensorflow", isInstalled: Setup.hasTensorFlow,
       addIdentity: { folder, model, _, type in try folder.addSavedModel(model, "identity_\(type.manifestName)") },
-      addEndless: { _, _ in [] }),
+      addEndless: { folder, model in
+        try folder.addSavedModel(model, "loop")
+        return [
+          DenseTensor(name: "steps", elementType: .i32, shape: [], values: [Int32.max]),
+          floats("x", [64, 64], [Float](repeating: 0.5, count: 64 * 64)),
+        ]
+      }),
     ShippedRunner(
       name: "torch", isInstalled: Setup.hasTorch,
       addIdentity: { folder, model, _, type in try folder.addTorch(model, "identity_\(type.manifestName)") },
-      addEndless: { _, _ in [] }),
+      addEndless: { folder, model in
+        try folder.addTorch(model, "loop")
+        return [floats("x", [1], [1])]
+      }),
     ShippedRunner(
       name: "litert", isInstalled: Setup.hasLiteRT,
       addIdentity: { folder, model, _, type in
@@ -246,6 +255,38 @@ struct ShippedRunner: Sendable, CustomTestStringConvertible {
     let input = try tensor(host.client.metadata(ModelID("other")).inputs[0].name, type, count: 3)
     #expect(try host.infer("other", input).map(\.bytes) == [input.bytes])
     #expect(try host.process(runner.id()) == process && host.runner(runner.id())?["crashes"] == 0)
+  }
+
+  /// What can't be cancelled ends with its process, and comes back.
+  @Test(arguments: installed) func `a run whose caller leaves ends, in the same process if it can be cancelled`(
+    runner: ShippedRunner
+  ) throws {
+    let isCancelled = try runner.claims("cancel") != "none"
+    let format = try #require(try runner.words("formats").first)
+    let type = try #require(try runner.types().first)
+    var endless: [DenseTensor] = []
+    let options = [
+      "--runners", try runner.id(), "--restart-after-ms", "1", "--kill-after-ms", isCancelled ? "20000" : "300",
+    ]
+    let host = try Host(options) { folder in
+      endless = try runner.addEndless(folder, "endless")
+      try runner.addIdentity(folder, "other", format, type)
+    }
+    let process = try host.process(runner.id())
+    // Leaves when its patience is over; the request itself has no deadline.
+    let client = StadionClient(.unix(path: host.socket), timeout: .milliseconds(500))
+    let failure = try client.failure("endless", endless)
+    client.connection.close()
+    #expect(failure?.message.isEmpty == false)
+    #expect(try holds { try host.running("endless") != 1 }, "it still runs")
+    #expect(try holds { try host.runner(runner.id())?["crashes"]?.int == (isCancelled ? 0 : 1) }, "\(host.state)")
+    let isServed = holds(limit: .seconds(60)) {
+      guard let name = try? host.client.metadata(ModelID("other")).inputs.first?.name else { return false }
+      let input = tensor(name, type, count: 3)
+      return (try? host.infer("other", input).map(\.bytes)) == [input.bytes]
+    }
+    #expect(isServed, "\(host.state)")
+    #expect(try (host.process(runner.id()) == process) == isCancelled)
   }
 
   @Test(arguments: installed) func `clients are told the same`(runner: ShippedRunner) throws {

@@ -69,6 +69,23 @@ import Wire
     }
   }
 
+  @Test func `takes no more memory than its manifest allows`() throws {
+    let host = try Host.withRunners { folder in
+      try folder.addEscaping(isolation: "process", #""limits": {"memoryBytes": \#(256 << 20)}"#)
+      for megabytes in [64, 512] {
+        try folder.write(
+          "models/m\(megabytes)/1/model.escaping", "attempt=memory\nargument=\(megabytes << 20)\n")
+      }
+    }
+    let process = try host.process("org.stadion.test.escaping")
+    #expect(try code(host, "m64") == 0)
+    // Where the kernel ends it, in a control group, others are asked again when it is back.
+    let answer = try host.send("POST", "/v2/models/m512/infer", #"{"inputs": []}"#)
+    #expect(answer.status == 502 || answer.text.contains("[\(ENOMEM)]"), "\(answer.text)")
+    #expect(holds { (try? code(host, "m64")) == 0 }, "\(host.state)")
+    if answer.status == 200 { #expect(try host.process("org.stadion.test.escaping") == process) }
+  }
+
   @Test func `would otherwise: what it is kept from works inside the host`() throws {
     let listener = try Listener()
     let host = try start(isolation: "host", listener)

@@ -67,7 +67,11 @@ import Wire
     #expect(!Processes.runs(first))
   }
 
-  @Test func `takes the requests under way with it, which are told the signal`() throws {
+  /// SIGKILL is what the kernel sends where memory has run out.
+  @Test(arguments: [
+    (SIGSEGV, "11 (SIGSEGV)"), (SIGABRT, "6 (SIGABRT)"), (SIGKILL, "9 (SIGKILL: out of memory, or somebody ended it)"),
+  ])
+  func `takes the requests under way with it, which are told the signal`(signal: Int32, name: String) throws {
     let host = try Host.withRunners {
       try $0.addFaulty("org.a")
       try $0.addFaultyModel("slow", "ms=20000")
@@ -80,10 +84,10 @@ import Wire
     }
     try #require(holds { try host.running("slow") == 3 }, "the slow requests didn't start")
     let process = try host.process()
-    #expect(kill(process, SIGSEGV) == 0)
+    #expect(kill(process, signal) == 0)
     for client in clients {
       let answer = try client.wait().output
-      let text = #"{"error":"runner org.a: its process was ended by signal 11 (SIGSEGV)","code":"runnerFailed","#
+      let text = #"{"error":"runner org.a: its process was ended by signal \#(name)","code":"runnerFailed","#
       #expect(answer.hasPrefix(text) && answer.hasSuffix("} 502"), "\(answer)")
     }
   }

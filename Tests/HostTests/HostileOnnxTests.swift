@@ -46,22 +46,11 @@ struct `Hostile ONNX models` {
       index.allSatisfy { $0.hasSuffix(" READY") || $0.contains(#/ UNAVAILABLE: .{10,}/#) }, "seed \(seed): \(index)")
     #expect(index.contains { !$0.hasSuffix(" READY") }, "seed \(seed) breaks nothing")
     for name in index.filter({ $0.hasSuffix(" READY") }).map({ String($0.prefix { $0 != ":" }) }) {
-      let inputs = try host.client.metadata(ModelID(name)).inputs.map(Self.ones)
+      let inputs = try host.client.metadata(ModelID(name)).inputs.map(\.ones)
       let failure = try host.client.failure(name, inputs, timeoutMicros: 500_000)
       #expect(failure.map { !$0.message.isEmpty && $0.code != .internalError } != false, "seed \(seed), \(name)")
     }
     try expectServing(host)
-  }
-
-  /// An input of the declared type and shape, with 2 for every open dimension and 1 for every element.
-  private static func ones(_ spec: TensorSpec) -> DenseTensor {
-    let shape = spec.shape.map { $0 < 0 ? 2 : min($0, 8) }
-    let count = Int(shape.reduce(1, *))
-    guard let size = spec.elementType.byteCount else {
-      return DenseTensor(name: spec.name, shape: shape, elements: Array(repeating: [97], count: count))
-    }
-    let bytes = (0..<count * size).map { UInt8($0 % size == 0 ? 1 : 0) }
-    return DenseTensor(name: spec.name, elementType: spec.elementType, shape: shape, bytes: bytes)
   }
 
   @Test func `get no file from outside their folder`() throws {
@@ -152,19 +141,6 @@ struct `Hostile ONNX models` {
     let isReplaced = try holds { try ![0, process].contains(host.process(Self.runner)) }
     let isServed = holds { (try? host.infer("good", one)) != nil }
     #expect(isReplaced && isServed, "\(host.state)")
-  }
-}
-
-/// Numbers that are the same for the same seed on every machine.
-private struct SplitMix: RandomNumberGenerator {
-  var state: UInt64
-
-  mutating func next() -> UInt64 {
-    state &+= 0x9E37_79B9_7F4A_7C15
-    var mixed = state
-    mixed = (mixed ^ mixed >> 30) &* 0xBF58_476D_1CE4_E5B9
-    mixed = (mixed ^ mixed >> 27) &* 0x94D0_49BB_1331_11EB
-    return mixed ^ mixed >> 31
   }
 }
 

@@ -97,6 +97,23 @@ struct `ONNX models through the host` {
     #expect(abs((sums[":0"] ?? 0) - 4713.941) < 0.01)  // contour
   }
 
+  @Test func `a manifest moves them into the host and out of it`() throws {
+    let id = "org.stadion.onnxruntime"
+    let host = try Host.withRunners {
+      try $0.addManifest("onnxruntime")
+      try $0.addOnnx("m", "identity_f32")
+    }
+    let clients = SteadyClients(
+      host, "m", body: #"{"inputs":[{"name":"INPUT0","datatype":"FP32","shape":[1],"data":[1]}]}"#, count: 2)
+    for isolation in ["host", "process", "host", "process"] {
+      #expect(clients.answersMore())
+      try host.folder.addManifest("onnxruntime", ["isolation": isolation])
+      #expect(try holds { try (host.process(id) == 0) == (isolation == "host") }, "\(host.state)")
+    }
+    #expect(clients.answersMore())
+    #expect(clients.stop() == [:])
+  }
+
   @Test func `loading and unloading 200 times leaves no memory behind`() throws {
     let host = try Host { try $0.addOnnx("m", "identity_image") }
     func cycle(_ count: Int) throws {

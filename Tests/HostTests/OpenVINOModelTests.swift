@@ -65,6 +65,24 @@ struct `OpenVINO models through the host` {
     #expect(!Processes.runs(first))
   }
 
+  /// Its weights are of another size than it says: compiling it ends the process by SIGSEGV.
+  @Test(.timeLimit(.minutes(2))) func `that end the process when they are compiled are given up`() throws {
+    let host = try Host.withRunners(["--restart-after-ms", "1"]) { folder in
+      try folder.addOpenVINO()
+      try folder.addIR("add", "add")
+    }
+    let ones = [Float](repeating: 1, count: 4)
+    func add() throws -> [DenseTensor] { try host.infer("add", floats("x", [1, 4], ones), floats("y", [1, 4], ones)) }
+    _ = try add()
+    try host.folder.addOnnx("lstm", "lstm")
+    let isSaid = try holds(limit: .seconds(60)) {
+      try host.index().contains { $0.hasPrefix("lstm:1 UNAVAILABLE: ") && $0.contains("SIGSEGV") }
+    }
+    #expect(isSaid, "\(host.state)")
+    #expect(holds(limit: .seconds(30)) { (try? add()) != nil }, "\(host.state)")
+    #expect(try host.runner(Self.id)?["state"] == "ready")
+  }
+
   /// A Loop can't be cancelled: its process is ended.
   @Test(.timeLimit(.minutes(5))) func `that never end are ended with their process`() throws {
     let host = try Host.withRunners(["--restart-after-ms", "1"]) { folder in

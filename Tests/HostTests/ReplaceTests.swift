@@ -69,6 +69,37 @@ import Wire
     #expect(try host.runner()?["crashes"] == 0 && host.runner()?["reason"] == nil)
   }
 
+  /// An open loop: what is asked doesn't wait for what was asked before.
+  @Test(arguments: [true, false])
+  func `at 2000 requests a second loses none`(isRenamed: Bool) throws {
+    let host = try start()
+    let versions = try ["0.0.2", "0.0.3"].map { try library(host, version: $0) }
+    let load = try Command([
+      Setup.stadion, "bench", "m", "--direct", "--socket", host.socket, "--shape", "X=16", "--concurrency", "1",
+      "--duration", "2", "--rounds", "10", "--starts", "1", "--warm-up", "0.1", "--rate", "2000", "--arrivals",
+      "constant", "--json", "-",
+    ])
+    var replaced = 0
+    while load.status == nil {
+      let old = try host.process()
+      if isRenamed {
+        try host.folder.replace(host.folder.faultyLibrary("org.a"), versions[replaced % 2])
+      } else {
+        try overwrite(host, versions[replaced % 2])
+      }
+      #expect(holds { load.status != nil || (try? host.process() != old) == true }, "\(host.facts)")
+      replaced += 1
+    }
+    let result = try load.wait(limit: .seconds(60))
+    #expect(result.status == 0, "\(result.output.suffix(2000))\(result.errors)")
+    let runner = try #require(try JSONValue(parsing: result.output)["runners"]?.array?.first)
+    let open = try #require(runner["loads"]?.array?.first { $0["requestsPerSecond"] != nil })
+    #expect(open["requestsPerSecond"]?.double == 2000 && open["errors"] == 0, "\(open.text)")
+    #expect((open["answered"]?.int ?? 0) >= 3500, "\(open.text)")
+    #expect(replaced >= 5, "\(replaced) in all that time")
+    #expect(try host.runner()?["crashes"] == 0 && host.runner()?["reason"] == nil)
+  }
+
   @Test(arguments: [true, false])
   func `by garbage goes on as it was and says why, until it is mended`(isRenamed: Bool) throws {
     let host = try start()

@@ -2,6 +2,7 @@ import BlockingTests
 import Foundation
 import StadionClient
 import Testing
+import Wire
 
 /// What authors of runners get from `stadion runner new`: it builds and serves far from this repository.
 @Suite(.blocking) struct `Writing a new runner` {
@@ -46,6 +47,20 @@ import Testing
     let large = [Float](repeating: 2, count: 200_000)
     #expect(try host.infer("half", floats("x", [200_000], large)) == [floats("y", [200_000], large.map { $0 / 2 })])
     #expect(try host.index().first?.contains("holds no number") == true, "\(host.state)")
+
+    // A new build over the old one while clients ask.
+    let source = ["c": "runner.c", "cpp": "runner.cpp", "swift": "Sources/Plugin/Plugin.swift"][language] ?? ""
+    let text = try String(contentsOfFile: "\(folder.path)/new/\(source)", encoding: .utf8)
+    #expect(text.contains(#""0.1.0""#))
+    let clients = SteadyClients(
+      host, "half", body: #"{"inputs":[{"name":"x","datatype":"FP32","shape":[1],"data":[1]}]}"#, count: 2)
+    #expect(clients.answersMore())
+    try folder.write("new/\(source)", text.replacingOccurrences(of: #""0.1.0""#, with: #""0.1.1""#))
+    let again = try shell("make -C new", in: folder)
+    #expect(again.status == 0, "\(again.errors)")
+    #expect(try holds { try host.runner("com.example.twice")?["version"] == "0.1.1" }, "\(host.state)")
+    #expect(clients.answersMore())
+    #expect(clients.stop() == [:])
   }
 
   @Test(arguments: languages)
@@ -86,6 +101,9 @@ import Testing
     try folder.write("new/runner.c", text.replacingOccurrences(of: right, with: wrong))
     let result = try shell("make -C new check", in: folder)
     #expect(result.status != 0 && result.output.contains(words), "\(result.output)\(result.errors)")
+    for part in ["\n  contract: ", "(stadion_runner.h, section ", "\n  seen:     ", "\n  mend:     "] {
+      #expect(result.output.contains(part), "\(part): \(result.output)")
+    }
   }
 
   @Test func `goes without the kit where there is no host`() throws {

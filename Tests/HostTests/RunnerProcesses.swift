@@ -13,9 +13,13 @@ extension TemporaryFolder {
   func faultyLibrary(_ id: String) -> String { "runners/\(id)+none+cpu.so" }
 
   /// A faulty runner, which serves the format `faulty`.
-  func addFaulty(_ id: String, _ more: String = "") throws {
+  func addFaulty(_ id: String, _ more: String = "", isolation: String = "process") throws {
     try copy(Self.built("FaultyRunner"), to: faultyLibrary(id))
-    try writeManifest(id, library: "\(path)/\(faultyLibrary(id))", format: "faulty", more)
+    try writeFaultyManifest(id, more, isolation: isolation)
+  }
+
+  func writeFaultyManifest(_ id: String, _ more: String = "", isolation: String = "process") throws {
+    try writeManifest(id, library: "\(path)/\(faultyLibrary(id))", format: "faulty", isolation: isolation, more)
   }
 
   func addEchoRunner(isolation: String = "process") throws {
@@ -23,15 +27,15 @@ extension TemporaryFolder {
       "org.stadion.echo", library: Self.built("EchoRunner"), format: "echo", isolation: isolation)
   }
 
-  func addEscaping(isolation: String) throws {
+  func addEscaping(isolation: String, _ more: String = "") throws {
     try copy(Self.built("EscapingRunner"), to: "runners/libEscapingRunner.so")
-    try writeEscapingManifest(isolation: isolation)
+    try writeEscapingManifest(isolation: isolation, more)
   }
 
-  func writeEscapingManifest(isolation: String) throws {
+  func writeEscapingManifest(isolation: String, _ more: String = "") throws {
     try writeManifest(
       "org.stadion.test.escaping", library: "\(path)/runners/libEscapingRunner.so", format: "escaping",
-      isolation: isolation, dynamicShapes: false)
+      isolation: isolation, dynamicShapes: false, more)
   }
 
   /// - Parameter more: Further members, as `"priority": 2`.
@@ -136,12 +140,12 @@ final class SteadyClients: Sendable {
   private let isDone = Atomic<Bool>(false)
   private let ends = DispatchGroup()
 
-  init(_ host: Host, _ model: String, body: String = Host.question(), count: Int = 4) {
+  init(_ host: Host, _ model: String, body: String = Host.question(), count: Int = 4, key: String? = nil) {
     let path = host.socket
     for _ in 0..<count {
       ends.enter()
       Thread.detachNewThread { [self] in
-        let client = StadionClient(.unix(path: path), timeout: .seconds(20))
+        let client = StadionClient(.unix(path: path), timeout: .seconds(20), key: key)
         while !isDone.load(ordering: .acquiring) {
           note(Self.answer(client, model, body))
         }
@@ -153,7 +157,9 @@ final class SteadyClients: Sendable {
   private static func answer(_ client: StadionClient, _ model: String, _ body: String) -> String {
     do {
       let response = try client.connection.send("POST", "/v2/models/\(model)/infer", body: Array(body.utf8))
-      return response.status == 200 ? "200" : "\(response.status) \(response.text)"
+      // Without what tells one request from another.
+      let text = String(response.text.prefix { $0 != "," })
+      return response.status == 200 ? "200" : "\(response.status) \(text)"
     } catch {
       return "\(error)"
     }

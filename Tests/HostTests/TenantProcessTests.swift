@@ -18,7 +18,7 @@ import Wire
     ) {
       $0.makeFolder("runners")
       try $0.addEscaping(isolation: isolation)
-      try $0.addFaulty("org.a", isolation == "process" ? "" : #""isolation": "shared-process""#)
+      try $0.addFaulty("org.a", isolation: isolation)
       try $0.write("models/mine/1/model.escaping", "attempt=read\nargument=\(secret(of: "acme", $0))\n")
     }
     for tenant in tenants {
@@ -139,6 +139,9 @@ import Wire
     // A process that comes later has it from the start.
     kill(pid_t(try #require(try Self.processes(host)["acme"])), SIGKILL)
     #expect(holds { (try? level("acme")) == -6 })
+    // So has one that takes its place.
+    #expect(try host.stadion("runner", "restart", Self.escaping, "--tenant", "acme").status == 0)
+    #expect(try level("acme") == -6)
     #expect(try host.stadion("quota", "--tenant", "acme", "--set", "weight=default").status == 0)
     #expect(holds { (try? level("acme")) == 0 })
   }
@@ -162,5 +165,59 @@ import Wire
     try host.folder.writeEscapingManifest(isolation: "process")
     #expect(holds { (try? Self.code(host, "next", key: key)) == Int(EACCES) })
     #expect(holds { (try? Self.processes(host).keys.sorted()) == ["acme", "default", "other"] }, "\(host.state)")
+  }
+
+  /// Inside the host there are none.
+  @Test(arguments: [
+    [("shared-process", ["*"]), ("process", tenants), ("shared-process", ["*"])],
+    [("host", []), ("process", tenants), ("host", []), ("process", tenants)],
+  ])
+  func `change without a request that fails`(changes: [(String, [String])]) throws {
+    let host = try Self.start(isolation: "process")
+    let clients = try Self.tenants.map { SteadyClients(host, "flawed", count: 2, key: try Self.key(host, of: $0)) }
+    for (isolation, tenants) in changes {
+      let old = try Self.processes(host, "org.a").values.filter { $0 != 0 }.map { Int32($0) }
+      for each in clients { #expect(each.answersMore()) }
+      try host.folder.writeFaultyManifest("org.a", isolation: isolation)
+      #expect(
+        holds { (try? Self.processes(host, "org.a").filter { $0.value != 0 }.keys.sorted()) == tenants },
+        "\(isolation): \(host.state)")
+      for process in old { #expect(holds { !Processes.runs(process) }, "an old process is still there") }
+    }
+    for each in clients {
+      #expect(each.answersMore())
+      #expect(each.stop() == [:])
+    }
+    #expect(try host.runner()?["crashes"] == 0 && host.runner()?["reason"] == nil)
+  }
+
+  @Test func `stay as they are when they can't change, and say why`() throws {
+    let host = try Self.start(isolation: "process")
+    let keys = try Self.tenants.map { try Self.key(host, of: $0) }
+    func status(_ key: String) throws -> Int {
+      try host.send(
+        "POST", "/v2/models/flawed/infer", Host.question(), headers: [("Authorization", "Bearer \(key)")]
+      ).status
+    }
+    for key in keys { #expect(holds { (try? status(key)) == 200 }, "\(host.state)") }
+    let before = try Self.processes(host, "org.a")
+    let clients = keys.map { SteadyClients(host, "flawed", count: 1, key: $0) }
+    try host.folder.writeFaultyManifest("org.a", #""options": {"refuse_load": "too old"}"#, isolation: "shared-process")
+    #expect(
+      try holds { try host.runner()?["reason"]?.string?.contains("its replacement isn't used: ") == true },
+      "\(host.facts)")
+    #expect(try Self.processes(host, "org.a") == before)
+    // Whoever comes now has one of the old kind.
+    _ = try host.json("POST", "/v1/tenants", #"{"id": "late"}"#)
+    try host.folder.write("data/tenants/late/models/flawed/1/model.faulty", "bias=1\n")
+    let late = try Self.key(host, of: "late")
+    #expect(holds { (try? status(late)) == 200 }, "\(host.state)")
+    try host.folder.writeFaultyManifest("org.a", isolation: "shared-process")
+    #expect(holds { (try? Self.processes(host, "org.a").keys.sorted()) == ["*"] }, "\(host.state)")
+    #expect(try status(late) == 200)
+    for each in clients {
+      #expect(each.answersMore())
+      #expect(each.stop() == [:])
+    }
   }
 }

@@ -182,6 +182,13 @@ def broken(folder):
                  [value("z", T.FLOAT, [4])], [lie])
 
 
+def contradictory(folder):
+    # Weights for 4 hidden numbers, and an attribute that says so many more.
+    weights = [constant(name, np.ones(shape, np.float32)) for name, shape in (("w", [1, 16, 3]), ("r", [1, 16, 4]))]
+    folder.model("lstm", [node("LSTM", "x w r", "y", hidden_size=1 << 20)],
+                 [value("x", T.FLOAT, [5, 1, 3])], [value("y", T.FLOAT, [5, 1, 1, 4])], weights)
+
+
 def oversized(folder):
     """Small files that ask for terabytes: when they are loaded, or when they run."""
     folder.model("huge_input", [node("Identity", "x", "z")], [value("x", T.FLOAT, [1 << 40, 1 << 40])],
@@ -222,5 +229,6 @@ if __name__ == "__main__":
     controlled(target)
     endless(target)
     broken(target)
+    contradictory(target)
     oversized(target)
     outside(target)

@@ -91,6 +91,13 @@ def computed(folder):
         return {"z": tf.while_loop(lambda i, a: i < steps, lambda i, a: (i + 1, tf.tanh(a @ a)), [0, x])[1]}
 
     folder.model("loop", loop, spec("steps", tf.int32, []), spec("x", FLOAT, [64, 64]))
+
+    def level(c, x, depth):
+        return tf.cond(c, lambda: level(c, x, depth - 1), lambda: tf.identity(x)) if depth else -x
+
+    folder.model("nested", lambda c, x: {"z": level(c, x, 20)}, spec("c", tf.bool, []), spec("x", FLOAT, [2]))
+    folder.model("huge", lambda x: {"z": x + 1}, spec("x", FLOAT, [1 << 20, 1 << 20]))
+    folder.model("huge_output", lambda x: {"z": tf.broadcast_to(x, [1 << 20, 1 << 20])}, spec("x", FLOAT, [1]))
     table = tf.Module()
     words = tf.lookup.KeyValueTensorInitializer(tf.constant(["cat", "dog"]), tf.constant([7, 8], tf.int64))
     table.table = tf.lookup.StaticHashTable(words, -1)

@@ -75,6 +75,14 @@ def computed():
             spec("x", [4]))
 
 
+def nested(depth):
+    """z is x, negated within `depth` Ifs if c is true."""
+    def level(c, x, n):
+        return tf.cond(c, lambda: level(c, x, n - 1), lambda: tf.identity(x)) if n else -x
+
+    convert("nested", lambda c, x: {"z": level(c, x, depth)}, spec("c", [], tf.bool), spec("x", [2]))
+
+
 def of_unknown_shape():
     convert("fill", lambda s: {"z": tf.fill(s, 1.0)}, spec("s", [2], tf.int32))
     convert("where", lambda x: {"z": tf.where(x > 0)}, spec("x", [8]))
@@ -213,6 +221,12 @@ def by_hand():
     model("passed_on", [x, absolute], {"x": 0}, {"input": 0, "absolute": 1}, [operator(0, [0], [1])], codes=abs_code)
     model("same_tensors", [x, absolute], {"x": 0}, {"one": 1, "two": 1}, [operator(0, [0], [1])], codes=abs_code)
     model("no_signature", [x, absolute], {"x": 0}, {"a": 1}, [operator(0, [0], [1])], codes=abs_code, signature=False)
+    # 4 TiB each.
+    vast = [tensor(name, T.FLOAT32, [1 << 20, 1 << 20]) for name in ("x", "a")]
+    model("huge", vast, {"x": 0}, {"a": 1}, [operator(0, [0], [1])], codes=abs_code)
+    vast = [tensor("x", T.FLOAT32, [1, 4]), tensor("s", T.INT32, [2], 1), tensor("z", T.FLOAT32, [1 << 20, 1 << 20])]
+    model("huge_output", vast, {"x": 0}, {"z": 2}, [operator(0, [0, 1], [2])], [np.int32([1 << 20, 1 << 20])],
+          [schema.BuiltinOperator.BROADCAST_TO])
     model("no_operator", [x, absolute], {"x": 0}, {"z": 1}, [operator(0, [0], [1])], codes=[999])
 
 
@@ -225,5 +239,6 @@ def broken():
     write("text_file", b"this is not a model\n")
 
 
+nested(20)
 for make in (computed, of_unknown_shape, quantized, signatures, with_state, of_foreign_operators, by_hand, broken):
     make()

@@ -54,6 +54,8 @@ static void failures() {
   make("wrong_size", "x:f32[-1]", "y:f32[3]", "def forward(self, x):\n  return torch.cat([x, x])\n");
   make("wrong_name", "x:f32[-1]", "y:f32[-1]", "def forward(self, x) -> Dict[str, Tensor]:\n  return {'z': x}\n");
   make("sparse", "x:f32[-1]", "y:f32[-1]", "def forward(self, x):\n  return x.to_sparse()\n");
+  // Refused as an input long before libtorch could add to it: 4 TiB.
+  make("vast", "x:f32[1048576,1048576]", "y:f32[1048576,1048576]", "def forward(self, x):\n  return x + 1\n");
   make("huge", "x:f32[]", "y:f32[-1]", "def forward(self, x):\n  return x.expand([1000000000000000])\n");
   make("allocates", "x:f32[]", "y:f32[-1]", "def forward(self, x):\n  return torch.ones([1000000000000000])\n");
   make("returns_int", "x:f32[-1]", "y:f32[-1]", "def forward(self, x) -> int:\n  return 1\n");
@@ -107,6 +109,13 @@ static void cnn() {
       .write(static_cast<const char *>(prob.data_ptr()), static_cast<std::streamsize>(prob.nbytes()));
 }
 
+// y is x, negated within so many Ifs if c is true.
+static void nested(int depth) {
+  std::string source = "def forward(self, c, x):\n  y = x\n", indent = "  ";
+  for (int level = 0; level < depth; level++, indent += "  ") source += indent + "if bool(c):\n";
+  make("nested", "c:bool[] x:f32[2]", "y:f32[2]", source + indent + "y = -x\n  return y\n");
+}
+
 // 32 MB of weights in blocks that malloc keeps when they are freed.
 static void weights() {
   Module module("weights");
@@ -131,5 +140,6 @@ int main(int count, char **words) {
   named_tuple();
   cnn();
   weights();
+  nested(20);
   failures();
 }

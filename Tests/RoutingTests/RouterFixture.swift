@@ -84,7 +84,7 @@ final class RouterFixture: Sendable {
   func version(_ name: String, _ version: Int? = nil) throws(HostError) -> ServedVersion {
     let bytes = Array(name.utf8)
     let found = bytes.withUnsafeBytes { bytes in
-      Result { () throws(HostError) in try router.table.version(bytes, version) }
+      Result { () throws(HostError) in try router.table.version(bytes, version.map { .number($0) } ?? .preferred) }
     }
     return try found.get()
   }

@@ -12,7 +12,7 @@ import Testing
     let bytes = Array(name.utf8)
     return bytes.withUnsafeBytes { bytes in
       do throws(HostError) {
-        let found = try table.version(bytes, number)
+        let found = try table.version(bytes, number.map { .number($0) } ?? .preferred)
         return "\(found.model):\(found.version)"
       } catch {
         return "\(error.code) \(error.message)"

@@ -1,6 +1,6 @@
 import Testing
 
-@testable import Running
+@testable import Inference
 
 @Suite struct `Hot lines` {
   private func count(_ pieces: [(start: Int, byteCount: Int)]) -> Int {
@@ -18,9 +18,12 @@ import Testing
     #expect(count([(4096, 64)]) == 1)
     #expect(count([(4095, 66)]) == 3)
     #expect(count([(4096, 128), (4160, 64), (4224, 1), (4096, 0)]) == 3)
+    // The second is on both sides of the first, the last between two.
+    #expect(count([(4160, 64), (4096, 192), (4352, 64), (4288, 64)]) == 5)
   }
 
   @Test func `are no more than there is room for`() {
-    #expect(count([(4096, 1 << 20), (1 << 30, 64)]) == 32)
+    #expect(count([(4096, 1 << 20), (1 << 30, 64)]) == 33)
+    #expect(count((1...20).map { ($0 << 20, 64) }) == 14)
   }
 }

@@ -89,6 +89,44 @@ import Testing
     for each in [faulty, other] { await each.runner.stop() }
   }
 
+  /// 9: the kernel's SIGKILL, as `wait` has it.
+  @Test func `an end for want of memory is told as such, unless the host had another reason`() {
+    func end(_ charge: String?, wasOutOfMemory: Bool) -> RunnerEnd {
+      RunnerEnd(status: 9, charge: charge, wasOutOfMemory: wasOutOfMemory, isOverdueRun: false)
+    }
+    #expect(
+      end(nil, wasOutOfMemory: true).reason == "ended by the host: it took more memory than its manifest allows")
+    #expect(end(nil, wasOutOfMemory: true).cause == "host")
+    #expect(end("it sent garbage", wasOutOfMemory: true).reason == "ended by the host: it sent garbage")
+    #expect(end(nil, wasOutOfMemory: false).reason.hasPrefix("ended by signal 9 (SIGKILL: out of memory"))
+    #expect(end(nil, wasOutOfMemory: false).cause == "SIGKILL")
+  }
+
+  /// What arrives is put where the process reads it, and what it has written is what leaves.
+  @Test(arguments: ["none", "host_buffer"])
+  func `no tensor is copied between host and process`(fault: String) async throws {
+    let faulty = try FaultyProcess()
+    let model = try await faulty.load(["fault": fault, "bias": "1"])
+    let arena = try #require(model.model.sharedArena)
+    func isShared(_ place: UnsafeRawPointer) -> Bool { place >= arena.base && place < arena.base + arena.byteCount }
+    let request = RunRequest()
+    for count in [1, 1000, 1_000_000] {
+      try request.begin(model.model)
+      let input = try #require(request.arena.allocate(4 * count)).assumingMemoryBound(to: Float.self)
+      #expect(isShared(input))
+      input.initialize(repeating: 2, count: count)
+      request.shape(ofInput: 0)[0] = Int64(count)
+      request.setInput(0, rank: 1, data: input, byteCount: 4 * count)
+      request.ticket.renew(deadlineNs: 0)
+      try await model.model.execute(request, statistics: model.statistics) {}
+      let output = try #require(request.outputs.first)
+      #expect(isShared(output.data) && output.data != UnsafeRawPointer(input))
+      #expect(output.data.load(as: Float.self) == 3 && output.byteCount == 4 * count)
+      request.reset()
+    }
+    await faulty.runner.stop()
+  }
+
   @Test func `a runner that polls its ticket is cancelled and its process stays`() async throws {
     let faulty = try FaultyProcess { $0.killAfterMs = 20_000 }
     let model = try await faulty.load(["fault": "polls_cancel"])

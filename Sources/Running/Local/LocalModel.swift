@@ -22,14 +22,15 @@ package final class LocalModel: ModelHome, @unchecked Sendable {
     signature = try ModelSignature(
       runnerID: plugin.id, inputs: Self.specs(plugin, pointer, outputs: false),
       outputs: Self.specs(plugin, pointer, outputs: true), metadata: Self.metadata(plugin, pointer))
-    names = (
-      Self.names(plugin, pointer, outputs: false, signature.inputs.count),
-      Self.names(plugin, pointer, outputs: true, signature.outputs.count)
-    )
+    names =
+      Self.names(plugin, pointer, outputs: false, signature.inputs.count)
+      + Self.names(plugin, pointer, outputs: true, signature.outputs.count)
+    inputCount = signature.inputs.count
   }
 
-  /// Names as the runner gave them; they live until the model is unloaded.
-  private let names: (inputs: [UnsafePointer<CChar>], outputs: [UnsafePointer<CChar>])
+  /// Names as the runner gave them, the inputs' first; they live until the model is unloaded.
+  private let names: [UnsafePointer<CChar>]
+  private let inputCount: Int
 
   private static func specs(
     _ plugin: Plugin, _ pointer: OpaquePointer, outputs: Bool
@@ -81,12 +82,12 @@ package final class LocalModel: ModelHome, @unchecked Sendable {
     return pairs
   }
 
-  func inputName(_ index: Int) -> UnsafePointer<CChar> { names.inputs[index] }
+  func inputName(_ index: Int) -> UnsafePointer<CChar> { names[index] }
 
   func outputIndex(of name: UnsafePointer<CChar>) -> Int? {
     // Nearly always the runner emits the signature's own names.
-    for index in 0..<names.outputs.count where names.outputs[index] == name { return index }
-    for index in 0..<names.outputs.count where strcmp(names.outputs[index], name) == 0 { return index }
+    for index in inputCount..<names.count where names[index] == name { return index - inputCount }
+    for index in inputCount..<names.count where strcmp(names[index], name) == 0 { return index - inputCount }
     return nil
   }
 
@@ -133,8 +134,7 @@ package final class LocalModel: ModelHome, @unchecked Sendable {
 
   func note(_ lines: inout HotLines) {
     lines.add(self, 64)
-    lines.add(names.inputs)
-    lines.add(names.outputs)
+    lines.add(names)
     // Whatever the runner keeps there; it begins with what a run reads, perhaps.
     lines.add(UnsafeRawPointer(pointer), 128)
   }

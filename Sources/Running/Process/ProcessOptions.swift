@@ -40,4 +40,18 @@ package struct RunnerEnd: Sendable, Equatable {
     self.isOverdueRun = isOverdueRun
     self.cause = cause
   }
+
+  /// - Parameters:
+  ///   - status: As `wait` has it.
+  ///   - charge: Why the host ended it; nil where it didn't.
+  ///   - wasOutOfMemory: The kernel has ended it at the limit of its control group.
+  init(status: Int32, charge: String?, wasOutOfMemory: Bool, isOverdueRun: Bool) {
+    let signal = status & 0x7f
+    let charge = charge ?? (wasOutOfMemory ? "it took more memory than its manifest allows" : nil)
+    let how =
+      signal != 0
+      ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
+    let cause = charge != nil ? "host" : signal != 0 ? SignalName.word(signal) : "exit"
+    self.init(reason: charge.map { "ended by the host: \($0)" } ?? how, isOverdueRun: isOverdueRun, cause: cause)
+  }
 }

@@ -210,15 +210,9 @@ final class RunnerProcess: @unchecked Sendable {
 
   private func ended(_ wasOutOfMemory: Bool) {
     let (end, lost, isWanted) = state.withLock { state -> (RunnerEnd, [InFlight], Bool) in
-      let status = linux_wait(processID)
-      let signal = status & 0x7f
-      let how =
-        signal != 0
-        ? "ended by signal \(signal) (\(SignalName.of(signal)))" : "ended with exit code \(status >> 8 & 0xff)"
-      if wasOutOfMemory && state.charge == nil { state.charge = "it took more memory than its manifest allows" }
-      let reason = state.charge.map { "ended by the host: \($0)" } ?? how
-      let cause = state.charge != nil ? "host" : signal != 0 ? SignalName.word(signal) : "exit"
-      let end = RunnerEnd(reason: reason, isOverdueRun: state.isOverdueRun, cause: cause)
+      let end = RunnerEnd(
+        status: linux_wait(processID), charge: state.charge, wasOutOfMemory: wasOutOfMemory,
+        isOverdueRun: state.isOverdueRun)
       state.end = end
       // Under the lock: a run that is forgotten belongs to somebody else.
       for each in state.inFlight { shared_store(Self.word(each), UInt32(SHARED_RUN_DIED)) }
