@@ -164,7 +164,7 @@ let package = Package(
     tests("RunnerTests", ["RunnerKit", "CStadionRunner", "Inference"], exclude: ["Golden"]),
     .target(
       name: "HTTPTestClient", dependencies: ["Serving"], path: "Tests/HTTPTestClient", swiftSettings: swiftSettings),
-    tests("ServingTests", ["Serving", "Inference", "Wire", "CLinux", "HTTPTestClient"]),
+    tests("ServingTests", ["BlockingTests", "Serving", "Inference", "Wire", "CLinux", "HTTPTestClient"]),
     tests(
       "EndpointsTests",
       ["Endpoints", "Serving", "Routing", "Running", "Manifests", "Inference", "Wire", "Telemetry", "HTTPTestClient"]),

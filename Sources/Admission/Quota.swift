@@ -28,6 +28,8 @@ package final class Quota: Sendable {
   private let state: Mutex<State>
   /// Of models that are loaded for this tenant.
   package let memory: MemoryBudget
+  /// What this tenant's connections take.
+  package let servingLoad = ServingLoad()
   private let refused = Mutex<[QuotaLimit: UInt64]>([:])
 
   /// - Parameter unixSeconds: The calendar, asked about once a day.

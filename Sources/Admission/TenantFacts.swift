@@ -11,8 +11,11 @@ package struct UserFacts: Sendable {
   package let tenant: TenantID
   package let role: Role
 
-  static func all(_ db: Connection) throws(HostError) -> [UserFacts] {
-    try db.all("SELECT kind, number, tenant, role FROM users ORDER BY kind DESC, number") {
+  /// - Parameter tenant: Nil for all.
+  static func all(_ db: Connection, of tenant: TenantID? = nil) throws(HostError) -> [UserFacts] {
+    let columns = "SELECT kind, number, tenant, role FROM users"
+    let condition = tenant == nil ? "WHERE ?1 IS NULL" : "WHERE tenant = ?1"
+    return try db.all("\(columns) \(condition) ORDER BY kind DESC, number", tenant?.text) {
       (row) throws(HostError) -> UserFacts in
       let kind: String = try row.value(0)
       return UserFacts(
@@ -28,21 +31,24 @@ package struct TenantFacts: Sendable {
   package let keyCount: Int
   package let users: [UserFacts]
 
-  static func all(_ db: Connection) throws(HostError) -> [TenantFacts] {
-    let users = Dictionary(grouping: try UserFacts.all(db), by: \.tenant)
-    return try db.all(
+  static func all(
+    _ db: Connection, only: TenantID?, after cursor: String, limit: Int
+  ) throws(HostError) -> [TenantFacts] {
+    try db.all(
       """
       SELECT id, createdMs,
-        (SELECT count(*) FROM keys WHERE tenant = tenants.id AND revokedMs IS NULL AND coalesce(expiresMs > ?, 1))
-      FROM tenants ORDER BY id
-      """, WallClock.nowMs
+        (SELECT count(*) FROM keys WHERE tenant = tenants.id AND revokedMs IS NULL AND coalesce(expiresMs > ?1, 1))
+      FROM tenants WHERE id > ?2 AND (?3 IS NULL OR id = ?3) ORDER BY id LIMIT ?4
+      """, WallClock.nowMs, cursor, only?.text, limit
     ) { (row) throws(HostError) -> TenantFacts in
       let id = try row.tenant(0)
       return TenantFacts(
-        id: id, createdMs: try row.value(1), keyCount: try row.value(2), users: users[id] ?? [])
+        id: id, createdMs: try row.value(1), keyCount: try row.value(2), users: try UserFacts.all(db, of: id))
     }
   }
 }
+
+package enum KeyState: String, Sendable, CaseIterable { case valid, expired, revoked }
 
 /// What there is to know of a key, which itself is nowhere.
 package struct KeyFacts: Sendable {
@@ -54,9 +60,9 @@ package struct KeyFacts: Sendable {
   package let expiresMs: Int?
   package let revokedMs: Int?
 
-  package var state: String {
-    if revokedMs != nil { return "revoked" }
-    return expiresMs.map { $0 <= WallClock.nowMs } == true ? "expired" : "valid"
+  package var state: KeyState {
+    if revokedMs != nil { return .revoked }
+    return expiresMs.map { $0 <= WallClock.nowMs } == true ? .expired : .valid
   }
 
   static let columns = "id, tenant, role, label, createdMs, expiresMs, revokedMs"

@@ -9,13 +9,46 @@ extension Tenants {
     package let facts: KeyFacts
   }
 
-  /// All keys, of one tenant or of all, the newest last.
-  package func keys(of tenant: TenantID?) async throws(HostError) -> [KeyFacts] {
+  /// What of the keys is wanted; nil for all.
+  package struct KeyFilter: Sendable {
+    package var tenant: TenantID?
+    package var state: KeyState?
+    package var role: Role?
+    /// What an earlier page ended with.
+    package var cursor: ListCursor?
+    package var limit = 100
+
+    package init() {}
+  }
+
+  /// A page of keys, the newest last, and the cursor of the next one; nil where there is none.
+  package func keys(_ filter: KeyFilter) async throws(HostError) -> (keys: [KeyFacts], next: ListCursor?) {
     try await database.read { (db) throws(HostError) in
-      try db.all(
-        "SELECT \(KeyFacts.columns) FROM keys WHERE ?1 IS NULL OR tenant = ?1 ORDER BY createdMs, id", tenant?.text
+      let rows = try db.all(
+        Self.keysQuery(filter), filter.cursor?.ms ?? 0, filter.cursor?.id ?? "", filter.tenant?.text,
+        filter.role?.rawValue, WallClock.nowMs, filter.limit + 1
       ) { (row) throws(HostError) in try KeyFacts(row) }
+      let page = Array(rows.prefix(filter.limit))
+      let next = rows.count > page.count ? page.last.map { ListCursor(ms: $0.createdMs, id: $0.id) } : nil
+      return (page, next)
     }
+  }
+
+  /// Goes along an index from the cursor on.
+  static func keysQuery(_ filter: KeyFilter) -> String {
+    let state =
+      switch filter.state {
+      case nil: "?5 > 0"
+      case .valid: "revokedMs IS NULL AND coalesce(expiresMs > ?5, 1)"
+      case .expired: "revokedMs IS NULL AND expiresMs <= ?5"
+      case .revoked: "revokedMs IS NOT NULL AND ?5 > 0"
+      }
+    return """
+      SELECT \(KeyFacts.columns) FROM keys INDEXED BY \(filter.tenant == nil ? "keysByTime" : "keysOfTenant")
+      WHERE createdMs >= ?1 AND (createdMs > ?1 OR id > ?2)
+        AND \(filter.tenant == nil ? "?3 IS NULL" : "tenant = ?3") AND (?4 IS NULL OR role = ?4) AND \(state)
+      ORDER BY createdMs, id LIMIT ?6
+      """
   }
 
   /// - Parameter seconds: Until it expires; nil for never.
@@ -67,7 +100,12 @@ extension Tenants {
   }
 
   private func key(_ id: String, of tenant: TenantID?) async throws(HostError) -> KeyFacts {
-    guard let known = try await keys(of: tenant).first(where: { $0.id == id }) else {
+    let known = try await database.read { (db) throws(HostError) in
+      try db.first(
+        "SELECT \(KeyFacts.columns) FROM keys WHERE id = ?1 AND (?2 IS NULL OR tenant = ?2)", id, tenant?.text
+      ) { (row) throws(HostError) in try KeyFacts(row) }
+    }
+    guard let known else {
       throw HostError(.notFound, "no key '\(id.excerpt)'; `stadion key list` names them")
     }
     return known
@@ -93,19 +131,5 @@ extension Tenants {
     }
     guard let facts else { throw HostError(.internalError, "a key that was added isn't there") }
     return NewKey(key: key, facts: facts)
-  }
-
-  // MARK: Audit
-
-  /// The newest `limit` entries before `number`, newest first, of one tenant or of all.
-  package func audit(of tenant: TenantID?, before number: Int?, limit: Int) async throws(HostError) -> [AuditEntry] {
-    try await database.read { (db) throws(HostError) in
-      try db.all(
-        """
-        SELECT \(AuditEntry.columns) FROM audit
-        WHERE (?1 IS NULL OR tenant = ?1) AND number < ?2 ORDER BY number DESC LIMIT ?3
-        """, tenant?.text, number ?? .max, limit
-      ) { (row) throws(HostError) in try AuditEntry(row) }
-    }
   }
 }

@@ -43,8 +43,19 @@ package actor Tenants {
 
   // MARK: Tenants
 
-  package func all() async throws(HostError) -> [TenantFacts] {
-    try await database.read { (db) throws(HostError) in try TenantFacts.all(db) }
+  /// A page of tenants, by name, and the cursor of the next one; nil where there is none.
+  ///
+  /// - Parameters:
+  ///   - only: The one that is wanted; nil for all.
+  ///   - cursor: The last name of the page before.
+  package func page(
+    only: TenantID?, after cursor: String?, limit: Int
+  ) async throws(HostError) -> (tenants: [TenantFacts], next: String?) {
+    let rows = try await database.read { (db) throws(HostError) in
+      try TenantFacts.all(db, only: only, after: cursor ?? "", limit: limit + 1)
+    }
+    let page = Array(rows.prefix(limit))
+    return (page, rows.count > page.count ? page.last?.id.text : nil)
   }
 
   package func add(_ tenant: TenantID, by author: Author) async throws(HostError) {

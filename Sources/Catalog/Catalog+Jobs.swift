@@ -99,13 +99,29 @@ extension Catalog {
     return try await found(id, tenant).json(fetch)
   }
 
+  package struct JobFilter: Sendable {
+    package var state: String?
+    package var model: String?
+    package var cursor: Int?
+    package var limit = 100
+
+    package init() {}
+  }
+
   /// A page of jobs, the newest first, and where the next page starts.
-  package func jobs(tenant: TenantID, cursor: Int?, limit: Int) async throws(HostError) -> JSONValue {
+  package func jobs(tenant: TenantID, _ filter: JobFilter) async throws(HostError) -> JSONValue {
+    if let word = filter.state, RegistrationJob.State(rawValue: word) == nil {
+      let known = RegistrationJob.State.allCases.map(\.rawValue).joined(separator: ", ")
+      throw HostError(.invalidRequest, "'\(word.excerpt)' is no state of a job; known are \(known)")
+    }
+    let limit = filter.limit
     let jobs = try await database.read { (db) throws(HostError) in
       try db.all(
         """
-        SELECT \(RegistrationJob.columns) FROM jobs WHERE tenant = ? AND number < ? ORDER BY number DESC LIMIT ?
-        """, tenant, cursor ?? Int.max, limit + 1
+        SELECT \(RegistrationJob.columns) FROM jobs
+        WHERE tenant = ?1 AND number < ?2 AND (?3 IS NULL OR state = ?3) AND (?4 IS NULL OR model = ?4)
+        ORDER BY number DESC LIMIT ?5
+        """, tenant, filter.cursor ?? Int.max, filter.state, filter.model, limit + 1
       ) { (row) throws(HostError) -> RegistrationJob in try RegistrationJob(row) }
     }
     var rows: [JSONValue] = []
@@ -125,6 +141,7 @@ extension Catalog {
         throw HostError(.conflict, "job '\(id)' is over; look at what came of it")
       }
       try db.end(id, as: .cancelled, HostError(.cancelled, "cancelled by \(caller.name)"))
+      try db.addAudit(caller, "job.cancel", of: tenant.text, id)
     }
     jobCounts.move(id, to: .cancelled)
     await queue.cancel(id)

@@ -134,23 +134,25 @@ extension Catalog {
     return .object(members)
   }
 
-  /// What has happened to a model, the newest first; of models that are gone, too.
+  /// A page of what has happened to a model, the newest first, and where the next page starts; of models that are gone,
+  /// too.
   ///
   /// - Parameters:
   ///   - place: A stage or an alias; nil for all.
   ///   - atMs: Only the last event that had happened by then: what stood in `place` at that time.
   package func history(
-    of model: String, tenant: TenantID, place: String?, atMs: Int?, limit: Int
+    of model: String, tenant: TenantID, place: String?, atMs: Int?, cursor: Int? = nil, limit: Int
   ) async throws(HostError) -> JSONValue {
+    let limit = atMs == nil ? limit : 1
     let events = try await database.read { (db) throws(HostError) in
       try db.all(
         """
-        SELECT timeMs, action, place, version, replaced, caller, note FROM history
-        WHERE tenant = ?1 AND model = ?2 AND (?3 IS NULL OR place = ?3)
-          AND (?4 IS NULL OR timeMs <= ?4 AND action NOT IN ('approve', 'unapprove'))
-        ORDER BY number DESC LIMIT ?5
-        """, tenant, model, place, atMs, atMs == nil ? limit : 1
-      ) { (row) throws(HostError) -> JSONValue in
+        SELECT timeMs, action, place, version, replaced, caller, note, number FROM history
+        WHERE tenant = ?1 AND model = ?2 AND \(place == nil ? "?3 IS NULL" : "place = ?3")
+          AND (?4 IS NULL OR timeMs <= ?4 AND action NOT IN ('approve', 'unapprove')) AND number < ?5
+        ORDER BY number DESC LIMIT ?6
+        """, tenant, model, place, atMs, cursor ?? Int.max, limit + 1
+      ) { (row) throws(HostError) -> (number: Int, JSONValue) in
         var members: [JSONValue.Member] = [
           .init("timeMs", .integer(try row.value(0, as: Int.self))),
           .init("action", .string(try row.value(1, as: String.self))),
@@ -160,12 +162,17 @@ extension Catalog {
         }
         members.append(.init("caller", .string(try row.value(5, as: String.self))))
         if let note = try row.value(6, as: String?.self) { members.append(.init("note", .string(note))) }
-        return .object(members)
+        return (try row.value(7), .object(members))
       }
     }
-    guard !events.isEmpty || atMs != nil || place != nil else {
+    guard !events.isEmpty || atMs != nil || place != nil || cursor != nil else {
       throw HostError(.notFound, "model '\(model.excerpt)' has never been registered")
     }
-    return ["history": .array(events)]
+    let page = events.prefix(limit)
+    var members: [JSONValue.Member] = [.init("history", .array(page.map(\.1)))]
+    if atMs == nil, events.count > limit, let last = page.last {
+      members.append(.init("next", .string(String(last.number))))
+    }
+    return .object(members)
   }
 }

@@ -92,6 +92,12 @@ extension Catalog {
       let note = try passed?.check(version, subject, model, former?.label, db)
       if let former { try db.setStage(.development, of: former) }
       try db.setStage(stage, of: version)
+      if version.stage.isPlace {
+        // Nothing stands there from now on.
+        try db.addHistory(
+          subject.tenant, subject.model,
+          Event("leave", place: version.stage.rawValue, replaced: label, by: subject.caller))
+      }
       try db.addHistory(
         subject.tenant, subject.model,
         Event(

@@ -37,7 +37,7 @@ package struct RemoteRegistration: Sendable {
 
 /// A registration that goes on after its request was answered, and after the host was ended.
 struct RegistrationJob: Sendable {
-  enum State: String {
+  enum State: String, CaseIterable {
     case queued, running, done, failed, cancelled
 
     var isOver: Bool { self != .queued && self != .running }

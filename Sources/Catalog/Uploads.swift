@@ -1,7 +1,7 @@
 import Glibc
 package import Inference
 package import Storage
-import Store
+package import Store
 import Synchronization
 import Telemetry
 import Threads
@@ -47,7 +47,8 @@ package final class Uploads: Sendable {
         guard count ?? 0 < limit else {
           throw HostError(
             .quotaExceeded,
-            "tenant '\(tenant)' has \(limit) uploads under way (registry.maxUploads); go on with them or delete some")
+            "tenant '\(tenant)' has \(limit) uploads under way (registry.maxUploads); go on with them or delete some",
+            details: ["limit": "registry.maxUploads", "value": .integer(limit)], retryAfterSeconds: 60)
         }
         try db.run(
           "INSERT INTO uploads (id, tenant, createdMs, byteCount, sha256) VALUES (?, ?, ?, ?, ?)", id, tenant, now,
@@ -114,24 +115,28 @@ package final class Uploads: Sendable {
     unlink(path)
   }
 
-  /// A tenant's, the last begun first.
+  /// A page of a tenant's, the last begun first, and where the next one starts.
   ///
   /// - Parameter sha256: Only those of this digest; nil for all.
-  package func list(tenant: TenantID, sha256: SHA256Digest?, keepMs: Int, limit: Int) async throws(HostError)
-    -> JSONValue
-  {
+  package func list(
+    tenant: TenantID, sha256: SHA256Digest?, keepMs: Int, cursor: ListCursor?, limit: Int
+  ) async throws(HostError) -> (rows: [JSONValue], next: ListCursor?) {
     let rows = try await database.read { (db) throws(HostError) in
       try db.all(
         """
-        SELECT id, createdMs, byteCount, sha256 FROM uploads WHERE tenant = ?1 AND (?2 IS NULL OR sha256 = ?2)
-        ORDER BY createdMs DESC, id LIMIT ?3
-        """, tenant, sha256?.text, limit
+        SELECT id, createdMs, byteCount, sha256 FROM uploads INDEXED BY uploadsOfTenant
+        WHERE tenant = ?1 AND (?2 IS NULL OR sha256 = ?2)
+          AND createdMs <= ?3 AND (createdMs < ?3 OR id < ?4)
+        ORDER BY createdMs DESC, id DESC LIMIT ?5
+        """, tenant, sha256?.text, cursor?.ms ?? Int.max, cursor?.id ?? "", limit + 1
       ) { (row) throws(HostError) -> (id: String, createdMs: Int, byteCount: Int?, sha256: String?) in
         (try row.value(0), try row.value(1), try row.value(2), try row.value(3))
       }
     }
-    return .array(
-      rows.map { row in
+    let page = rows.prefix(limit)
+    let next = rows.count > page.count ? page.last.map { ListCursor(ms: $0.createdMs, id: $0.id) } : nil
+    return (
+      page.map { row in
         var status = stat()
         let offset = stat("\(folder)/\(row.id)", &status) == 0 ? Int(status.st_size) : 0
         var members: [JSONValue.Member] = [.init("id", .string(row.id)), .init("offset", .integer(offset))]
@@ -140,7 +145,8 @@ package final class Uploads: Sendable {
         let lastMs = max(row.createdMs, modifiedMs(row.id))
         members += [.init("createdMs", .integer(row.createdMs)), .init("expiresMs", .integer(lastMs + keepMs))]
         return .object(members)
-      })
+      }, next
+    )
   }
 
   /// Forgets those that nobody has sent to for `keepMs`, and files that no upload has.

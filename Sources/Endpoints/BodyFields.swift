@@ -14,6 +14,8 @@ struct BodyFields {
 
   init(query members: [JSONValue.Member]) { self.members = members }
 
+  func has(_ key: String) -> Bool { members.contains { $0.key == key } }
+
   mutating func value(_ key: String) -> JSONValue? {
     guard let index = members.firstIndex(where: { $0.key == key }) else { return nil }
     return members.remove(at: index).value

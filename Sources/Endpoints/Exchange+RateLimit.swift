@@ -9,13 +9,12 @@ extension Exchange {
   /// `RateLimit-Limit`, `-Remaining` and `-Reset` are what clients read (draft-ietf-httpapi-ratelimit-headers-07 and
   /// earlier); `RateLimit-Policy` is that of later drafts, whose name and unit say which limit it is.
   func addRateLimit(_ error: HostError) {
-    guard let name = error.details?["limit"]?.string, let limit = QuotaLimit(rawValue: name),
-      let value = error.details?["value"]?.int
-    else { return }
+    guard let name = error.details?["limit"]?.string, let value = error.details?["value"]?.int else { return }
     addHeader("RateLimit-Limit", value)
     addHeader("RateLimit-Remaining", 0)
     addHeader("RateLimit-Reset", error.retryAfterSeconds ?? error.code.facts.retrySeconds ?? 1)
-    addHeader("RateLimit-Policy", text: "\"\(name)\";q=\(value)\(limit.policy)")
+    // Of a key of the configuration the name says it all.
+    addHeader("RateLimit-Policy", text: "\"\(name)\";q=\(value)\(QuotaLimit(rawValue: name)?.policy ?? "")")
   }
 }
 

@@ -66,8 +66,11 @@ package final class HostHandler: HTTPHandler {
         RefusedCallers.Origin(source: peer.source, requestID: exchange.requestID)
       }
       if isNew {
-        peer.tenant = admission.options.knowsKeys ? identity.caller.tenant.text : nil
         peer.lines = identity.lines
+        let isOneOfMany = admission.options.knowsKeys
+        peer.tenant = isOneOfMany ? identity.caller.tenant.text : nil
+        // Who runs the host must be able to come in, whoever else has.
+        try peer.join(isOneOfMany && !identity.caller.isOperator ? identity.quota.servingLoad : nil)
       }
     } catch {
       peer.tenant = nil
@@ -122,12 +125,7 @@ package final class HostHandler: HTTPHandler {
 
   private func answer(_ error: HostError, on exchange: Exchange) {
     exchange.refuse(error)
-    if error.code == .quotaExceeded {
-      exchange.addRateLimit(error)
-      if let limit = error.details?["limit"]?.string.flatMap({ QuotaLimit(rawValue: $0) }) {
-        exchange.identity.quota.countRefusal(by: limit)
-      }
-    }
+    didRefuse(exchange, error)
     switch error.code {
     case .runnerFailed, .internalError, .incompatibleRunner, .storageCorrupt:
       Log.write(
@@ -137,6 +135,14 @@ package final class HostHandler: HTTPHandler {
           ("path", String(decoding: exchange.head.pathBytes, as: UTF8.self)),
         ])
     default: break
+    }
+  }
+
+  package func didRefuse(_ exchange: Exchange, _ error: HostError) {
+    guard error.code == .quotaExceeded else { return }
+    exchange.addRateLimit(error)
+    if let limit = error.details?["limit"]?.string.flatMap({ QuotaLimit(rawValue: $0) }) {
+      exchange.identity.quota.countRefusal(by: limit)
     }
   }
 

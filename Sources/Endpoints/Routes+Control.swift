@@ -28,11 +28,11 @@ extension Routes {
       try await observations(exchange)
     case ("models", 1):
       guard Self.allow(.get, method, exchange) else { return }
-      Self.answer(exchange, ["models": .array(await router.reports(for: try exchange.tenant).map { model($0) })])
+      try await models(exchange)
     case ("models", 2):
       guard Self.allow(.get, method, exchange) else { return }
       Self.answer(exchange, model(try await router.report(path[1], of: try exchange.tenant)))
-    case ("quota", 1): try await respondQuota(exchange, method, of: exchange.caller.tenant)
+    case ("quota", 1): try await respondQuota(exchange, method, of: try exchange.tenant)
     case ("tenants", 3) where path[2] == "quota": try await respondQuota(exchange, method, ofTenant: path[1])
     case ("tenants", _), ("keys", _), ("audit", _): try await respondTenants(exchange, method, path)
     case ("uploads", 1...2): try await respondUploads(exchange, method, Array(path.dropFirst()))
@@ -41,6 +41,19 @@ extension Routes {
     case ("versions", 1), ("models", 3...6): try await respondRegistry(exchange, method, path)
     default: Self.refuseUnknown(exchange)
     }
+  }
+
+  /// All, or a page by name where `limit` is given.
+  private func models(_ exchange: Exchange) async throws(HostError) {
+    var query = try Self.query(exchange)
+    let cursor = try query.text("cursor")
+    let limit = query.has("limit") ? try Self.limit(&query) : Int.max
+    try query.end()
+    let all = await router.reports(for: try exchange.tenant)
+    let rest = cursor.map { last in Array(all.drop { $0.name <= last }) } ?? all
+    let page = rest.prefix(limit)
+    Self.answer(
+      exchange, "models", page.map { model($0) }, next: rest.count > page.count ? page.last?.name : nil)
   }
 
   // MARK: Runners

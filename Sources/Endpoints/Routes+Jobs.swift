@@ -7,7 +7,7 @@ import Wire
 
 /// `/v1/jobs`: what goes on after its request was answered.
 ///
-///     GET    /v1/jobs?limit=&cursor=
+///     GET    /v1/jobs?state=&model=&limit=&cursor=
 ///     GET    /v1/jobs/ID
 ///     DELETE /v1/jobs/ID   cancels it
 extension Routes {
@@ -18,10 +18,13 @@ extension Routes {
     guard let id = path.first else {
       guard Self.allow(.get, method, exchange) else { return }
       var query = try Self.query(exchange)
-      let cursor = try query.number("cursor")
-      let limit = try Self.limit(&query)
+      var filter = Catalog.JobFilter()
+      filter.state = try query.text("state")
+      filter.model = try query.text("model")
+      filter.cursor = try query.number("cursor")
+      filter.limit = try Self.limit(&query)
       try query.end()
-      return Self.answer(exchange, try await catalog.jobs(tenant: tenant, cursor: cursor, limit: limit))
+      return Self.answer(exchange, try await catalog.jobs(tenant: tenant, filter))
     }
     switch method {
     case .get: Self.answer(exchange, try await catalog.job(id, tenant: tenant))

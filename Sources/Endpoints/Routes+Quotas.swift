@@ -16,6 +16,7 @@ import Wire
 extension Routes {
   func respondQuota(_ exchange: Exchange, _ method: HTTPMethod, of tenant: TenantID) async throws(HostError) {
     guard Self.allow(.get, method, exchange) else { return }
+    try requireKnown(tenant, tenant.text)
     Self.answer(exchange, try await quota(of: tenant))
   }
 
@@ -23,9 +24,7 @@ extension Routes {
     let caller = exchange.caller
     try caller.require(.admin)
     if method != .get || name != caller.tenant.text { try caller.requireOperator() }
-    guard let tenant = TenantID(name), (tenants?.known ?? [.standard]).contains(tenant) else {
-      throw HostError(.notFound, "no tenant '\(name.excerpt)'; `stadion tenant list` names them")
-    }
+    let tenant = try requireKnown(TenantID(name), name)
     switch method {
     case .get: break
     case .put, .patch:
@@ -45,6 +44,14 @@ extension Routes {
     default: return Self.refuseMethod(exchange, allowed: "GET, HEAD, PUT, PATCH")
     }
     Self.answer(exchange, try await quota(of: tenant))
+  }
+
+  @discardableResult
+  private func requireKnown(_ tenant: TenantID?, _ name: String) throws(HostError) -> TenantID {
+    guard let tenant, (tenants?.known ?? [.standard]).contains(tenant) else {
+      throw HostError(.notFound, "no tenant '\(name.excerpt)'; `stadion tenant list` names them")
+    }
+    return tenant
   }
 
   /// Nil values for what goes back to the default.

@@ -20,7 +20,7 @@ import Wire
 ///     PUT    /v1/models/NAME/aliases/ALIAS  {"version": …};  DELETE removes it
 ///     GET, PUT, DELETE /v1/models/NAME/gates  {"stages", "warmUp", "parity", "approver", "approval", "shapes"}
 ///     PUT    /v1/models/NAME/versions/LABEL/approvals/STAGE  {"note": …};  DELETE  ?caller=
-///     GET    /v1/models/NAME/history?place=production&atMs=
+///     GET    /v1/models/NAME/history?place=production&atMs=&limit=&cursor=
 extension Routes {
   func respondRegistry(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
     let catalog = try registry()
@@ -63,11 +63,13 @@ extension Routes {
       var query = try Self.query(exchange)
       let place = try query.text("place")
       let atMs = try query.number("atMs")
+      let cursor = try query.number("cursor")
       let limit = try Self.limit(&query)
       try query.end()
       Self.answer(
         exchange,
-        try await catalog.history(of: path[1], tenant: tenant, place: place, atMs: atMs, limit: limit))
+        try await catalog.history(
+          of: path[1], tenant: tenant, place: place, atMs: atMs, cursor: cursor, limit: limit))
     default: Self.refuseUnknown(exchange)
     }
   }

@@ -2,20 +2,21 @@ import Admission
 import Inference
 import Routing
 import Serving
+import Store
 import Wire
 
 /// Who may call. Admins of a tenant see and change its keys; those of the default tenant everything.
 ///
-///     GET    /v1/tenants
+///     GET    /v1/tenants?limit=&cursor=
 ///     POST   /v1/tenants                        {"id": …}
 ///     DELETE /v1/tenants/ID
 ///     POST   /v1/tenants/ID/users               {"uid" or "gid": N, "role": "infer"}
 ///     DELETE /v1/tenants/ID/users/uid/N, …/gid/N
-///     GET    /v1/keys?tenant=
+///     GET    /v1/keys?tenant=&state=&role=&limit=&cursor=
 ///     POST   /v1/keys                           {"tenant", "role": "infer", "label", "expiresInSeconds"}
 ///     POST   /v1/keys/ID/rotate                 {"overlapSeconds": 86400}
 ///     DELETE /v1/keys/ID
-///     GET    /v1/audit?tenant=&limit=&before=
+///     GET    /v1/audit?tenant=&action=&caller=&fromMs=&toMs=&limit=&cursor=
 extension Routes {
   func respondTenants(_ exchange: Exchange, _ method: HTTPMethod, _ path: [String]) async throws(HostError) {
     guard let tenants else {
@@ -24,15 +25,18 @@ extension Routes {
     try exchange.caller.require(.admin)
     switch (path[0], path.count) {
     case ("tenants", 1) where method == .get:
-      let caller = exchange.caller
-      let all = try await tenants.all().filter { caller.isOperator || $0.id == caller.tenant }
-      Self.answer(exchange, ["tenants": .array(all.map { tenant($0) })])
+      var query = try Self.query(exchange)
+      let (cursor, limit) = (try query.text("cursor"), try Self.limit(&query))
+      try query.end()
+      let only = exchange.caller.isOperator ? nil : exchange.caller.tenant
+      let (page, next) = try await tenants.page(only: only, after: cursor, limit: limit)
+      Self.answer(exchange, "tenants", page.map { tenant($0) }, next: next)
     case ("tenants", _):
       try exchange.caller.requireOperator()
       try await changeTenants(exchange, method, Array(path.dropFirst()), tenants)
     case ("keys", 1) where method == .get:
-      let keys = try await tenants.keys(of: try scope(exchange))
-      Self.answer(exchange, ["keys": .array(keys.map { .object(key($0)) })])
+      let (page, next) = try await tenants.keys(try keyFilter(exchange))
+      Self.answer(exchange, "keys", page.map { .object(key($0)) }, next: next?.text)
     case ("keys", 1):
       if Self.allow(.post, method, exchange) { answer(exchange, try await addKey(exchange, tenants)) }
     case ("keys", 2):
@@ -49,14 +53,8 @@ extension Routes {
         exchange, try await tenants.rotateKey(path[1], of: scope, overlapSeconds: overlap, by: exchange.author))
     case ("audit", 1):
       guard Self.allow(.get, method, exchange) else { return }
-      var query = try Self.query(exchange)
-      let (before, limit) = (try query.number("before"), try query.number("limit") ?? 100)
-      try query.end()
-      guard (1...1000).contains(limit) else {
-        throw HostError(.invalidRequest, "'limit' must be 1 to 1000, not \(limit)")
-      }
-      let entries = try await tenants.audit(of: try scope(exchange), before: before, limit: limit)
-      Self.answer(exchange, ["entries": .array(entries.map { entry($0) })])
+      let (page, next) = try await tenants.audit(try auditFilter(exchange))
+      Self.answer(exchange, "entries", page.map { entry($0) }, next: next.map { String($0) })
     default: Self.refuseUnknown(exchange)
     }
   }
@@ -120,6 +118,37 @@ extension Routes {
 
   // MARK: What comes in
 
+  private func keyFilter(_ exchange: Exchange) throws(HostError) -> Tenants.KeyFilter {
+    var query = try Self.query(exchange)
+    var filter = Tenants.KeyFilter()
+    filter.tenant = try scope(exchange)
+    if let word = try query.text("state") {
+      guard let state = KeyState(rawValue: word) else {
+        throw HostError(.invalidRequest, "'state' must be valid, expired or revoked, not '\(word.excerpt)'")
+      }
+      filter.state = state
+    }
+    if let word = try query.text("role") { filter.role = try role(word) }
+    filter.cursor = try query.text("cursor").map { (text) throws(HostError) in try ListCursor(text) }
+    filter.limit = try Self.limit(&query)
+    try query.end()
+    return filter
+  }
+
+  private func auditFilter(_ exchange: Exchange) throws(HostError) -> Tenants.AuditFilter {
+    var query = try Self.query(exchange)
+    var filter = Tenants.AuditFilter()
+    filter.tenant = try scope(exchange)
+    filter.action = try query.text("action")
+    filter.caller = try query.text("caller")
+    filter.fromMs = try query.number("fromMs")
+    filter.toMs = try query.number("toMs")
+    filter.cursor = try query.number("cursor")
+    filter.limit = try Self.limit(&query)
+    try query.end()
+    return filter
+  }
+
   private func tenantID(_ text: String) throws(HostError) -> TenantID {
     guard let tenant = TenantID(text) else {
       throw HostError(
@@ -129,7 +158,10 @@ extension Routes {
   }
 
   private func role(_ body: inout BodyFields) throws(HostError) -> Role {
-    let word = try body.text("role") ?? Role.infer.rawValue
+    try role(try body.text("role") ?? Role.infer.rawValue)
+  }
+
+  private func role(_ word: String) throws(HostError) -> Role {
     guard let role = Role(rawValue: word) else {
       throw HostError(.invalidRequest, "'role' must be infer, publish or admin, not '\(word.excerpt)'")
     }
@@ -176,7 +208,7 @@ extension Routes {
     [
       .init("id", .string(facts.id)), .init("tenant", .string(facts.tenant.text)),
       .init("role", .string(facts.role.rawValue)), .init("label", .string(facts.label)),
-      .init("state", .string(facts.state)), .init("createdMs", .integer(facts.createdMs)),
+      .init("state", .string(facts.state.rawValue)), .init("createdMs", .integer(facts.createdMs)),
       .init("expiresMs", facts.expiresMs.map { .integer($0) } ?? .null),
       .init("revokedMs", facts.revokedMs.map { .integer($0) } ?? .null),
     ]

@@ -3,12 +3,13 @@ import Catalog
 import Inference
 import Serving
 import Storage
+import Store
 import Wire
 
 /// `/v1/uploads`: files that come in as many requests as their sender likes.
 ///
 ///     POST   /v1/uploads              {"bytes": N, "sha256": "…"}, both optional; answers {"id": …, "offset": 0}
-///     GET    /v1/uploads?sha256=&limit=  {"uploads": […]}, the last begun first
+///     GET    /v1/uploads?sha256=&limit=&cursor=  {"uploads": […]}, the last begun first
 ///     PUT    /v1/uploads/ID?offset=N  the bytes from N on, or some of them
 ///     HEAD   /v1/uploads/ID           Upload-Offset tells where to go on
 ///     DELETE /v1/uploads/ID
@@ -41,7 +42,7 @@ extension Routes {
     let tenant = try exchange.tenant
     try exchange.caller.require(.publish)
     guard let id = path.first else {
-      if method == .get { return Self.answer(exchange, ["uploads": try await list(exchange)]) }
+      if method == .get { return try await list(exchange) }
       guard Self.allow(.post, method, exchange) else { return }
       return Self.answer(exchange, try await Self.facts(try await begin(exchange, uploads, tenant)))
     }
@@ -79,14 +80,16 @@ extension Routes {
       tenant: tenant, byteCount: byteCount, sha256: digest, limit: try registry().options.maxUploads)
   }
 
-  private func list(_ exchange: Exchange) async throws(HostError) -> JSONValue {
+  private func list(_ exchange: Exchange) async throws(HostError) {
     var query = try Self.query(exchange)
     let digest = try query.text("sha256").map { (text) throws(HostError) in try Self.digest(text) }
+    let cursor = try query.text("cursor").map { (text) throws(HostError) in try ListCursor(text) }
     let limit = try Self.limit(&query)
     try query.end()
     let catalog = try registry()
-    return try await catalog.uploads.list(
-      tenant: try exchange.tenant, sha256: digest, keepMs: catalog.options.uploadKeepMs, limit: limit)
+    let (rows, next) = try await catalog.uploads.list(
+      tenant: try exchange.tenant, sha256: digest, keepMs: catalog.options.uploadKeepMs, cursor: cursor, limit: limit)
+    Self.answer(exchange, "uploads", rows, next: next?.text)
   }
 
   static func digest(_ text: String) throws(HostError) -> SHA256Digest {

@@ -183,6 +183,11 @@ struct Routes: Sendable {
 
   static func answer(_ exchange: Exchange, _ value: JSONValue) { value.write(to: exchange.out) }
 
+  /// A page of a list, and where the next one begins.
+  static func answer(_ exchange: Exchange, _ key: String, _ rows: [JSONValue], next: String?) {
+    answer(exchange, .object([.init(key, .array(rows))] + (next.map { [.init("next", .string($0))] } ?? [])))
+  }
+
   static func refuseUnknown(_ exchange: Exchange) { exchange.refuse(HostError(.notFound, "Not Found")) }
 
   static func refuseMethod(_ exchange: Exchange, allowed: StaticString) {

@@ -39,7 +39,7 @@ extension Connection {
     if length <= input.capacity - headEnd {
       if input.count - headEnd < length { try await sendContinue(exchange) }
       while input.count - headEnd < length {
-        expectProgress()
+        expectProgress(exchange)
         input.count += try await receivePart(input.base + input.count, input.freeCount)
       }
       exchange.body = UnsafeRawBufferPointer(start: input.base + headEnd, count: length)
@@ -56,11 +56,11 @@ extension Connection {
     exchange.inputConsumed = headEnd + have
     if have < length { try await sendContinue(exchange) }
     while have < length {
+      expectProgress(exchange)
+      let count = try await receivePart(large.base + start + have, min(length - have, Self.bodyStep))
+      have += count
       // Counted as it arrives: a length alone, however large, keeps nobody else out.
-      let step = min(length - have, Self.bodyStep)
-      if exchange.reservedBytes < have + step { try reserve(exchange, have + step - exchange.reservedBytes) }
-      expectProgress()
-      have += try await receivePart(large.base + start + have, step)
+      try reserve(exchange, count)
     }
     exchange.body = UnsafeRawBufferPointer(start: large.base + start, count: length)
   }
@@ -78,7 +78,7 @@ extension Connection {
     exchange.placedBody = memory
     if input.count - headEnd < length { try await sendContinue(exchange) }
     while input.count - headEnd < offset {
-      expectProgress()
+      expectProgress(exchange)
       input.count += try await receivePart(input.base + input.count, headEnd + offset - input.count)
     }
     // What came along with the head.
@@ -87,19 +87,16 @@ extension Connection {
     memory.start.copyMemory(from: input.base + headEnd + offset, byteCount: have)
     exchange.inputConsumed = headEnd + offset + have
     while have < memory.byteCount {
-      let step = min(memory.byteCount - have, Self.bodyStep)
-      try reserve(exchange, step)
-      expectProgress()
-      let count = try await receivePart(memory.start + have, step)
-      server.returnBodyBytes(step - count)
-      exchange.reservedBytes -= step - count
+      expectProgress(exchange)
+      let count = try await receivePart(memory.start + have, min(memory.byteCount - have, Self.bodyStep))
       have += count
+      try reserve(exchange, count)
     }
     exchange.body = UnsafeRawBufferPointer(start: input.base + headEnd, count: offset)
     return true
   }
 
-  /// Bytes of a large body that are asked for, and counted, at once.
+  /// Bytes of a large body that are asked for at once.
   private static let bodyStep = 1 << 20
 
   private func receiveChunked(_ exchange: Exchange) async throws {
@@ -120,7 +117,7 @@ extension Connection {
       // Without an end, all there was has been decoded.
       input.count = headEnd
       if body.capacity > exchange.reservedBytes { try reserve(exchange, body.capacity - exchange.reservedBytes) }
-      expectProgress()
+      expectProgress(exchange)
       input.count += try await receivePart(input.base + input.count, input.freeCount)
     }
     exchange.body = UnsafeRawBufferPointer(start: body.base + start, count: body.count - start)
@@ -128,9 +125,11 @@ extension Connection {
 
   func receivePart(_ start: UnsafeMutableRawPointer, _ capacity: Int) async throws -> Int {
     do {
-      return try await receive(start, capacity)
+      let count = try await receive(start, capacity)
+      bodyByteCount += count
+      return count
     } catch End.expired {
-      throw HostError(.requestTimeout, "the body made no progress within \(server.limits.progressTimeoutMs) ms")
+      throw bodyRefusal()
     }
   }
 
@@ -151,9 +150,8 @@ extension Connection {
   }
 
   func reserve(_ exchange: Exchange, _ byteCount: Int) throws(HostError) {
-    guard server.takeBodyBytes(byteCount) else {
-      throw HostError(.overloaded, "bodies under way take up all of \(server.limits.totalBodyBytes) bytes; try again")
-    }
+    if exchange.reservedBytes == 0 { exchange.reservedFor = peer.load }
+    try server.takeBodyBytes(byteCount, for: exchange.reservedFor)
     exchange.reservedBytes += byteCount
   }
 

@@ -29,7 +29,6 @@ extension Connection {
     defer { loop.exchanges.give(body: first) }
     let second = try takePiece(size)
     defer { loop.exchanges.give(body: second) }
-    try reserve(exchange, 2 * size)
     try await sendContinue(exchange)
 
     var (filling, other) = (first, second)
@@ -50,8 +49,11 @@ extension Connection {
             filling.append(UnsafeRawBufferPointer(start: exchange.input.base + headEnd + start, count: count))
             start += count
           } else {
-            expectProgress()
+            expectProgress(exchange)
             filling.count += try await receivePart(filling.base + filling.count, wanted - filling.count)
+            // Memory that nothing has come to isn't there yet: who only announces a body takes none.
+            let touched = min(length - rest + filling.count, 2 * size)
+            if touched > exchange.reservedBytes { try reserve(exchange, touched - exchange.reservedBytes) }
           }
         }
         if let refusal = await taken?.value { throw refusal }

@@ -26,6 +26,8 @@ final class Connection: EventTarget, @unchecked Sendable {
   private var isReadable = false
   private var isWritable = true
   private var hasExpired = false
+  /// Why it is no longer waited for, where it isn't that time is up.
+  private var waitRefusal: HostError?
   /// The peer sends no more; reading goes on until what it sent is used up.
   private var peerIsDone = false
   /// The peer takes no answer any more.
@@ -37,14 +39,30 @@ final class Connection: EventTarget, @unchecked Sendable {
   private var deadline: UInt64 = 0
   private var waiter: UnsafeContinuation<Void, Never>?
   private var exchange: Exchange?
+  /// What is being waited for is a body.
+  private var awaitsBody = false
+  /// Until the task goes on: an event may have come for it already.
+  private var awaitsPeer = false
+  /// Of the present body: what has come, since when, and how long the loop has waited for more, as its sweeps have seen it.
+  var bodyByteCount = 0
+  private var bodyBeganNs: UInt64 = 0
+  private var bodyWaitNs: UInt64 = 0
+
+  /// On the list of those that have brought no request of a known caller.
+  var isNewcomer = false
+  unowned(unsafe) var olderNewcomer: Connection?
+  unowned(unsafe) var newerNewcomer: Connection?
+  /// Others need its place.
+  private var givesWay = false
 
   private static let requestsInARow = 32
+  private static let endlessMs = 365 * 86_400_000
   private static let quietEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
 
   init(descriptor: CInt, isUnix: Bool, loop: EventLoop, server: HTTPServer) {
     self.descriptor = descriptor
     self.isUnix = isUnix
-    peer = Peer(descriptor: descriptor, isUnix: isUnix)
+    peer = Peer(descriptor: descriptor, isUnix: isUnix, server: server)
     self.loop = loop
     self.server = server
   }
@@ -67,11 +85,58 @@ final class Connection: EventTarget, @unchecked Sendable {
   }
 
   override func sweep(now: UInt64) {
-    guard deadline != 0, now >= deadline else { return }
+    guard deadline != 0 else { return }
+    guard now >= deadline else {
+      if awaitsBody { checkBody(now) }
+      return
+    }
     guard isServing else { return end() }
     arm(milliseconds: 0)
     hasExpired = true
     resume()
+  }
+
+  /// While a body is on its way its sender may lose the right to send it, or be too slow about it.
+  private func checkBody(_ now: UInt64) {
+    // What the host takes to use what it has is no fault of the sender's.
+    guard awaitsPeer, let exchange else { return }
+    bodyWaitNs += min(loop.sweptNs, now - bodyBeganNs)
+    do throws(HostError) {
+      try checkRate()
+      try server.handler.admit(exchange)
+    } catch {
+      waitRefusal = error
+      arm(milliseconds: 0)
+      hasExpired = true
+      resume()
+    }
+  }
+
+  private func checkRate() throws(HostError) {
+    let (rate, graceMs) = (server.limits.bodyBytesPerSecond, server.limits.bodyGraceMs)
+    let waitedMs = Int(bodyWaitNs / 1_000_000)
+    guard rate > 0, waitedMs > graceMs, bodyByteCount < rate * waitedMs / 1000 else { return }
+    throw HostError(
+      .requestTimeout, "the body came at less than \(rate) bytes a second: \(bodyByteCount) in \(waitedMs) ms",
+      details: ["limit": "serving.minBodyBytesPerSecond", "value": .integer(rate)])
+  }
+
+  /// Ends the connection, as others need its place; false where it is about to be served.
+  func giveWay() -> Bool {
+    // What has come may be all that was missing: in a rush, events are late.
+    var byte: UInt8 = 0
+    if recv(descriptor, &byte, 1, CInt(MSG_PEEK)) > 0 { return false }
+    guard isServing else {
+      end()
+      return true
+    }
+    guard waiter != nil else { return false }
+    givesWay = true
+    // It ends when its task goes on, and counts no more until then.
+    loop.newcomers.remove(self)
+    hasExpired = true
+    resume()
+    return true
   }
 
   private func resume() {
@@ -104,6 +169,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   /// Begins to watch the socket. From here on the loop keeps the connection.
   func start() {
     guard loop.watch(descriptor, Self.quietEvents, self) else { return end() }
+    loop.newcomers.add(self, limit: server.newConnectionsPerLoop)
     idle()
   }
 
@@ -118,6 +184,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   private func end() {
     if let exchange { release(exchange) }
     arm(milliseconds: 0)
+    loop.newcomers.remove(self)
     loop.forget(descriptor, self)
     server.connectionEnded()
   }
@@ -173,8 +240,9 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   private func releaseBody(_ exchange: Exchange) {
     if exchange.reservedBytes > 0 {
-      server.returnBodyBytes(exchange.reservedBytes)
+      server.returnBodyBytes(exchange.reservedBytes, of: exchange.reservedFor)
       exchange.reservedBytes = 0
+      exchange.reservedFor = nil
     }
     exchange.placedBody = nil
     if let large = exchange.largeBody {
@@ -191,7 +259,10 @@ final class Connection: EventTarget, @unchecked Sendable {
     } catch let refusal as HostError {
       return try await refuse(exchange, refusal)
     }
-    if deadline != 0 { arm(milliseconds: 0) }
+    if deadline != 0 {
+      arm(milliseconds: 0)
+      awaitsBody = false
+    }
     await server.handler.respond(to: exchange)
     exchange.onDisconnect = nil
     // Asked only now: draining may have begun meanwhile.
@@ -223,7 +294,7 @@ final class Connection: EventTarget, @unchecked Sendable {
       do {
         input.count += try await receive(input.base + input.count, input.freeCount)
         if awaitsFirstByte { exchange.arrivedNs = loop.now }
-      } catch End.expired where input.count > 0 {
+      } catch End.expired where input.count > 0 && !givesWay {
         // The answer looks at what has come.
         exchange.head.rebase(input.base)
         throw HostError(
@@ -233,12 +304,15 @@ final class Connection: EventTarget, @unchecked Sendable {
     awaitsFirstByte = false
     exchange.inputConsumed = exchange.head.byteCount
     try server.handler.admit(exchange)
+    if isNewcomer { loop.newcomers.remove(self) }
   }
 
   /// Answers what can't be read as a request, then ends the connection without losing the answer.
   private func refuse(_ exchange: Exchange, _ refusal: HostError) async throws -> Bool {
     hasExpired = false
+    awaitsBody = false
     exchange.refuse(refusal)
+    server.handler.didRefuse(exchange, refusal)
     if refusal.code == .unsupportedMediaType { exchange.addHeader("Accept-Encoding", "gzip, deflate") }
     exchange.closes = true
     if Log.isEnabled(.debug) {
@@ -281,12 +355,31 @@ final class Connection: EventTarget, @unchecked Sendable {
         default: throw End.closed
         }
       }
+      awaitsPeer = true
       await waitForEvent()
+      awaitsPeer = false
     }
   }
 
   /// Sets the deadline by which the next part of a body must come.
-  func expectProgress() { arm(milliseconds: server.limits.progressTimeoutMs) }
+  func expectProgress(_ exchange: Exchange) {
+    if !awaitsBody {
+      awaitsBody = true
+      bodyByteCount = exchange.input.count - exchange.head.byteCount
+      bodyBeganNs = loop.now
+      bodyWaitNs = 0
+    }
+    let limit = server.limits.progressTimeoutMs
+    // Without a limit it is looked at all the same.
+    arm(milliseconds: limit == 0 ? Self.endlessMs : limit)
+  }
+
+  /// Why waiting for a body has ended.
+  func bodyRefusal() -> HostError {
+    defer { waitRefusal = nil }
+    return waitRefusal
+      ?? HostError(.requestTimeout, "the body made no progress within \(server.limits.progressTimeoutMs) ms")
+  }
 
   private func send(_ exchange: Exchange) async throws {
     var iov = exchange.answer(loop.exchanges)

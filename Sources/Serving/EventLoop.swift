@@ -34,11 +34,15 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Closed during this batch of events, which may still name them.
   private var leaving: [EventTarget] = []
   private var nextSweep: UInt64 = 0
+  private var lastSweep: UInt64 = 0
 
   /// CLOCK_MONOTONIC when the current batch of events arrived. Cheap, up to a batch old.
   private(set) var now: UInt64 = 0
   /// Targets that have a deadline; while there are none, the loop sleeps without a limit.
   var armedCount = 0
+  /// Between this sweep and the one before.
+  private(set) var sweptNs: UInt64 = 0
+  let newcomers = Newcomers()
   let exchanges = ExchangePool()
   /// How long it was busy each time that it woke.
   package let times = LoopTimes()
@@ -200,6 +204,8 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   }
 
   private func sweep() {
+    sweptNs = now - lastSweep
+    lastSweep = now
     nextSweep = now + Self.sweepIntervalNs
     for target in Array(targets.values) { target.sweep(now: now) }
     leaving.removeAll(keepingCapacity: true)

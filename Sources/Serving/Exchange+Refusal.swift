@@ -51,7 +51,7 @@ extension Exchange {
 
   /// Clients of `/v2` read "error" and nothing else.
   private var wantsProblem: Bool {
-    guard head.pathBytes.starts(with: "/v1/".utf8), let accept = head.value(of: "accept") else { return false }
+    guard head.isBelow("/v1/"), let accept = head.value(of: "accept") else { return false }
     return HTTPBytes.accepts(accept, "application/problem+json")
   }
 }

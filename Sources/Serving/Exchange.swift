@@ -25,6 +25,8 @@ package final class Exchange: @unchecked Sendable {
   /// Memory of a body that doesn't fit `input`, and what the server counts for it.
   var largeBody: ByteBuffer?
   var reservedBytes = 0
+  /// Whose these bytes are, from the first of them on.
+  var reservedFor: ServingLoad?
   package internal(set) var head: HTTPHead
   /// The decoded body. Aligned to 64 bytes at the place that `HTTPHandler.alignedOffset` named, if it is large.
   package internal(set) var body = UnsafeRawBufferPointer(start: nil, count: 0)

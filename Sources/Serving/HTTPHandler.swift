@@ -2,14 +2,17 @@ package import Inference
 
 /// What stands behind the server: requests in, answers out.
 package protocol HTTPHandler: AnyObject, Sendable {
-  /// Decides by the head alone whether a request is heard at all: before any of its body is read. Runs on the
-  /// connection's loop.
+  /// Decides by the head alone whether a request is heard at all: before any of its body is read, and again from time to
+  /// time while that is on its way. Runs on the connection's loop.
   ///
   /// - Throws: What it is refused with; the connection ends then.
   func admit(_ exchange: Exchange) throws(HostError)
 
   /// Answers one request by filling `exchange`. Runs on the connection's loop; must not block it for long.
   func respond(to exchange: Exchange) async
+
+  /// The server has refused a request that `respond` never saw; headers may be added. Runs on the loop.
+  func didRefuse(_ exchange: Exchange, _ error: HostError)
 
   /// The answer has been written, or can't be: memory given to `appendUncopied` may go. Runs on the loop.
   func didSend(_ exchange: Exchange)
@@ -30,6 +33,7 @@ package protocol HTTPHandler: AnyObject, Sendable {
 }
 
 extension HTTPHandler {
+  package func didRefuse(_ exchange: Exchange, _ error: HostError) {}
   package func sink(for exchange: Exchange) async throws(HostError) -> (any BodySink)? { nil }
 }
 

@@ -52,6 +52,18 @@ package struct HTTPHead {
   /// Raw bytes of the path: percent signs undecoded, without the query.
   package var pathBytes: UnsafeRawBufferPointer { slice(path.lowerBound, path.count) }
 
+  /// Whether the path begins so, also of a head that can't be read to its end.
+  func isBelow(_ prefix: StaticString) -> Bool {
+    var start = path.lowerBound
+    var end = path.upperBound
+    if path.isEmpty, let space = slice(requestLine.lowerBound, requestLine.count).firstIndex(of: 32) {
+      start = requestLine.lowerBound + space + 1
+      end = requestLine.upperBound
+    }
+    let count = prefix.utf8CodeUnitCount
+    return end - start >= count && memcmp(base + start, prefix.utf8Start, count) == 0
+  }
+
   /// Raw bytes of the query, without its question mark.
   package var queryBytes: UnsafeRawBufferPointer { slice(query.lowerBound, query.count) }
 

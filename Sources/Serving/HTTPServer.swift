@@ -3,6 +3,7 @@ import Glibc
 import Inference
 import Synchronization
 import Telemetry
+import Wire
 
 /// Listens, spreads connections over event loops, and drains them in the end.
 ///
@@ -120,15 +121,35 @@ package final class HTTPServer: Sendable {
     write(drainedDescriptor, &one, 8)
   }
 
-  /// Counts memory for a large body; false when all that is allowed is taken.
-  func takeBodyBytes(_ byteCount: Int) -> Bool {
-    let (_, taken) = bodyBytes.wrappingAdd(byteCount, ordering: .relaxed)
-    if taken <= limits.totalBodyBytes { return true }
-    bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed)
-    return false
+  /// Counts memory for a large body.
+  ///
+  /// - Parameter load: Of the tenant that sends it; nil where that isn't bounded.
+  /// - Throws: `.quotaExceeded` or `.overloaded` when all that the tenant, or everybody, may have is taken.
+  func takeBodyBytes(_ byteCount: Int, for load: ServingLoad?) throws(HostError) {
+    let limits = limits
+    if let taken = load?.bodyBytes.wrappingAdd(byteCount, ordering: .relaxed).newValue, limits.tenantBodyBytes > 0,
+      taken > limits.tenantBodyBytes
+    {
+      load?.bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed)
+      throw HostError(
+        .quotaExceeded, "\(limits.tenantBodyBytes) bytes of one tenant's bodies under way are the limit; try again",
+        details: ["limit": "serving.maxTenantBodyBytes", "value": .integer(limits.tenantBodyBytes)])
+    }
+    guard bodyBytes.wrappingAdd(byteCount, ordering: .relaxed).newValue > limits.totalBodyBytes else { return }
+    returnBodyBytes(byteCount, of: load)
+    throw HostError(.overloaded, "bodies under way take up all of \(limits.totalBodyBytes) bytes; try again")
   }
 
-  func returnBodyBytes(_ byteCount: Int) { bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed) }
+  func returnBodyBytes(_ byteCount: Int, of load: ServingLoad?) {
+    bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed)
+    load?.bodyBytes.wrappingSubtract(byteCount, ordering: .relaxed)
+  }
+
+  /// Of each loop; 0 = no limit.
+  var newConnectionsPerLoop: Int {
+    let limit = limits.newConnections
+    return limit == 0 ? 0 : max(1, limit / loops.count)
+  }
 }
 
 /// Limits in a place of their own, never written again.
@@ -202,7 +223,10 @@ final class Listener: EventTarget, @unchecked Sendable {
       }
       switch errno {
       case EINTR, ECONNABORTED: continue
-      case EMFILE, ENFILE: refuseOne()
+      case EMFILE, ENFILE:
+        // Who has said nothing so far goes first; the client that waits is met again when a descriptor is free.
+        if server.loops[0].newcomers.makeRoom(1) > 0 { return }
+        refuseOne()
       default: return
       }
     }

@@ -1,6 +1,8 @@
 import CLinux
 import Glibc
 package import Inference
+import Synchronization
+import Wire
 
 /// The other side of a connection. Only touched by the task that serves the connection.
 package final class Peer {
@@ -15,16 +17,39 @@ package final class Peer {
   package var identity: AnyObject?
   /// For whom it sends, as logs and refusals tell; nil where there is nothing to tell apart.
   package var tenant: String?
+  /// Of all connections of its tenant; nil where they aren't bounded.
+  private(set) var load: ServingLoad?
   /// What each of its requests touches of whom it sends for.
   package var lines = HotLines()
   private let descriptor: CInt
+  private let server: HTTPServer
 
-  init(descriptor: CInt, isUnix: Bool) {
+  init(descriptor: CInt, isUnix: Bool, server: HTTPServer) {
     self.descriptor = descriptor
+    self.server = server
     // Nobody, where the kernel doesn't say.
     var (uid, gid, pid) = (UInt32.max, UInt32.max, Int32(0))
     if isUnix { _ = linux_peer(descriptor, &uid, &gid, &pid) }
     kind = isUnix ? .unix(uid: uid, gid: gid, pid: pid) : .tcp
+  }
+
+  deinit { load?.connections.wrappingSubtract(1, ordering: .relaxed) }
+
+  /// Counts the connection among those of a tenant, and no longer among those of another.
+  ///
+  /// - Parameter load: Of all of them; nil for a caller who isn't bounded.
+  /// - Throws: `.quotaExceeded` where the tenant has as many as it may.
+  package func join(_ load: ServingLoad?) throws(HostError) {
+    guard load !== self.load else { return }
+    let limit = server.limits.tenantConnections
+    if let count = load?.connections.wrappingAdd(1, ordering: .relaxed).newValue, limit > 0, count > limit {
+      load?.connections.wrappingSubtract(1, ordering: .relaxed)
+      throw HostError(
+        .quotaExceeded, "\(limit) connections of one tenant are the limit; try again when one has ended",
+        details: ["limit": "serving.maxTenantConnections", "value": .integer(limit)])
+    }
+    self.load?.connections.wrappingSubtract(1, ordering: .relaxed)
+    self.load = load
   }
 
   /// For people: `unix uid=1000 pid=4711`, `tcp 127.0.0.1:51122`. While the connection is open.

@@ -2,5 +2,7 @@
 ///
 /// To add to it: a step in a file of its own, as `Schema+Tenants.swift`, and its name at the end here.
 package enum Schema {
-  package static let migrations: [Migration] = [tenants, registry, life, jobs, quotas, uploads, auditCounts, approvals]
+  package static let migrations: [Migration] = [
+    tenants, registry, life, jobs, quotas, uploads, auditCounts, approvals, pages,
+  ]
 }

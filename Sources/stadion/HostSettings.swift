@@ -127,6 +127,12 @@ extension HostSettings {
       "serving.busyPollMicros", 0...10_000, \.busyPollMicros, "Spin so long for the next request before sleeping."),
     .integer(
       "serving.maxConnections", 1...1_000_000, \.limits.connections, reloads: true, "Further connections get 503."),
+    .integer(
+      "serving.maxNewConnections", 0...1_000_000, \.limits.newConnections, reloads: true,
+      "Connections without a request of a known caller so far; beyond it the oldest of them ends. 0 = no limit."),
+    .integer(
+      "serving.maxTenantConnections", 0...1_000_000, \.limits.tenantConnections, reloads: true,
+      "With `data.folder`: connections of one tenant; further ones get 429. 0 = no limit."),
     // zlib counts its input in 32 bits.
     .integer(
       "serving.maxBodyBytes", 1...(1 << 31), \.limits.bodyBytes, reloads: true,
@@ -134,6 +140,9 @@ extension HostSettings {
     .integer(
       "serving.maxTotalBodyBytes", 1...(1 << 40), \.limits.totalBodyBytes, reloads: true,
       "Large bodies under way together; then 503."),
+    .integer(
+      "serving.maxTenantBodyBytes", 0...(1 << 40), \.limits.tenantBodyBytes, reloads: true,
+      "With `data.folder`: large bodies of one tenant under way; then 429. 0 = no limit."),
     .integer(
       "serving.maxOutputBytes", 1...(1 << 40), \.outputBytes, reloads: true, "Larger outputs of one answer get 503."),
     .integer(
@@ -149,6 +158,11 @@ extension HostSettings {
     .integer(
       "serving.progressTimeoutMs", 0...day, \.limits.progressTimeoutMs, reloads: true,
       "Longest pause in a body or an answer. 0 = no limit."),
+    .integer(
+      "serving.minBodyBytesPerSecond", 0...(1 << 30), \.limits.bodyBytesPerSecond, reloads: true,
+      "Bodies that come slower on average get 408. 0 = as slow as they like."),
+    .integer(
+      "serving.bodyGraceMs", 0...day, \.limits.bodyGraceMs, reloads: true, "For so long a body may be slower."),
     .integer(
       "serving.idleTimeoutMs", 0...day, \.limits.idleTimeoutMs, reloads: true,
       "Idle TCP connections end then. 0 = never."),

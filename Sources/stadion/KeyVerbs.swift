@@ -6,13 +6,17 @@ import Wire
 enum KeyList {
   static let spec = CommandSpec(
     "stadion key list", "List API keys; the keys themselves are nowhere.",
-    options: ClientOptions.facts + [CommandSpec.Option("--tenant", value: "TENANT", help: "Of one tenant.")])
+    options: ClientOptions.facts + [
+      CommandSpec.Option("--tenant", value: "TENANT", help: "Of one tenant."),
+      CommandSpec.Option("--state", value: "STATE", help: "That are valid, expired or revoked."),
+      CommandSpec.Option("--role", value: "ROLE", help: "With this role."),
+    ] + PageOptions.all)
 
   @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
-    let query = arguments.value("--tenant").map { "?tenant=\(StadionClient.escaped($0))" } ?? ""
-    let answer = try ClientOptions.client(arguments).ask("GET", "/v1/keys\(query)")
+    let query = try PageOptions.query(arguments, ["tenant", "state", "role"])
+    let answer = try ClientOptions.client(arguments).ask("GET", "/v1/keys?\(query)")
     if arguments.has("--json") { return print(answer.text) }
     var table = Table(["ID", "TENANT", "ROLE", "STATE", "EXPIRES", "LABEL"])
     for key in answer["keys"]?.array ?? [] {
@@ -21,6 +25,7 @@ enum KeyList {
         key.text("id"), key.text("tenant"), key.text("role"), key.text("state"), expires, key.text("label"))
     }
     print(table.text)
+    PageOptions.tellMore(answer)
   }
 }
 

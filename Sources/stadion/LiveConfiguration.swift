@@ -36,11 +36,13 @@ final class LiveConfiguration {
   }
 
   /// Reads it all again and takes over what can change. Where anything is wrong, nothing changes.
-  func reload() {
+  ///
+  /// - Returns: What has changed.
+  func reload() -> [Configuration<HostSettings>.Change] {
     let next: Configuration<HostSettings>
     do throws(ConfigurationError) { next = try Self.read(places) } catch {
       for problem in error.problems { Log.error("the configuration is as it was", ("reason", problem)) }
-      return
+      return []
     }
     let changes = configuration.adopt(next)
     apply()
@@ -52,6 +54,7 @@ final class LiveConfiguration {
       Log.info("changed", ("key", change.key), ("from", change.old), ("to", change.new))
     }
     Log.info("read the configuration again", ("changes", String(changes.made.count)))
+    return changes.made
   }
 
   /// Each connection is a descriptor; a few more are for models and runners.

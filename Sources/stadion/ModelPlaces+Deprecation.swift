@@ -1,6 +1,5 @@
 import Inference
 import StadionClient
-import Storage
 import Telemetry
 import Wire
 
@@ -23,7 +22,7 @@ extension ModelPlaces {
       let (name, version) = try whole(arguments)
       var body: [JSONValue.Member] = []
       for (option, key) in [("--since", "sinceMs"), ("--sunset", "sunsetMs")] {
-        if let text = arguments.value(option) { body.append(.init(key, .integer(try milliseconds(text, option)))) }
+        if let ms = try PageOptions.milliseconds(arguments, option) { body.append(.init(key, .integer(ms))) }
       }
       if let word = arguments.value("--successor") {
         let (model, label) = parts(word)
@@ -43,13 +42,6 @@ extension ModelPlaces {
     }, line: line)
 
   private static func path(_ version: String) -> String { "versions/\(StadionClient.escaped(version))/deprecation" }
-
-  private static func milliseconds(_ text: String, _ option: String) throws -> Int {
-    guard let time = CivilTime(iso8601: text.contains("T") ? text : "\(text)T00:00:00Z") else {
-      throw UsageError("\(option) wants a date, as 2027-01-31 or 2027-01-31T18:00:00Z, not \"\(text)\"")
-    }
-    return time.seconds * 1000
-  }
 
   private static func line(_ answer: JSONValue) -> String {
     let subject = "\(answer.text("model")):\(answer.text("version"))"

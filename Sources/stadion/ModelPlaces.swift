@@ -98,14 +98,16 @@ enum ModelHistory {
   static let spec = CommandSpec(
     "stadion model history", "Show what happened to a model, and who did it.", operands: ["NAME"],
     options: ClientOptions.facts + [
-      CommandSpec.Option("--place", value: "PLACE", help: "Of one stage or alias, as production.")
-    ])
+      CommandSpec.Option("--place", value: "PLACE", help: "Of one stage or alias, as production."),
+      CommandSpec.Option("--at", value: "DATE", help: "What held then: the last that had happened."),
+    ] + PageOptions.all, details: "A DATE is 2027-01-31 or 2027-01-31T18:00:00Z, in UTC.")
 
   @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
-    let query = arguments.value("--place").map { "?place=\(StadionClient.escaped($0))" } ?? ""
-    let answer = try ClientOptions.client(arguments).registry("GET", arguments.operands[0], "history\(query)")
+    var query = try PageOptions.query(arguments, ["place"])
+    if let ms = try PageOptions.milliseconds(arguments, "--at") { query += "&atMs=\(ms)" }
+    let answer = try ClientOptions.client(arguments).registry("GET", arguments.operands[0], "history?\(query)")
     if arguments.has("--json") { return print(answer.text) }
     var table = Table(["TIME", "ACTION", "PLACE", "VERSION", "REPLACED", "CALLER", "NOTE"])
     for event in answer["history"]?.array ?? [] {
@@ -114,5 +116,6 @@ enum ModelHistory {
         event.text("replaced"), event.text("caller"), event.text("note"))
     }
     print(table.text)
+    PageOptions.tellMore(answer)
   }
 }

@@ -12,18 +12,12 @@ enum ModelRegistered {
       CommandSpec.Option("--stage", value: "STAGE", help: "development, staging, production or archived."),
       CommandSpec.Option("--format", value: "FORMAT", help: "As onnx."),
       CommandSpec.Option("--tag", value: "KEY=VALUE", help: "That have this tag."),
-      CommandSpec.Option("--limit", value: "N", help: "At most so many; else 100."),
-      CommandSpec.Option("--cursor", value: "CURSOR", help: "What an earlier list ended with."),
-    ])
+    ] + PageOptions.all)
 
   @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
-    let limit = try arguments.integer("--limit", in: 1...1000) ?? 100
-    let filters = ["model", "stage", "format", "tag", "cursor"].compactMap { key in
-      arguments.value("--\(key)").map { "\(key)=\(StadionClient.escaped($0))" }
-    }
-    let query = (filters + ["limit=\(limit)"]).joined(separator: "&")
+    let query = try PageOptions.query(arguments, ["model", "stage", "format", "tag"])
     let answer = try ClientOptions.client(arguments).registeredVersions(query)
     if arguments.has("--json") { return print(answer.text) }
     let versions = answer["versions"]?.array ?? []
@@ -36,7 +30,7 @@ enum ModelRegistered {
         ModelPlaces.words(version) ?? "")
     }
     print(table.text)
-    if !answer.text("next").isEmpty { print("\nThere are more: --cursor \(Table.printable(answer.text("next")))") }
+    PageOptions.tellMore(answer)
   }
 
   /// What the registry knows of one version, for `stadion model show`.

@@ -64,8 +64,9 @@ enum Serve {
     }
     let state = ServerState()
     let observer = try Observing.observer(settings)
+    let tenants = data.map { Tenants($0.database, admission) }
     let handler = HostHandler(
-      router: router, admission: admission, tenants: data.map { Tenants($0.database, admission) }, catalog: catalog,
+      router: router, admission: admission, tenants: tenants, catalog: catalog,
       name: "stadion", version: Stadion.version, outputByteLimit: settings.outputBytes, observer: observer,
       quotaBook: book
     ) { state.isDraining }
@@ -107,7 +108,12 @@ enum Serve {
     let saving = book.map { book in Task(executorPreference: loops[0]) { await book.run() } }
     let refused = admission.refused
     let noting = data.map { data in Task(executorPreference: loops[0]) { await refused.run(in: data.database) } }
-    while signals.waitForNext() == .reload { live.reload() }
+    while case .reload(let uid, let pid) = signals.waitForNext() {
+      let changes = live.reload()
+      guard let tenants, !changes.isEmpty else { continue }
+      let author = Author("uid:\(uid)", origin: "SIGHUP pid=\(pid)", requestID: "")
+      Task(executorPreference: loops[0]) { await note(changes, by: author, in: tenants) }
+    }
     Log.info("draining", ("connections", String(server.connectionCount)))
     watches?.stop()
     server.drain()
@@ -206,6 +212,19 @@ enum Serve {
       isPrivileged: ProcessPrivileges.areRaised)
     search.hostABI = SupportedABI.host
     return search
+  }
+
+  private static func note(
+    _ changes: [Configuration<HostSettings>.Change], by author: Author, in tenants: Tenants
+  ) async {
+    for change in changes {
+      do throws(HostError) {
+        try await tenants.note(
+          author, "configuration.set", of: .standard, "\(change.key) \(change.new), before \(change.old)")
+      } catch {
+        Log.warning("a change isn't in the audit", ("key", change.key), ("reason", error.description))
+      }
+    }
   }
 
   /// Finds manifests; what is wrong with any of them is logged, and listed by `runner list --all`.

@@ -5,7 +5,11 @@ import Glibc
 struct Signals {
   private let descriptor: CInt
 
-  enum Wish { case reload, end }
+  enum Wish: Equatable {
+    /// By whom, as the kernel says.
+    case reload(uid: UInt32, pid: UInt32)
+    case end
+  }
 
   /// Must come before any thread starts: the signals are blocked in all of them.
   ///
@@ -25,7 +29,7 @@ struct Signals {
   func waitForNext() -> Wish {
     var info = signalfd_siginfo()
     while read(descriptor, &info, MemoryLayout<signalfd_siginfo>.size) < 0 && errno == EINTR {}
-    return info.ssi_signo == UInt32(SIGHUP) ? .reload : .end
+    return info.ssi_signo == UInt32(SIGHUP) ? .reload(uid: info.ssi_uid, pid: info.ssi_pid) : .end
   }
 
   /// Blocks until `done` is readable.

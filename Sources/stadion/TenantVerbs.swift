@@ -5,12 +5,12 @@ import Wire
 /// `stadion tenant list`.
 enum TenantList {
   static let spec = CommandSpec(
-    "stadion tenant list", "List tenants, their keys and users.", options: ClientOptions.facts)
+    "stadion tenant list", "List tenants, their keys and users.", options: ClientOptions.facts + PageOptions.all)
 
   @Sendable static func run(_ words: [String]) throws {
     let arguments = try Arguments(words, for: spec)
     if arguments.has("--help") { return print(spec.help) }
-    let answer = try ClientOptions.client(arguments).ask("GET", "/v1/tenants")
+    let answer = try ClientOptions.client(arguments).ask("GET", "/v1/tenants?\(PageOptions.query(arguments))")
     if arguments.has("--json") { return print(answer.text) }
     var table = Table(["TENANT", "KEYS", "USERS"])
     for tenant in answer["tenants"]?.array ?? [] {
@@ -21,6 +21,7 @@ enum TenantList {
       table.add(tenant.text("id"), tenant.text("keys"), users.isEmpty ? "-" : users.joined(separator: ", "))
     }
     print(table.text)
+    PageOptions.tellMore(answer)
   }
 }
 
@@ -91,31 +92,5 @@ struct TenantVerbs {
     if arguments.has("--help") { return print(spec.help) }
     let answer = try act(try ClientOptions.client(arguments), arguments)
     print(arguments.has("--json") ? answer.text : Table.printable(line(answer)))
-  }
-}
-
-/// `stadion tenant audit`: who has changed what or was refused, when and from where.
-enum TenantAudit {
-  static let spec = CommandSpec(
-    "stadion tenant audit", "Show who has changed what, and who was refused, the newest first.",
-    options: ClientOptions.facts + [
-      CommandSpec.Option("--tenant", value: "TENANT", help: "Of one tenant."),
-      CommandSpec.Option("--limit", value: "N", help: "Entries (default: 100)."),
-    ])
-
-  @Sendable static func run(_ words: [String]) throws {
-    let arguments = try Arguments(words, for: spec)
-    if arguments.has("--help") { return print(spec.help) }
-    let limit = try arguments.integer("--limit", in: 1...1000) ?? 100
-    let tenant = arguments.value("--tenant").map { "&tenant=\(StadionClient.escaped($0))" } ?? ""
-    let answer = try ClientOptions.client(arguments).ask("GET", "/v1/audit?limit=\(limit)\(tenant)")
-    if arguments.has("--json") { return print(answer.text) }
-    var table = Table(["TIME", "TENANT", "CALLER", "FROM", "ACTION", "SUBJECT", "TIMES"])
-    for entry in answer["entries"]?.array ?? [] {
-      table.add(
-        WallClock.text(ms: entry["timeMs"]?.int ?? 0), entry.text("tenant"), entry.text("caller"), entry.text("origin"),
-        entry.text("action"), entry.text("subject"), entry.text("count"))
-    }
-    print(table.text)
   }
 }

@@ -91,7 +91,7 @@ import Testing
     try await admission.refused.save(in: database)
     try await admission.refused.save(in: database, isLast: true)
 
-    let entries = try await tenants.audit(of: nil, before: nil, limit: 100).filter { $0.action == "caller.refuse" }
+    let entries = try await tenants.audit(.init()).entries.filter { $0.action == "caller.refuse" }
     #expect(
       Set(entries.map { "\($0.tenant) \($0.caller) \($0.origin): \($0.subject) x\($0.count)" }) == [
         "acme key:\(revoked.facts.id) tcp 127.0.0.1: revoked key x3",

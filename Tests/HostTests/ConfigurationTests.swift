@@ -45,6 +45,78 @@ import Wire
     #expect(try serve("--json").status == 2)
   }
 
+  // MARK: All keys
+
+  /// Each key with a value that isn't its default, as docs/configuration.md describes it, and whether SIGHUP changes it.
+  private func allKeys() throws -> [(path: String, value: JSONValue, changes: Bool)] {
+    let now = try JSONValue(parsing: serve("--print-config", "--json").output)
+    let page = try String(contentsOfFile: "\(Setup.root)/docs/configuration.md", encoding: .utf8)
+    return try page.split(separator: "\n").filter { $0.hasPrefix("| `") }.map { line in
+      let cells = line.split(separator: "|").map { $0.trimmingCharacters(in: .whitespaces) }
+      let path = cells[0].trimmingCharacters(in: ["`"])
+      let standard = try #require(now[path]?["value"], "\(path) isn't printed")
+      return (path, try other(than: standard, cells[2]), cells[4] == "changes")
+    }
+  }
+
+  private func other(than standard: JSONValue, _ kind: String) throws -> JSONValue {
+    if kind == "true or false" { return .bool(standard != true) }
+    if kind == "a string" { return "other" }
+    if kind == "an array of strings" { return ["other"] }
+    if kind.hasPrefix("one of") {
+      let words = kind.split(separator: "\"").enumerated().filter { $0.offset % 2 == 1 }.map { String($0.element) }
+      return .string(try #require(words.first { $0 != standard.string }))
+    }
+    let least = try #require(kind.split(separator: " ").first { $0.first?.isNumber == true }, "\(kind)")
+    if kind.hasPrefix("a number") { return .number(least == "0.0" ? "0.5" : String(least)) }
+    let number = try #require(Int(least.filter(\.isNumber)))
+    return .integer(standard.int == number ? number + 1 : number)
+  }
+
+  @Test func `each key is changed by SIGHUP, or named as needing a restart`() throws {
+    let file = try write("{}")
+    let host = try Host(["--config", file])
+    let keys = try allKeys()
+    #expect(keys.count > 50 && keys.filter(\.changes).count > 20)
+    // What flags say stays.
+    let flags = ["socket", "models.folder", "manifests"]
+    var groups: [String: [JSONValue.Member]] = [:]
+    for key in keys {
+      let parts = key.path.split(separator: ".").map(String.init)
+      groups[parts.count > 1 ? parts[0] : "", default: []].append(.init(parts.last ?? "", key.value))
+    }
+    let top = groups.removeValue(forKey: "") ?? []
+    _ = try write(JSONValue.object(top + groups.map { .init($0.key, .object($0.value)) }).text)
+    host.command.send(SIGHUP)
+    try #require(holds { try !host.log("needs a restart").isEmpty }, "\(host.command.errors)")
+    let waiting = keys.filter { !$0.changes && !flags.contains($0.path) }.map(\.path)
+    #expect(try holds { try host.log("needs a restart").count == waiting.count })
+    #expect(try Set(host.log("needs a restart").compactMap { $0["key"]?.string }) == Set(waiting))
+    // Told, unless the log's level is above that now.
+    let level = try #require(keys.first { $0.path == "logLevel" }?.value.string)
+    #expect(level == "debug")
+    let changed = keys.filter { $0.changes }.map(\.path)
+    #expect(try holds { try host.log("changed").count == changed.count })
+    #expect(try Set(host.log("changed").compactMap { $0["key"]?.string }) == Set(changed))
+  }
+
+  @Test func `each key can be set by its variable, which wins over the file`() throws {
+    let keys = try allKeys()
+    var environment: [String: String] = [:]
+    for key in keys {
+      let variable =
+        "STADION_" + key.path.replacing(#/[A-Z]/#) { "_\($0.output)" }.replacing(".", with: "_").uppercased()
+      environment[variable] = key.value.array?.first?.string ?? key.value.string ?? key.value.text
+    }
+    let file = try write("{\"logLevel\": \"error\"}")
+    let result = try serve("--config", file, "--print-config", "--json", environment: environment)
+    let values = try JSONValue(parsing: result.output)
+    for key in keys {
+      #expect(values[key.path]?["value"] == key.value, "\(key.path)")
+      #expect(values[key.path]?["from"]?.string?.hasPrefix("$STADION_") == true, "\(key.path)")
+    }
+  }
+
   // MARK: SIGHUP
 
   private func write(_ text: String) throws -> String { try files.write("live.json", text) }
@@ -72,6 +144,21 @@ import Wire
     #expect(try host.infer("echo", floats("X", [1], [1])).first?.shape == [1])
     #expect(try host.send("POST", "/v2/repository/index", long).status != 413)
     #expect(try holds { try !host.log("request").isEmpty })
+  }
+
+  @Test func `what SIGHUP changes stands in the audit, with who sent it`() throws {
+    let file = try write("{}")
+    let host = try Host(["--config", file, "--data", "\(files.path)/data"])
+    _ = try write(#"{"quota": {"requestsPerSecond": 7}, "serving": {"loops": 3}}"#)
+    _ = try reload(host, until: Self.again)
+    var entries: [JSONValue] = []
+    let isThere = try holds {
+      entries = try host.json("GET", "/v1/audit?action=configuration.set")["entries"]?.array ?? []
+      return !entries.isEmpty
+    }
+    #expect(isThere && entries.map { $0["subject"] } == ["quota.requestsPerSecond 7, before 0"])
+    #expect(entries.first?["caller"]?.string == "uid:\(getuid())")
+    #expect(entries.first?["origin"]?.string == "SIGHUP pid=\(getpid())")
   }
 
   @Test func `a flag stays above the file that is read again`() throws {

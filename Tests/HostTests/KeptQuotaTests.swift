@@ -106,6 +106,14 @@ import Wire
     #expect(try host.json("GET", "/v1/quota")["own"] == ["weight"])
   }
 
+  @Test func `an operator sees another tenant's, as everywhere`() throws {
+    let host = try host()
+    _ = try host.json("POST", "/v1/tenants", #"{"id": "acme"}"#)
+    #expect(try host.json("GET", "/v1/quota?tenant=acme")["tenant"] == "acme")
+    #expect(try host.json("GET", "/v1/quota")["tenant"] == "default")
+    #expect(try host.send("GET", "/v1/quota?tenant=absent").status == 404)
+  }
+
   @Test func `tenants that aren't there have no quota`() throws {
     let host = try host()
     #expect(try host.send("PUT", "/v1/tenants/nobody/quota", "{}").status == 404)
@@ -151,6 +159,7 @@ import Wire
     #expect(try host.send("PUT", "/v1/uploads/\(id)", String(repeating: "a", count: 60)).status == 200)
     let refused = try host.send("PUT", "/v1/uploads/\(id)?offset=60", String(repeating: "a", count: 60))
     #expect(refused.status == 429)
+    #expect(refused.rateLimit == #""storedBytes";q=100;qu="stored-bytes" 100 0 60 after 60"#)
     #expect(try host.json("GET", "/v1/uploads/\(id)")["offset"] == 60)
     #expect(try stored(host) == 60)
     // The refused body ends its connection: what it has is not to be read.
@@ -180,6 +189,12 @@ import Wire
     #expect(refused.status == 1 && refused.errors.contains("1 registered models are the limit"), "\(refused.errors)")
     #expect(try host.json("GET", "/v1/models/two/versions").text.contains("identity") == false)
     #expect(try host.json("GET", "/v1/versions")["versions"]?.array?.count == 1)
+    let model = [UInt8](try Data(contentsOf: URL(fileURLWithPath: Setup.onnx("identity"))))
+    let left = try host.client.beginUpload(byteCount: model.count, sha256: Setup.sha256(model))
+    try host.client.upload(model, to: left, at: 0)
+    let answer = try host.send(
+      "POST", "/v1/models/two/versions", "{\"files\": [{\"path\": \"model.onnx\", \"upload\": \"\(left)\"}]}")
+    #expect(answer.status == 429 && answer.rateLimit == #""registeredModels";q=1;qu="models" 1 0 60 after 60"#)
     // A further version of the one that is there is no further model.
     #expect(try host.stadion("model", "push", Setup.onnx("identity"), "one").status == 0)
     #expect(try host.json("GET", "/v1/quota")["now"]?["registeredModels"] == 1)

@@ -2,6 +2,7 @@ import BlockingTests
 import Foundation
 import StadionClient
 import Testing
+import Wire
 
 /// A host with hundreds of models.
 @Suite(.blocking) struct `Many models` {
@@ -34,5 +35,15 @@ import Testing
       let isServed = number % 3 != 0 || number % 6 == 0
       #expect(try host.send("GET", "/v2/models/m\(number)/ready").status == (isServed ? 200 : 404), "m\(number)")
     }
+    var names: [String] = []
+    var cursor = ""
+    repeat {
+      let page = try host.json("GET", "/v1/models?limit=150\(cursor)")
+      names += page["models"]?.array?.compactMap { $0["name"]?.string } ?? []
+      cursor = page["next"]?.string.map { "&cursor=\($0)" } ?? ""
+    } while !cursor.isEmpty
+    #expect(names == (0..<Self.count).map { "m\($0)" }.sorted())
+    #expect(try host.json("GET", "/v1/models")["models"]?.array?.count == Self.count)
+    #expect(try host.send("GET", "/v1/models?limit=0").status == 400)
   }
 }

@@ -46,6 +46,8 @@ import Wire
     #expect(try loaded(host) >= 64 * Self.megabyte)
     let refused = try host.send("POST", "/v2/repository/models/\(second)/load")
     #expect(refused.status == 429)
+    let limit = 100 * Self.megabyte
+    #expect(refused.rateLimit == "\"loadedModelBytes\";q=\(limit);qu=\"memory-bytes\" \(limit) 0 60 after 60")
     let details = try JSONValue(parsing: refused.body)["details"]
     #expect(details?["limit"] == "loadedModelBytes" && details?["value"]?.int == 100 * Self.megabyte)
     // Room is made by unloading.

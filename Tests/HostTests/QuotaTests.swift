@@ -68,6 +68,9 @@ import Wire
     let refused = try host.send("POST", Self.path, spaces)
     #expect(refused.status == 429)
     #expect(try details(refused)?["limit"] == "inputBytesPerSecond")
+    let after = try #require(refused.header("retry-after").flatMap { Int($0) })
+    #expect(
+      refused.rateLimit == "\"inputBytesPerSecond\";q=1000;w=1;qu=\"content-bytes\" 1000 0 \(after) after \(after)")
     #expect(try (details(refused)?["retryAfterMs"]?.int ?? 0) > 100_000)
     #expect(try host.send("GET", "/v2/health/live").status == 200)
   }
@@ -93,6 +96,10 @@ import Wire
     let refused = try ask(host)
     #expect(refused.status == 429)
     #expect(try details(refused)?["limit"] == "computeSecondsPerDay")
+    let after = try #require(refused.header("retry-after").flatMap { Int($0) })
+    #expect((1...86_401).contains(after))
+    #expect(
+      refused.rateLimit == "\"computeSecondsPerDay\";q=1;w=86400;qu=\"compute-seconds\" 1 0 \(after) after \(after)")
     #expect(try host.send("GET", "/v2/health/ready").status == 200)
   }
 
@@ -105,6 +112,7 @@ import Wire
     let refused = try ask(host)
     #expect(refused.status == 429)
     #expect(try details(refused) == ["limit": "concurrentRequests", "value": 1])
+    #expect(refused.rateLimit == #""concurrentRequests";q=1;qu="concurrent-requests" 1 0 1 after 1"#)
     first.send(SIGKILL)
     #expect(try holds { try ask(host).status == 200 }, "its place was never free again")
   }

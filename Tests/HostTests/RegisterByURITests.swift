@@ -296,6 +296,8 @@ struct `Registering by URI` {
     #expect(try host.json("GET", "/v1/jobs/\(id)")["step"] == "fetching")
     #expect(try host.json("DELETE", "/v1/jobs/\(id)")["state"] == "cancelled")
     #expect(try host.json("DELETE", "/v1/jobs/\(id)")["code"] == "conflict")
+    let entries = try host.json("GET", "/v1/audit?action=job.cancel")["entries"]?.array ?? []
+    #expect(entries.map { $0["subject"]?.string } == [id])
     #expect(try holds { try remains(host) == [] })
     // The place of the one that was cancelled is free.
     #expect(try job(host, "m", #"{"uri":"s3://models/team/identity.onnx"}"#)["state"] == "done")
@@ -330,6 +332,13 @@ struct `Registering by URI` {
     #expect((page["jobs"]?.array ?? []).map { $0["state"] } == ["queued", "queued"])
     let rest = try host.json("GET", "/v1/jobs?limit=2&cursor=\(page["next"]?.string ?? "")")
     #expect((rest["jobs"]?.array ?? []).map { $0["id"]?.string } == [ids[0]] && rest["next"] == nil)
+    func listed(_ query: String) throws -> [String?]? {
+      try host.json("GET", "/v1/jobs?\(query)")["jobs"]?.array?.map { $0["id"]?.string }
+    }
+    #expect(try listed("state=running") == [ids[0]])
+    #expect(try listed("state=queued&model=m2") == [ids[1]])
+    #expect(try listed("model=m4") == [])
+    #expect(try host.send("GET", "/v1/jobs?state=over").status == 400)
     _ = try host.json("DELETE", "/v1/jobs/\(ids[0])")
     for id in ids[1...] { #expect(try end(host, id)["state"] == "done") }
   }

@@ -123,26 +123,38 @@ struct `A registry under stress` {
     #expect(offset ?? -1 >= upload.offset, "\(place)")
   }
 
-  @Test func `promotions fail no request`() throws {
+  /// What operators do while requests come, and the version that these name.
+  enum Change: CaseIterable {
+    case promote, archiveLatest, moveAlias, rollBack, purgeOthers
+  }
+
+  @Test(arguments: Change.allCases) func `changes of what is served fail no request`(change: Change) throws {
     let folder = TemporaryFolder()
     let host = try Host(["--data", "\(folder.path)/data"], folder: folder)
     for version in 1...3 {
       #expect(try host.stadion("model", "push", Setup.onnx("identity"), "m:\(version)").status == 0)
     }
-    #expect(try host.stadion("model", "promote", "m:1").status == 0)
+    func act(_ path: String, _ body: JSONValue = [:], method: String = "POST") throws {
+      _ = try host.client.registry(method, "m", path, body)
+    }
+    if change != .archiveLatest { try act("promote", ["version": "1"]) }
+    if change == .rollBack { try act("promote", ["version": "2"]) }
+    try act("aliases/best", ["version": "1"], method: "PUT")
     let isOver = Atomic<Bool>(false)
     let answers = Mutex<(good: Int, bad: [String])>((0, []))
     let work = DispatchGroup()
     let socket = host.socket
+    let word = change == .archiveLatest ? "latest" : change == .moveAlias ? "best" : ""
     for _ in 0..<2 {
       work.enter()
       Thread.detachNewThread {
         defer { work.leave() }
         let client = StadionClient(.unix(path: socket), timeout: .seconds(20))
         let input = floats("INPUT0", [1, 16], Array(repeating: 1, count: 16))
+        let model = word.isEmpty ? ModelID("m") : ModelID("m:\(word)")
         while !isOver.load(ordering: .relaxed) {
           do {
-            _ = try client.infer(ModelID("m"), inputs: [input])
+            _ = try client.infer(model, inputs: [input])
             answers.withLock { $0.good += 1 }
           } catch {
             answers.withLock { $0.bad.append("\(error)") }
@@ -150,13 +162,25 @@ struct `A registry under stress` {
         }
       }
     }
-    for turn in 0..<20 {
-      _ = try host.client.registry("POST", "m", "promote", ["version": .string("\(turn % 2 + 1)")])
+    for turn in 0..<10 {
+      switch change {
+      case .promote:
+        for version in ["2", "1"] { try act("promote", ["version": .string(version)]) }
+      case .archiveLatest: for verb in ["archive", "restore"] { try act("versions/3/\(verb)") }
+      case .moveAlias:
+        for version in ["3", "1"] { try act("aliases/best", ["version": .string(version)], method: "PUT") }
+      case .rollBack:
+        try act("rollback")
+        try act("promote", ["version": "2"])
+      case .purgeOthers:
+        for verb in ["archive", "purge"] { try act("versions/3/\(verb)") }
+        if turn < 9 { #expect(try host.stadion("model", "push", Setup.onnx("identity"), "m:3").status == 0) }
+      }
     }
     isOver.store(true, ordering: .relaxed)
     work.wait()
     let (good, bad) = answers.withLock { $0 }
-    print("\(good) requests answered during 20 promotions")
+    print("\(good) requests answered during changes: \(change)")
     #expect(bad == [] && good > 20)
   }
 }

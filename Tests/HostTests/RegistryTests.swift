@@ -113,6 +113,55 @@ struct `The registry` {
     #expect(then.map { $0["version"]?.string } == ["2"])
   }
 
+  @Test func `history tells what stood at a place at a time, also that nothing did`() throws {
+    let host = try Self.host()
+    func placed(_ stage: String) throws -> String? {
+      let atMs = Int(Date().timeIntervalSince1970 * 1000)
+      let events = try host.json("GET", "/v1/models/m/history?place=\(stage)&atMs=\(atMs)")["history"]?.array
+      // As exactly as times are told: what follows must come later.
+      _ = holds { Int(Date().timeIntervalSince1970 * 1000) > atMs }
+      return events?.first?["version"]?.string
+    }
+    for version in ["1", "2"] { #expect(try push(host, "m:\(version)").status == 0) }
+    #expect(try placed("staging") == nil)
+    #expect(try host.stadion("model", "promote", "m:1", "--stage", "staging").status == 0)
+    #expect(try placed("staging") == "1")
+    #expect(try host.stadion("model", "promote", "m:1").status == 0)
+    #expect(try [placed("staging"), placed("production")] == [nil, "1"])
+    #expect(try host.stadion("model", "promote", "m:1", "--stage", "staging").status == 0)
+    #expect(try [placed("staging"), placed("production")] == ["1", nil])
+    #expect(try served(host, "m", "production") == nil)
+    let left = try host.json("GET", "/v1/models/m/history?place=production")["history"]?.array?.first
+    #expect(left?["action"] == "leave" && left?["replaced"] == "1" && left?["caller"]?.string?.isEmpty == false)
+    #expect(try host.stadion("model", "history", "m", "--place", "production", "--at", "2020-01-01").status == 0)
+    let shown = try host.stadion("model", "history", "m", "--at", "2999-12-31T00:00:00Z").output
+    #expect(shown.contains("staging") && shown.split(separator: "\n").count == 2, "\(shown)")
+    #expect(try host.stadion("model", "history", "m", "--at", "soon").status == 2)
+    // Page by page.
+    var actions: [String] = []
+    var cursor = ""
+    repeat {
+      let page = try host.json("GET", "/v1/models/m/history?limit=2\(cursor)")
+      actions += page["history"]?.array?.compactMap { $0["action"]?.string } ?? []
+      cursor = page["next"]?.string.map { "&cursor=\($0)" } ?? ""
+    } while !cursor.isEmpty
+    #expect(actions == ["promote", "leave", "promote", "leave", "promote", "register", "register"])
+  }
+
+  @Test func `uploads are listed page by page`() throws {
+    let host = try Self.host()
+    let ids = try (0..<5).map { _ in try #require(host.json("POST", "/v1/uploads", "{}")["id"]?.string) }
+    var found: [String] = []
+    var cursor = ""
+    repeat {
+      let page = try host.json("GET", "/v1/uploads?limit=2\(cursor)")
+      found += page["uploads"]?.array?.compactMap { $0["id"]?.string } ?? []
+      cursor = page["next"]?.string.map { "&cursor=\($0)" } ?? ""
+    } while !cursor.isEmpty
+    #expect(found.count == 5 && Set(found) == Set(ids))
+    #expect(try host.send("GET", "/v1/uploads?cursor=x").status == 400)
+  }
+
   @Test func `archive takes out of use, restore brings back, purge deletes`() throws {
     let host = try Self.host()
     #expect(try push(host, "m:1").status == 0)
@@ -128,6 +177,49 @@ struct `The registry` {
     #expect(try host.send("GET", "/v1/models/m/versions/2").status == 404)
     #expect(try host.stadion("model", "archive", "m:1").status == 0)
     #expect(try host.send("GET", "/v2/models/m").status == 404)
+  }
+
+  @Test func `what stands somewhere is neither archived nor purged, and goes on serving`() throws {
+    let host = try Self.host()
+    for version in ["1", "2", "3", "4"] { #expect(try push(host, "m:\(version)").status == 0) }
+    #expect(try host.stadion("model", "alias", "m:1", "champion").status == 0)
+    #expect(try host.stadion("model", "promote", "m:2", "--stage", "staging").status == 0)
+    #expect(try host.stadion("model", "promote", "m:3").status == 0)
+    for (version, word, reason) in [
+      ("1", "champion", "move or remove that alias first"), ("2", "staging", "promote another version first"),
+      ("3", "production", "promote another version first"),
+    ] {
+      for verb in ["archive", "purge"] {
+        let refused = try host.stadion("model", verb, "m:\(version)")
+        #expect(refused.status == 1 && refused.errors.contains(verb == "purge" ? "not archived" : reason))
+      }
+      #expect(try served(host, "m", word) == version)
+    }
+    // The latest is served because it is, and another is once it is gone.
+    #expect(try served(host, "m", "latest") == "4")
+    #expect(try host.stadion("model", "archive", "m:4").status == 0)
+    #expect(try served(host, "m", "latest") == "3" && served(host, "m", "4") == nil)
+    #expect(try host.stadion("model", "alias", "m:4", "champion").errors.contains("restore it first"))
+    #expect(try served(host, "m", "champion") == "1")
+    #expect(try host.stadion("model", "unalias", "m:champion").status == 0)
+    #expect(try host.stadion("model", "archive", "m:1").status == 0)
+    #expect(try host.stadion("model", "purge", "m:1").status == 0)
+    #expect(try host.stadion("model", "restore", "m:1").errors.contains("has no version '1'"))
+    #expect(try host.stadion("model", "restore", "m:4").status == 0)
+    #expect(try served(host, "m", "latest") == "4" && served(host, "m", nil) == "3")
+  }
+
+  @Test(arguments: ["TFL3", "\0\0\0\0", "{\"a\": 1}", ""])
+  func `a file of another kind is refused with the reason, and nothing of it stays`(start: String) throws {
+    let host = try Self.host()
+    let file = try host.folder.write("model.onnx", Array("\u{1C}\0\0\0\(start)".utf8))
+    let result = try host.stadion("model", "push", file, "m:1")
+    #expect(result.status == 1 && result.errors.contains("'m' is not registered"), "\(result.errors)")
+    #expect(try host.json("GET", "/v1/registry")["models"] == [])
+    #expect(try host.send("GET", "/v1/models/m/versions/1").status == 404)
+    #expect(try host.json("GET", "/v1/uploads")["uploads"] == [])
+    let files = FileManager.default.enumerator(atPath: "\(host.folder.path)/data/content/sha256")?.allObjects
+    #expect((files as? [String] ?? []).allSatisfy { $0.utf8.count == 2 })
   }
 
   @Test func `pages follow each other`() throws {

@@ -66,6 +66,18 @@ import Wire
     for word in ["tenant.add", "user.map", "user.unmap", "tenant.remove", "uid=\(geteuid())"] {
       #expect(audit.contains(word), "\(audit)")
     }
+    let mapped = try host.stadion("tenant", "audit", "--action", "user.map", "--caller", "uid:\(geteuid())").output
+    #expect(mapped.split(separator: "\n").count == 3 && !mapped.contains("user.unmap"), "\(mapped)")
+    let page = try host.stadion("tenant", "audit", "--tenant", "acme", "--action", "user.map", "--limit", "1").output
+    let cursor = try #require(page.split(separator: " ").last?.trimmingCharacters(in: .newlines))
+    #expect(page.contains("gid:4712") && page.contains("There are more: --cursor \(cursor)"), "\(page)")
+    #expect(
+      try host.stadion("tenant", "audit", "--tenant", "acme", "--action", "user.map", "--cursor", cursor).output
+        .contains("uid:4711"))
+    #expect(try host.stadion("tenant", "audit", "--to", "2020-01-01").output.split(separator: "\n").count == 1)
+    #expect(try host.stadion("tenant", "audit", "--from", "2020-01-01", "--limit", "1000").output == audit)
+    #expect(try host.stadion("tenant", "audit", "--from", "yesterday").status == 2)
+    #expect(try host.stadion("tenant", "list", "--limit", "1").output.contains("default"))
     #expect(try host.stadion("tenant", "remove", "default").status == 1)
     #expect(try host.stadion("key", "create", "--expires-in", "soon").status == 2)
   }

@@ -66,6 +66,13 @@ struct `Tenants apart` {
       ("GET", "/v1/models/NAME/versions/1.0-rc1", ""), ("GET", "/v1/models/NAME/history", ""),
       ("POST", "/v1/models/NAME/promote", #"{"version": "1.0-rc1"}"#), ("POST", "/v1/models/NAME/rollback", "{}"),
       ("PUT", "/v1/models/NAME/aliases/a", #"{"version": "1.0-rc1"}"#), ("DELETE", "/v1/models/NAME/aliases/a", ""),
+      ("GET", "/v1/models/NAME/summary", ""), ("GET", "/v1/models/NAME/gates", ""),
+      ("PUT", "/v1/models/NAME/gates", #"{"warmUp": {"runs": 1}}"#), ("DELETE", "/v1/models/NAME/gates", ""),
+      ("PUT", "/v1/models/NAME/versions/1.0-rc1/deprecation", "{}"),
+      ("DELETE", "/v1/models/NAME/versions/1.0-rc1/deprecation", ""),
+      ("PUT", "/v1/models/NAME/versions/1.0-rc1/approvals/production", "{}"),
+      ("POST", "/v1/models/NAME/versions/1.0-rc1/restore", ""),
+      ("GET", "/v1/versions?model=NAME", ""), ("GET", "/v1/jobs?model=NAME", ""),
       ("POST", "/v1/models/NAME/versions/1.0-rc1/archive", ""), ("POST", "/v1/models/NAME/versions/1.0-rc1/purge", ""),
     ] {
       for caller in [other, Caller(client: host.client, key: "")] {
@@ -79,6 +86,7 @@ struct `Tenants apart` {
       ("GET", "/v2/models"), ("GET", "/v2/models/stats"), ("POST", "/v2/repository/index"), ("GET", "/v1/models"),
       ("GET", "/v1/versions"), ("GET", "/v1/runners"), ("GET", "/v1/runners?all=1"), ("GET", "/v1/tenants"),
       ("GET", "/v1/keys"), ("GET", "/v1/audit"), ("GET", "/metrics"), ("GET", "/v1/statistics"),
+      ("GET", "/v1/registry"), ("GET", "/v1/uploads"), ("GET", "/v1/jobs"), ("GET", "/v1/quota"),
     ] {
       let answer = try other.text(method, path)
       #expect(answer.hasPrefix("200 ") && !answer.contains("secret") && !answer.contains("acme"), "\(path): \(answer)")

@@ -275,5 +275,8 @@ import Wire
     }
     #expect(try curl() == "401")
     #expect(try curl("--header", "Authorization: Bearer \(key)") == "200")
+    let refused = try Command.run(["curl", "-si", "-H", "Accept: application/problem+json", "http://\(line)/v1/keys"])
+    #expect(refused.output.contains("Content-Type: application/problem+json\r\n"), "\(refused.output)")
+    #expect(refused.output.contains(#""type":"urn:stadion:error:unauthenticated""#))
   }
 }

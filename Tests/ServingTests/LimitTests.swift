@@ -1,10 +1,11 @@
+import BlockingTests
 import Foundation
 import HTTPTestClient
 import Testing
 
 @testable import Serving
 
-@Suite(.serialized, .timeLimit(.minutes(2))) struct `Serving within limits` {
+@Suite(.blocking, .serialized, .timeLimit(.minutes(2))) struct `Serving within limits` {
   private func refusal(_ text: String, _ change: (inout ServingLimits) -> Void) throws -> Int {
     let server = try TestServer(loops: 1, change)
     let client = try server.client()
@@ -102,6 +103,38 @@ import Testing
     #expect(try server.client().answer(to: get("/facts")).status == 200)
   }
 
+  @Test func `ends the oldest connections that have asked nothing when there are too many`() throws {
+    let server = try TestServer { $0.newConnections = 2 }
+    let known = try server.client()
+    #expect(try known.answer(to: get("/facts")).status == 200)
+    let (silent, slow) = (try server.client(), try server.client())
+    try slow.send("GET /facts HTTP/1.1\r\nHost: loc")
+    #expect(eventually { server.server.connectionCount == 3 })
+    let third = try server.client()
+    #expect(try silent.rest() == [])
+    let fourth = try server.client(tcp: true)
+    #expect(try slow.rest() == [])
+    for client in [known, third, fourth] { #expect(try client.answer(to: get("/facts")).status == 200) }
+    // Who was served makes room for others of the kind.
+    for client in [try server.client(), try server.client(), third, fourth] {
+      #expect(try client.answer(to: get("/facts")).status == 200)
+    }
+  }
+
+  @Test func `takes no memory for bodies that are only announced`() throws {
+    let server = try TestServer { $0.totalBodyBytes = 1_000_000 }
+    let announced = try ["POST /facts", "PUT /sink", "POST /facts"].map { line in
+      let client = try server.client()
+      try client.send("\(line) HTTP/1.1\r\nHost: localhost\r\nContent-Length: 900000\r\n\r\na")
+      return client
+    }
+    #expect(eventually { server.handler.lastSink != nil })
+    let client = try server.client()
+    try client.send(post("/facts", [UInt8](repeating: 1, count: 900_000)))
+    #expect(try client.answer().status == 200)
+    withExtendedLifetime(announced) {}
+  }
+
   // MARK: Time
 
   @Test(arguments: ["G", "GET / HTTP/1.1\r\nHost: localhost\r\n"]) func `answers 408 to a head that doesn't end`(
@@ -133,6 +166,53 @@ import Testing
   ])
   func `answers 408 to a body that stands still`(rest: String) throws {
     #expect(try refusal("POST /echo HTTP/1.1\r\nHost: localhost\r\n\(rest)") { $0.progressTimeoutMs = 50 } == 408)
+  }
+
+  @Test(arguments: [
+    "POST /echo|Content-Length: 1000\r\n\r\n", "POST /echo|Content-Length: 100000\r\n\r\n",
+    "POST /echo|Transfer-Encoding: chunked\r\n\r\n186A0\r\n", "PUT /sink|Content-Length: 100000\r\n\r\n",
+  ])
+  func `answers 408 to a body that comes too slowly`(request: String) throws {
+    let server = try TestServer {
+      $0.bodyBytesPerSecond = 10_000; $0.bodyGraceMs = 300
+    }
+    let client = try server.client()
+    let parts = request.split(separator: "|")
+    try client.send("\(parts[0]) HTTP/1.1\r\nHost: localhost\r\n\(parts[1])")
+    var answer: Answer?
+    for _ in 0..<1000 where answer == nil {
+      var polled = pollfd(fd: client.descriptor, events: Int16(POLLIN), revents: 0)
+      if poll(&polled, 1, 10) > 0 { answer = try client.answer() } else { try client.send("a") }
+    }
+    #expect(answer?.status == 408 && answer?.headers["connection"] == "close")
+    #expect(answer?.text.contains(#""details":{"limit":"serving.minBodyBytesPerSecond","value":10000}"#) == true)
+  }
+
+  @Test func `takes a body that is fast enough on the whole`() throws {
+    let server = try TestServer {
+      $0.bodyBytesPerSecond = 2000; $0.bodyGraceMs = 100; $0.progressTimeoutMs = 0
+    }
+    let client = try server.client()
+    try client.send(post("/facts", [UInt8](repeating: 1, count: 100_000)).dropLast(20))
+    for _ in 0..<20 {
+      _ = poll(nil, 0, 50)
+      try client.send("a")
+    }
+    #expect(try client.answer().text == "post /facts  100000")
+  }
+
+  @Test func `takes no body for slow while it is the host that takes its time`() throws {
+    let server = try TestServer {
+      $0.bodyBytesPerSecond = 1 << 30; $0.bodyGraceMs = 300
+    }
+    let client = try server.client()
+    // Two pieces are read while the first is held; what is left fits the socket.
+    try client.send("PUT /held HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2100000\r\n\r\n")
+    try client.send([UInt8](repeating: 1, count: 2_100_000))
+    #expect(eventually { server.handler.arrived > 0 })
+    _ = poll(nil, 0, 1000)
+    server.handler.open()
+    #expect(try client.answer().status == 200)
   }
 
   @Test func `gives a request that follows its own time`() throws {

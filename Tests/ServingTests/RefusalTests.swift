@@ -1,3 +1,4 @@
+import BlockingTests
 import HTTPTestClient
 import Inference
 import Testing
@@ -6,7 +7,7 @@ import Wire
 @testable import Serving
 
 /// Errors as they leave the server, and the names of requests.
-@Suite(.timeLimit(.minutes(1))) struct `Answering with an error` {
+@Suite(.blocking, .timeLimit(.minutes(1))) struct `Answering with an error` {
   private let server: TestServer
 
   init() throws { server = try TestServer { $0.bodyBytes = 1000 } }
@@ -76,6 +77,30 @@ import Wire
     #expect(answer.headers["content-type"] == "application/json")
     #expect(try json(answer)["error"] == "Not Found")
   }
+
+  @Test(arguments: [
+    ("GET /v1/keys HTTP/1.1", "Broken field\r\n\r\n", 400), ("GET /v1/keys HTTP/1.1", "X: \(wide)\r\n", 431),
+    ("GET /v1/keys HTTP/1.1", "X: still to", 408), ("POST /v1/keys HTTP/1.1", "Content-Length: 99999999\r\n\r\n", 413),
+    ("POST /v1/keys HTTP/1.1", "Content-Length: 9\r\n\r\nslow", 408),
+    ("POST /v1/keys HTTP/1.1", "Content-Length: 3\r\nContent-Encoding: br\r\n\r\nabc", 415),
+    ("POST /v1/keys HTTP/1.1", "Transfer-Encoding: chunked\r\n\r\nno number\r\n", 400),
+    ("POST /v1/keys HTTP/1.1", "Expect: a miracle\r\n\r\n", 417), ("GET /v1/keys HTTP/3.0", "\r\n", 505),
+    ("POST /v1/keys HTTP/1.1", "Transfer-Encoding: br\r\n\r\n", 501),
+  ]) func `it is a problem there, too, where it never becomes a request`(line: String, rest: String, status: Int) throws
+  {
+    let server = try TestServer {
+      $0.headerTimeoutMs = 200; $0.progressTimeoutMs = 200; $0.headerBytes = 1000; $0.bodyBytes = 1_000_000
+    }
+    let client = try server.client()
+    try client.send("\(line)\r\nHost: localhost\r\nAccept: application/problem+json\r\n\(rest)")
+    let answer = try client.answer()
+    #expect(answer.status == status && answer.headers["content-type"] == "application/problem+json", "\(answer.text)")
+    let value = try json(answer)
+    #expect(value["status"]?.int == status && value["type"]?.string?.hasPrefix("urn:stadion:error:") == true)
+    #expect(value["detail"]?.string?.isEmpty == false && value["requestId"]?.string?.isEmpty == false)
+  }
+
+  private static let wide = String(repeating: "x", count: 1000)
 
   // MARK: Request ids
 

@@ -44,6 +44,19 @@ final class TestHandler: HTTPHandler {
     for one in all { one.resume() }
   }
 
+  /// Waits until `open`.
+  func hold(_ began: () -> Void = {}) async {
+    await withCheckedContinuation { continuation in
+      let isOpen = waiting.withLock { state in
+        state.arrived += 1
+        if !state.isOpen { state.continuations.append(continuation) }
+        return state.isOpen
+      }
+      began()
+      if isOpen { continuation.resume() }
+    }
+  }
+
   func respond(to exchange: Exchange) async {
     let path = String(decoding: exchange.head.pathBytes, as: UTF8.self)
     switch path {
@@ -61,20 +74,14 @@ final class TestHandler: HTTPHandler {
     case "/big": exchange.appendUncopied(Self.big, Self.bigBytes)
     case "/stream": exchange.stream = stream
     case "/wait":
-      await withCheckedContinuation { continuation in
-        let isOpen = waiting.withLock { state in
-          state.arrived += 1
-          if !state.isOpen { state.continuations.append(continuation) }
-          return state.isOpen
-        }
+      await hold {
         exchange.onDisconnect = {
           self.waiting.withLock { $0.left += 1 }
           self.open()
         }
-        if isOpen { continuation.resume() }
       }
       exchange.out.append("waited")
-    case "/sink": exchange.out.append("taken")
+    case "/sink", "/held": exchange.out.append("taken")
     case "/lines":
       for index in 0..<60 { exchange.addHeader("X-Long-Header-Name-To-Fill-The-Room", index) }
     default: exchange.refuse(HostError(.notFound, "Not Found"))
@@ -92,6 +99,7 @@ final class TestHandler: HTTPHandler {
       let sink = KeepingSink(limit: query.split(separator: "=").last.flatMap { Int($0) } ?? .max)
       sinks.withLock { $0 = sink }
       return sink
+    case "/held": return HoldingSink(self)
     case "/refused": throw HostError(.forbidden, "not for you")
     default: return nil
     }
@@ -108,6 +116,17 @@ final class TestHandler: HTTPHandler {
   func alignedOffset(for head: HTTPHead) -> Int {
     head.value(of: "x-align").flatMap { HTTPBytes.decimal($0) } ?? 0
   }
+}
+
+/// Takes nothing until its handler is opened.
+private final class HoldingSink: BodySink {
+  private let handler: TestHandler
+
+  init(_ handler: TestHandler) { self.handler = handler }
+
+  func take(_ piece: LentBytes) async throws(HostError) { await handler.hold() }
+
+  func end() async {}
 }
 
 /// A server of its own in this process, on a Unix socket and on loopback.

@@ -44,6 +44,19 @@ private func checkFaults(_ store: some ObjectStore, _ server: Server, _ temporar
   let cache = try ContentCache("\(temporary.path)/cache", byteLimit: 1 << 20, content)
   let file = try cache.open(stored.digest, StorageCall())
   #expect(FileManager.default.contents(atPath: file.path) == Data(noise(1000)))
+  // A link that is slow, and one that stays silent, end with the caller's patience.
+  try server.meet(.at("slow", bytes: 10_000).on("GET", count: 100), Server.Fault.stall.on("HEAD", count: 100))
+  let late = { StorageCall(deadline: .now + .milliseconds(500)) }
+  #expect(code { _ = try store.bytes(of: key, late()) } == .deadlineExceeded)
+  #expect(code { _ = try store.facts(of: key, late()) } == .deadlineExceeded)
+  // What stays is told, as what it is.
+  try server.meet(.status(503, "SlowDown").on("GET", count: 100), .status(500, "InternalError").on("PUT", count: 100))
+  #expect(code { _ = try store.bytes(of: key) } == .overloaded)
+  #expect(code { try store.put(temporary.file("z", noise(10)), at: key) } == .overloaded)
+  try server.meet(.at("corrupt", bytes: 0).on("GET", count: 100))
+  let other = try ContentCache("\(temporary.path)/other", byteLimit: 1 << 20, content)
+  #expect(code { _ = try other.open(stored.digest, StorageCall()) } == .internalError)
+  try server.meet()
 }
 
 @Suite(.blocking, .enabled(if: Server.isThere, Server.needs)) struct `A bucket of Google` {
@@ -73,6 +86,15 @@ private func checkFaults(_ store: some ObjectStore, _ server: Server, _ temporar
     // One token for all of it.
     #expect(try server.requests().filter { $0.target == "/token" }.count == 1)
     #expect(try server.requests().allSatisfy { $0.refusal == nil })
+  }
+
+  @Test(arguments: [-7200, 7200]) func `goes by the server's clock when its own is wrong`(ahead: Int) throws {
+    try server.setClock(ahead: ahead)
+    let store = try store(account)
+    #expect(try store.keys() == [])
+    #expect(try server.requests().filter { $0.target == "/token" }.count == 2)
+    let signing = try self.store(.hmac(keyID: "GOOGTEST", secret: Secret("hmac-secret")))
+    #expect(try signing.keys() == [])
   }
 
   @Test func `gets another token when one is refused`() throws {

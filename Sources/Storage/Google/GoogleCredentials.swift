@@ -42,13 +42,14 @@ package enum GoogleCredentials: Sendable {
       let account = try ServiceAccount(json)
       return CachedCredentials { (call) throws(HostError) in
         let grant = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-        let token = try account.signedRequest(scope: Self.scope, at: .now)
-        let body = Array("grant_type=\(HTTPAddress.encode(grant))&assertion=\(token)".utf8)
-        let request = HTTPRequest(
-          "POST", account.tokenAddress, headers: [("content-type", "application/x-www-form-urlencoded")],
-          body: .bytes(body))
+        let client = try CredentialsClient(isLocal: false, caFile: caFile)
         return try Self.read(
-          CredentialsClient(isLocal: false, caFile: caFile).json(request, "token of \(account.email)", call))
+          client.json("token of \(account.email)", call) { (time) throws(HostError) in
+            let token = try account.signedRequest(scope: Self.scope, at: time)
+            return HTTPRequest(
+              "POST", account.tokenAddress, headers: [("content-type", "application/x-www-form-urlencoded")],
+              body: .bytes(Array("grant_type=\(HTTPAddress.encode(grant))&assertion=\(token)".utf8)))
+          })
       }
     }
   }

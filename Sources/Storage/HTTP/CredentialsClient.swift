@@ -14,8 +14,18 @@ struct CredentialsClient: Sendable {
 
   /// The answer's body, of status 200.
   func send(_ request: HTTPRequest, _ what: String, _ call: StorageCall) throws(HostError) -> [UInt8] {
+    try send(what, call) { (_) throws(HostError) in request }
+  }
+
+  /// - Parameter make: Makes the request for a time: ours and, where that is what was refused, the server's.
+  private func send(
+    _ what: String, _ call: StorageCall, _ make: (CivilTime) throws(HostError) -> HTTPRequest
+  ) throws(HostError) -> [UInt8] {
     var tries = 0
+    var clockOffset = 0
     while true {
+      let time = CivilTime.now + clockOffset
+      let request = try make(time)
       tries += 1
       var error: HostError
       var isTransient: Bool
@@ -25,6 +35,12 @@ struct CredentialsClient: Sendable {
       }) {
       case .success(let answer):
         if answer.status == 200 { return answer.body }
+        if (400...403).contains(answer.status), clockOffset == 0, let date = answer.date,
+          abs(date.seconds - time.seconds) > Provider.allowedSkew
+        {
+          clockOffset = date.seconds - time.seconds
+          continue
+        }
         // The body may repeat what was sent.
         error = HostError(.storageRefused, "\(what): \(request.address.host) answers \(answer.status)")
         isTransient = answer.status == 429 || answer.status >= 500
@@ -36,9 +52,15 @@ struct CredentialsClient: Sendable {
   }
 
   func json(_ request: HTTPRequest, _ what: String, _ call: StorageCall) throws(HostError) -> JSONValue {
-    let body = try send(request, what, call)
+    try json(what, call) { (_) throws(HostError) in request }
+  }
+
+  func json(
+    _ what: String, _ call: StorageCall, _ make: (CivilTime) throws(HostError) -> HTTPRequest
+  ) throws(HostError) -> JSONValue {
+    let body = try send(what, call, make)
     do throws(JSONError) { return try JSONValue(parsing: body) } catch {
-      throw HostError(.storageRefused, "\(what): \(request.address.host) answers no JSON")
+      throw HostError(.storageRefused, "\(what): what is answered is no JSON")
     }
   }
 }

@@ -12,7 +12,7 @@ final class Provider: Sendable {
   private let clockOffset = Atomic<Int>(0)
 
   /// Signatures are good for at least this long: 5 minutes at Google, 15 at the others.
-  private static let allowedSkew = 240
+  static let allowedSkew = 240
   /// Bytes between two failures that make the second count as the first.
   private static let goodProgress = 1 << 20
 

@@ -6,10 +6,12 @@ been given out. A body without a right MD5 or signature is refused.
 gcs.py KEY_ID SECRET BUCKET FOLDER: writes account.json, a service account's key, into FOLDER.
 """
 import base64
+import datetime
 import hashlib
 import json
 import sys
 
+import google.auth._helpers
 import google.auth.jwt
 from cryptography.hazmat.primitives import serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
@@ -71,6 +73,7 @@ class Google:
         form = parse_qs(request.body.decode())
         if form.get("grant_type") != ["urn:ietf:params:oauth:grant-type:jwt-bearer"]:
             return Answer(400, {}, b'{"error": "unsupported_grant_type"}')
+        google.auth._helpers.utcnow = lambda: datetime.datetime.utcfromtimestamp(front.now())
         try:
             claims = google.auth.jwt.decode(
                 form["assertion"][0], certs={"key-1": self.public}, audience=self.token_uri)
