@@ -45,7 +45,7 @@ struct `OpenVINO models through the host` {
   }
 
   /// A compilation can't be stopped from within: its time doubles with each level of `nested`.
-  @Test(.timeLimit(.minutes(5))) func `that take too long to compile are given up, and the others come back`() throws {
+  @Test func `that take too long to compile are given up, and the others come back`() throws {
     let host = try Host.withRunners(["--restart-after-ms", "1"]) { folder in
       try folder.addOpenVINO(["limits": ["loadTimeoutMs": 1000, "killAfterMs": 500]])
       try folder.addIR("add", "add")
@@ -66,7 +66,7 @@ struct `OpenVINO models through the host` {
   }
 
   /// Its weights are of another size than it says: compiling it ends the process by SIGSEGV.
-  @Test(.timeLimit(.minutes(2))) func `that end the process when they are compiled are given up`() throws {
+  @Test func `that end the process when they are compiled are given up`() throws {
     let host = try Host.withRunners(["--restart-after-ms", "1"]) { folder in
       try folder.addOpenVINO()
       try folder.addIR("add", "add")
@@ -84,7 +84,7 @@ struct `OpenVINO models through the host` {
   }
 
   /// A Loop can't be cancelled: its process is ended.
-  @Test(.timeLimit(.minutes(5))) func `that never end are ended with their process`() throws {
+  @Test func `that never end are ended with their process`() throws {
     let host = try Host.withRunners(["--restart-after-ms", "1"]) { folder in
       try folder.addOpenVINO(["limits": ["killAfterMs": 500]])
       try folder.addOnnx("loop", "loop")

@@ -5,7 +5,7 @@ import Testing
 
 @testable import Serving
 
-@Suite(.blocking, .serialized, .timeLimit(.minutes(2))) struct `Serving within limits` {
+@Suite(.waiting, .serialized, .timeLimit(.minutes(2))) struct `Serving within limits` {
   private func refusal(_ text: String, _ change: (inout ServingLimits) -> Void) throws -> Int {
     let server = try TestServer(loops: 1, change)
     let client = try server.client()

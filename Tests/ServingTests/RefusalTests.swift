@@ -7,7 +7,7 @@ import Wire
 @testable import Serving
 
 /// Errors as they leave the server, and the names of requests.
-@Suite(.blocking, .timeLimit(.minutes(1))) struct `Answering with an error` {
+@Suite(.waiting, .timeLimit(.minutes(1))) struct `Answering with an error` {
   private let server: TestServer
 
   init() throws { server = try TestServer { $0.bodyBytes = 1000 } }
