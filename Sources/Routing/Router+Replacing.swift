@@ -19,16 +19,17 @@ extension Router {
     _ isOld: @escaping @Sendable (RunnerState) -> Bool, by manifest: RunnerManifest, opening scopes: [TenantID?] = []
   ) async throws(HostError) -> [Runner] {
     let stamp = LibraryStamp(manifest)
-    let names = models.filter { $0.value.versions.values.contains { $0.serves(runners(isOld)) } }.keys.sorted()
+    let olds = runners(isOld)
+    let names = models.filter { $0.value.versions.values.contains { $0.serves(olds) } }.keys.sorted()
     let takeOver = TakeOver()
     await serially(names[...]) {
       let result = await self.takeOver(from: isOld, by: manifest, opening: scopes, stamp)
       takeOver.result.withLock { $0 = result }
     }
     do throws(HostError) {
-      let olds = try takeOver.result.withLock { $0 }.get()
-      for old in olds { Log.info("replaced a runner", ("runner", old.id), ("tenant", old.key.tenantText)) }
-      return olds
+      let replaced = try takeOver.result.withLock { $0 }.get()
+      for old in replaced { Log.info("replaced a runner", ("runner", old.id), ("tenant", old.key.tenantText)) }
+      return replaced
     } catch {
       let rejected = RunnerState.Rejected(manifest: manifest, stamp: stamp)
       for index in runners.indices where isOld(runners[index]) {
@@ -78,9 +79,9 @@ extension Router {
       while true {
         let left = served(by: isOld).filter { !done.contains(ObjectIdentifier($0.version)) }
         if left.isEmpty { break }
+        let olds = runners(isOld)
         for (version, number) in left where models[version.key]?.versions[number]?.served === version {
           let runner = try await open(manifest.scope(of: version.tenant), manifest, &fresh)
-          let olds = runners(isOld)
           let contract = Contract(version.instances[0])
           var instances: [LoadedModel] = []
           for instance in version.instances {

@@ -126,7 +126,7 @@ extension Connection {
   func receivePart(_ start: UnsafeMutableRawPointer, _ capacity: Int) async throws -> Int {
     do {
       let count = try await receive(start, capacity)
-      bodyByteCount += count
+      pace?.byteCount += count
       return count
     } catch End.expired {
       throw bodyRefusal()

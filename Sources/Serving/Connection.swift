@@ -24,8 +24,8 @@ final class Connection: EventTarget, @unchecked Sendable {
   let server: HTTPServer
 
   private var isReadable = false
-  private var isWritable = true
-  private var hasExpired = false
+  var isWritable = true
+  var hasExpired = false
   /// Why it is no longer waited for, where it isn't that time is up.
   private var waitRefusal: HostError?
   /// The peer sends no more; reading goes on until what it sent is used up.
@@ -39,14 +39,10 @@ final class Connection: EventTarget, @unchecked Sendable {
   private var deadline: UInt64 = 0
   private var waiter: UnsafeContinuation<Void, Never>?
   private var exchange: Exchange?
-  /// What is being waited for is a body.
-  private var awaitsBody = false
+  /// Of the body that is being read.
+  var pace: BodyPace?
   /// Until the task goes on: an event may have come for it already.
   private var awaitsPeer = false
-  /// Of the present body: what has come, since when, and how long the loop has waited for more, as its sweeps have seen it.
-  var bodyByteCount = 0
-  private var bodyBeganNs: UInt64 = 0
-  private var bodyWaitNs: UInt64 = 0
 
   /// On the list of those that have brought no request of a known caller.
   var isNewcomer = false
@@ -57,7 +53,7 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   private static let requestsInARow = 32
   private static let endlessMs = 365 * 86_400_000
-  private static let quietEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
+  static let quietEvents = EPOLLIN.rawValue | EPOLLRDHUP.rawValue | EPOLLET.rawValue
 
   init(descriptor: CInt, isUnix: Bool, loop: EventLoop, server: HTTPServer) {
     self.descriptor = descriptor
@@ -87,7 +83,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   override func sweep(now: UInt64) {
     guard deadline != 0 else { return }
     guard now >= deadline else {
-      if awaitsBody { checkBody(now) }
+      if pace != nil { checkBody(now) }
       return
     }
     guard isServing else { return end() }
@@ -100,9 +96,9 @@ final class Connection: EventTarget, @unchecked Sendable {
   private func checkBody(_ now: UInt64) {
     // What the host takes to use what it has is no fault of the sender's.
     guard awaitsPeer, let exchange else { return }
-    bodyWaitNs += min(loop.sweptNs, now - bodyBeganNs)
+    pace?.note(waitedNs: loop.sweptNs, now: now)
     do throws(HostError) {
-      try checkRate()
+      try pace?.check(server.limits)
       try server.handler.admit(exchange)
     } catch {
       waitRefusal = error
@@ -110,15 +106,6 @@ final class Connection: EventTarget, @unchecked Sendable {
       hasExpired = true
       resume()
     }
-  }
-
-  private func checkRate() throws(HostError) {
-    let (rate, graceMs) = (server.limits.bodyBytesPerSecond, server.limits.bodyGraceMs)
-    let waitedMs = Int(bodyWaitNs / 1_000_000)
-    guard rate > 0, waitedMs > graceMs, bodyByteCount < rate * waitedMs / 1000 else { return }
-    throw HostError(
-      .requestTimeout, "the body came at less than \(rate) bytes a second: \(bodyByteCount) in \(waitedMs) ms",
-      details: ["limit": "serving.minBodyBytesPerSecond", "value": .integer(rate)])
   }
 
   /// Ends the connection, as others need its place; false where it is about to be served.
@@ -145,12 +132,12 @@ final class Connection: EventTarget, @unchecked Sendable {
     waiting.resume()
   }
 
-  private func waitForEvent() async {
+  func waitForEvent() async {
     await withUnsafeContinuation { waiter = $0 }
   }
 
   /// Sets the time after which waiting ends with `.expired`; 0 = none.
-  private func arm(milliseconds: Int) {
+  func arm(milliseconds: Int) {
     if milliseconds == 0 && deadline == 0 { return }
     loop.armedCount += (milliseconds != 0 ? 1 : 0) - (deadline != 0 ? 1 : 0)
     deadline = milliseconds == 0 ? 0 : loop.now + UInt64(milliseconds) * 1_000_000
@@ -261,7 +248,7 @@ final class Connection: EventTarget, @unchecked Sendable {
     }
     if deadline != 0 {
       arm(milliseconds: 0)
-      awaitsBody = false
+      pace = nil
     }
     await server.handler.respond(to: exchange)
     exchange.onDisconnect = nil
@@ -310,7 +297,7 @@ final class Connection: EventTarget, @unchecked Sendable {
   /// Answers what can't be read as a request, then ends the connection without losing the answer.
   private func refuse(_ exchange: Exchange, _ refusal: HostError) async throws -> Bool {
     hasExpired = false
-    awaitsBody = false
+    pace = nil
     exchange.refuse(refusal)
     server.handler.didRefuse(exchange, refusal)
     if refusal.code == .unsupportedMediaType { exchange.addHeader("Accept-Encoding", "gzip, deflate") }
@@ -335,7 +322,7 @@ final class Connection: EventTarget, @unchecked Sendable {
     }
   }
 
-  // MARK: Bytes
+  // MARK: Reading
 
   /// Reads at least one byte into `start`.
   func receive(_ start: UnsafeMutableRawPointer, _ capacity: Int) async throws -> Int {
@@ -363,12 +350,7 @@ final class Connection: EventTarget, @unchecked Sendable {
 
   /// Sets the deadline by which the next part of a body must come.
   func expectProgress(_ exchange: Exchange) {
-    if !awaitsBody {
-      awaitsBody = true
-      bodyByteCount = exchange.input.count - exchange.head.byteCount
-      bodyBeganNs = loop.now
-      bodyWaitNs = 0
-    }
+    if pace == nil { pace = BodyPace(byteCount: exchange.input.count - exchange.head.byteCount, beganNs: loop.now) }
     let limit = server.limits.progressTimeoutMs
     // Without a limit it is looked at all the same.
     arm(milliseconds: limit == 0 ? Self.endlessMs : limit)
@@ -379,63 +361,6 @@ final class Connection: EventTarget, @unchecked Sendable {
     defer { waitRefusal = nil }
     return waitRefusal
       ?? HostError(.requestTimeout, "the body made no progress within \(server.limits.progressTimeoutMs) ms")
-  }
-
-  private func send(_ exchange: Exchange) async throws {
-    var iov = exchange.answer(loop.exchanges)
-    if iov.count == 1 { return try await sendAll(iov[0].iov_base!, iov[0].iov_len) }
-    var first = 0
-    while true {
-      var count = iov.withUnsafeBufferPointer {
-        writev(descriptor, $0.baseAddress! + first, CInt(min($0.count - first, 1024)))
-      }
-      let written = count
-      while count > 0 {
-        let taken = min(count, iov[first].iov_len)
-        iov[first].iov_base += taken
-        iov[first].iov_len -= taken
-        count -= taken
-        if iov[first].iov_len == 0 { first += 1 }
-      }
-      while first < iov.count && iov[first].iov_len == 0 { first += 1 }
-      if first == iov.count { break }
-      try await afterPartialWrite(written)
-    }
-  }
-
-  func sendAll(_ start: UnsafeMutableRawPointer, _ byteCount: Int) async throws {
-    var start = start
-    var rest = byteCount
-    while true {
-      let count = write(descriptor, start, rest)
-      if count == rest { return }
-      if count > 0 {
-        start += count
-        rest -= count
-      }
-      try await afterPartialWrite(count)
-    }
-  }
-
-  /// Waits until the socket takes more, if `count` says that it took less than it was given.
-  private func afterPartialWrite(_ count: Int) async throws {
-    if count < 0 {
-      switch errno {
-      case EAGAIN: break
-      case EINTR: return
-      default: throw End.closed
-      }
-    }
-    isWritable = false
-    arm(milliseconds: server.limits.progressTimeoutMs)
-    // Only now: with EPOLLOUT always on, each read of the peer would wake this loop.
-    loop.rewatch(descriptor, Self.quietEvents | EPOLLOUT.rawValue, self)
-    while !isWritable {
-      if hasExpired { throw End.expired }
-      await waitForEvent()
-    }
-    loop.rewatch(descriptor, Self.quietEvents, self)
-    arm(milliseconds: 0)
   }
 
   private func logRequest(_ exchange: Exchange) {
