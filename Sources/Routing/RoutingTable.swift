@@ -85,17 +85,27 @@ package final class RoutingTable: Sendable {
   }
 
   /// Those of all tenants, by key.
-  package var allModels: [Model] { slots.compactMap(\.model).sorted { $0.key < $1.key } }
+  package var allModels: [Model] { models { _ in true }.sorted { $0.key < $1.key } }
 
   /// All of a tenant, by name.
   package func models(of tenant: TenantID) -> [Model] {
     let prefix = TenantScope(tenant).prefix
-    return slots.compactMap { $0.isOf(prefix) ? $0.model : nil }.sorted { $0.name < $1.name }
+    return models { $0.isOf(prefix) }.sorted { $0.name < $1.name }
+  }
+
+  /// Slots are looked at where they are: a copy of each would count references.
+  private func models(where isWanted: (borrowing TableSlot) -> Bool) -> [Model] {
+    slots.indices.compactMap { index in
+      let slot = slots.pointer(to: index)
+      return isWanted(slot.pointee) ? slot.pointee.model : nil
+    }
   }
 
   /// Every version that is served, in no order.
   package func forEachVersion(_ body: (ServedVersion) -> Void) {
-    for slot in slots { if let model = slot.model { for version in model.versions { body(version) } } }
+    for index in slots.indices {
+      if let model = slots.pointer(to: index).pointee.model { for version in model.versions { body(version) } }
+    }
   }
 
   package func model(_ name: UnsafeRawBufferPointer, in scope: TenantScope = .standard) -> Model? {

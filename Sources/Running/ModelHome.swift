@@ -25,7 +25,9 @@ protocol ModelHome: AnyObject, Sendable {
   func note(_ lines: inout HotLines)
 
   /// [control]. No run is in flight any more.
-  func unload()
+  ///
+  /// - Parameter isSmall: What is freed isn't worth a walk through all memory, to give it back to the system at once.
+  func unload(isSmall: Bool)
 }
 
 /// What opening a runner has shown.

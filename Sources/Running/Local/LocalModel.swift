@@ -140,10 +140,10 @@ package final class LocalModel: ModelHome, @unchecked Sendable {
   }
 
   /// [control]. After the last run.
-  package func unload() {
+  package func unload(isSmall: Bool = false) {
     isUnloaded.withLock { $0 = true }
     plugin.table.pointee.unload(pointer)
     TensorMemory.trim()
-    linux_trim_memory()
+    if !isSmall { linux_trim_memory() }
   }
 }
