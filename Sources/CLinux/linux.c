@@ -70,6 +70,11 @@ uint64_t linux_now_ns(void) {
 
 void linux_trim_memory(void) { malloc_trim(0); }
 
+ptrdiff_t linux_allocated_bytes(void) {
+  struct mallinfo2 now = mallinfo2();
+  return (ptrdiff_t)(now.uordblks + now.hblkhd);
+}
+
 bool linux_executable_path(char *out, size_t capacity) {
   ssize_t length = readlink("/proc/self/exe", out, capacity - 1);
   if (length < 0 || (size_t)length >= capacity - 1) return false;

@@ -32,9 +32,6 @@ package final class LoadedModel: Sendable {
   /// to the hardware, and again when the run ends first. In a virtual machine that is 2 us of a run of 10.
   private static let inlinePatienceNs: UInt64 = 5_000_000
 
-  /// Of a model's files. Among thousands of models a walk through all memory takes 15 ms.
-  private static let smallBytes = 1 << 20
-
   /// What a run took, in nanoseconds.
   package struct Times: Sendable {
     /// Until the run began.
@@ -244,7 +241,7 @@ package final class LoadedModel: Sendable {
 
   /// [control]. After `drain`.
   func unload() {
-    home.unload(isSmall: request.byteCount < Self.smallBytes)
+    home.unload()
     memory?.release()
   }
 }

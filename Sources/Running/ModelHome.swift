@@ -25,9 +25,7 @@ protocol ModelHome: AnyObject, Sendable {
   func note(_ lines: inout HotLines)
 
   /// [control]. No run is in flight any more.
-  ///
-  /// - Parameter isSmall: What is freed isn't worth a walk through all memory, to give it back to the system at once.
-  func unload(isSmall: Bool)
+  func unload()
 }
 
 /// What opening a runner has shown.

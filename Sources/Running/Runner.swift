@@ -167,7 +167,7 @@ package actor Runner {
       // Beside runs of other models it is what the process has grown by, more or less.
       try claim?.change(to: max(request.byteCount, unsharedBytes - before))
     } catch {
-      modelHome.unload(isSmall: false)
+      modelHome.unload()
       throw error
     }
     let runs = min(devices[index].maxConcurrentRuns, request.maxConcurrentRuns ?? .max)

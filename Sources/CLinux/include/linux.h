@@ -35,6 +35,8 @@ static inline void linux_prefetch(const void *address) { __builtin_prefetch(addr
 uint64_t linux_now_ns(void);
 // Gives freed memory back to the system.
 void linux_trim_memory(void);
+// What all threads have taken from malloc and not freed. Looks at what is free, too: thousands of models, 1 ms.
+ptrdiff_t linux_allocated_bytes(void);
 // Folder of the running executable, links resolved; false when it does not fit.
 bool linux_executable_path(char *out, size_t capacity);
 // NAME=VALUE texts and a null behind them; Swift can't read `environ`.

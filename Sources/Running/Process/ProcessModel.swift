@@ -175,7 +175,7 @@ final class ProcessModel: ModelHome {
 
   func interrupt(ticketID: UInt64) { process.cancel(ticket: ticketID) }
 
-  func unload(isSmall: Bool) {
+  func unload() {
     if process.end == nil {
       _ = try? process.call(["unload": .integer(number)], timeoutMs: 60_000, doing: "unload a model")
     }
