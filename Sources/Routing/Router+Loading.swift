@@ -43,10 +43,11 @@ extension Router {
 
   /// Brings models to what their folders say, but for versions whose load has ended a process.
   func reconcileFirmly(_ names: some Sequence<String>, retriesFailures: Bool = false) async {
-    // Beside each other: a model that takes long to load, or whose last run never ends, holds up no other.
-    let window = LoadWindow()
+    // Beside each other: a model that takes long to load, or whose last run never ends, holds up no other. But not all at
+    // once: each holds 50 KB while it waits, and what models keep would come to lie between these.
+    let window = Places(Self.loadsAtOnce)
     let clock = Task {
-      while (try? await Task.sleep(for: LoadWindow.moment)) != nil { await window.widen() }
+      while (try? await Task.sleep(for: Self.longLoad)) != nil { await window.widen() }
     }
     await withTaskGroup(of: Void.self) { group in
       for name in names.sorted() {
@@ -61,6 +62,9 @@ extension Router {
     }
     clock.cancel()
   }
+
+  private static let loadsAtOnce = 64
+  private static let longLoad = Duration.milliseconds(100)
 
   /// The rest of `names`, one at a time and when everything else is loaded: what ends a process again takes no other
   /// load with it, and can't have been ended by one.

@@ -10,13 +10,20 @@ extension Router {
   /// Makes the runners that a tenant's models may go to, once.
   func meetRunners(for tenant: TenantID) {
     for found in manifests.manifests {
+      // Known as it is to be: nothing of it is divided otherwise.
+      if knows(found, found.scope(of: tenant), { !$0.isGone }) { continue }
       // Until its processes are divided as it says, or for as long as they can't be, others come as they were.
       let manifest = runners.first { $0.isDividedOtherwise(than: found) && $0.facts != nil }?.runner.manifest ?? found
       let scope = manifest.scope(of: tenant)
       if scope != nil && !tenants.contains(tenant) { continue }
-      let isKnown = places[scope, default: []].contains { runners[$0].runner.id == manifest.id }
-      if !isKnown { meet(manifest, for: scope) }
+      if !knows(manifest, scope) { meet(manifest, for: scope) }
     }
+  }
+
+  private func knows(
+    _ manifest: RunnerManifest, _ scope: TenantID?, _ isCounted: (RunnerState) -> Bool = { _ in true }
+  ) -> Bool {
+    places[scope, default: []].contains { runners[$0].runner.id == manifest.id && isCounted(runners[$0]) }
   }
 
   private func meet(_ manifest: RunnerManifest, for tenant: TenantID?) {

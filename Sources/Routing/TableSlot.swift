@@ -1,6 +1,4 @@
-import CLinux
 import Inference
-import Running
 
 /// A place in a routing table. What a request looks at are three cache lines side by side, unless its key is long.
 struct TableSlot: Sendable {

@@ -20,21 +20,3 @@ package struct Trial: Sendable {
 
   func stop() async { await runner.stop() }
 }
-
-/// How many processes may be started or tried out at once, as each costs an engine's start or memory; others wait their
-/// turn.
-actor Places {
-  private var free: Int
-  private var waiting: [CheckedContinuation<Void, Never>] = []
-
-  init(_ count: Int) { free = count }
-
-  func take() async {
-    guard free == 0 else { return free -= 1 }
-    await withCheckedContinuation { waiting.append($0) }
-  }
-
-  func give() {
-    if waiting.isEmpty { free += 1 } else { waiting.removeFirst().resume() }
-  }
-}

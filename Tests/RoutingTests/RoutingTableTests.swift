@@ -30,6 +30,8 @@ import Testing
     #expect(table.models(of: .standard).map(\.name) == names.sorted())
   }
 
+  @Test func `has slots of three cache lines`() { #expect(MemoryLayout<TableSlot>.stride == 3 * 64) }
+
   @Test func `is the same whether built at once or change by change`() {
     let names = (0..<300).map { "model-\($0)" }
     var table = RoutingTable()

@@ -3,11 +3,11 @@ import Testing
 
 @testable import Routing
 
-@Suite struct `A window of loads` {
+@Suite struct `Places for some at once` {
   private final class Begun: Sendable { let count = Atomic<Int>(0) }
 
   @Test func `lets as many begin as end, and more where those under way take long`() async {
-    let window = LoadWindow()
+    let window = Places(64)
     let begun = Begun()
     await withTaskGroup(of: Void.self) { group in
       for _ in 0..<200 {
