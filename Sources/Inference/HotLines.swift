@@ -2,8 +2,8 @@ import CLinux
 
 /// Cache lines that a request reads and writes, as those of its model, fetched at once when the model is found.
 ///
-/// Among thousands of models and tenants nearly all of them are cold. One after the other, as references lead from each to the next,
-/// they would cost as many waits for memory; together they cost few.
+/// Among thousands of models and tenants nearly all of them are cold. One after the other, as references lead from each
+/// to the next, they would cost as many waits for memory; together they cost few.
 package struct HotLines: Sendable {
   private static let lineBytes: UInt = 64
   /// Of lines; the lowest bits of an address say how many follow the first.

@@ -5,7 +5,8 @@ import Telemetry
 
 /// Tells when anything in a folder changes, and in folders below it: files written, folders made, things gone.
 ///
-/// A folder that isn't there, or no longer, is waited for. A thread of its own waits for inotify; the caller is told once a burst of changes has been quiet for a moment.
+/// A folder that isn't there, or no longer, is waited for. A thread of its own waits for inotify; the caller is told once
+/// a burst of changes has been quiet for a moment.
 package final class FolderWatch: Sendable {
   /// A copy of a model raises many events; the scan that follows should see it whole.
   private static let quietMs: CInt = 100

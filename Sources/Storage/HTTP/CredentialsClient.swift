@@ -60,7 +60,7 @@ struct CredentialsClient: Sendable {
   ) throws(HostError) -> JSONValue {
     let body = try send(what, call, make)
     do throws(JSONError) { return try JSONValue(parsing: body) } catch {
-      throw HostError(.storageRefused, "\(what): what is answered is no JSON")
+      throw HostError(.storageRefused, "\(what): the answer is no JSON")
     }
   }
 }
