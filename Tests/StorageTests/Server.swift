@@ -71,6 +71,7 @@ final class Server: Sendable {
     }
     static let stall = Fault(fields: [("kind", "stall")])
     static let lose = Fault(fields: [("kind", "lose")])
+    static func late(seconds: Int) -> Fault { Fault(fields: [("kind", "late"), ("seconds", .integer(seconds))]) }
 
     func on(_ method: String, _ path: String = "", skip: Int = 0, count: Int = 1) -> Fault {
       Fault(

@@ -38,7 +38,9 @@ struct CredentialsClient: Sendable {
         if (400...403).contains(answer.status), clockOffset == 0, let date = answer.date,
           abs(date.seconds - time.seconds) > Provider.allowedSkew
         {
-          clockOffset = date.seconds - time.seconds
+          // From when the answer came, not from when it was asked for; and a second less, as both are cut to whole
+          // ones. Who is asked for a token refuses what is signed in the future.
+          clockOffset = date.seconds - CivilTime.now.seconds - 1
           continue
         }
         // The body may repeat what was sent.

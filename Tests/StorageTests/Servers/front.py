@@ -12,6 +12,7 @@ A fault: {"method", "path" (regular expression), "skip" requests, "count" reques
   corrupt   changes the byte at "bytes" of the body
   lose      asks the store and breaks the connection instead of answering
   slow      sends "bytes" a second
+  late      takes up the request "seconds" after it has come
   stall     says nothing until the client goes away
 """
 import email.utils
@@ -87,6 +88,8 @@ class Front:
     def answer(self, request):
         """The answer and the fault that its way back meets."""
         fault = self.fault_of(request)
+        if fault and fault["kind"] == "late":
+            time.sleep(fault["seconds"])
         verdict = self.judge(request)
         with self.lock:
             self.requests.append({
