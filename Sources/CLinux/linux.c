@@ -98,8 +98,8 @@ int linux_memory_file(const char *name, uint64_t byte_count) {
 
 bool linux_pipe(int *ends) { return pipe2(ends, O_CLOEXEC) == 0; }
 
-int linux_spawn(const char *path, char *const *arguments, char *const *environment, int output, int control,
-                int memory) {
+int linux_spawn(const char *path, char *const *arguments, char *const *environment, int output, int control, int memory,
+                bool own_session) {
   // Away from the numbers that they are to have, so that no dup2 closes what a later one needs.
   int sources[] = {fcntl(output, F_DUPFD_CLOEXEC, 16), fcntl(control, F_DUPFD_CLOEXEC, 16),
                    fcntl(memory, F_DUPFD_CLOEXEC, 16)};
@@ -119,7 +119,8 @@ int linux_spawn(const char *path, char *const *arguments, char *const *environme
   sigfillset(&all);
   posix_spawnattr_setsigmask(&attributes, &none);
   posix_spawnattr_setsigdefault(&attributes, &all);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETSID);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
+                                            (own_session ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP));
   pid_t process = -1;
   int reason = EMFILE;
   if (sources[0] >= 0 && sources[1] >= 0 && sources[2] >= 0)

@@ -2,9 +2,9 @@ package import Glibc
 
 /// What part of the cores a process gets while others want them too.
 ///
-/// Linux divides cores among sessions before it divides them among threads (autogroups, sched(7)), and each runner's
-/// process leads a session: forty busy threads of one tenant get no more than one of another's. It does so where the host
-/// is in no group with CPU limits of cgroups, which divide by rules of their own.
+/// Linux divides cores among sessions before it divides them among threads (autogroups, sched(7)), and each named
+/// tenant's processes lead sessions: forty busy threads of one tenant get no more than one of another's. It does so where
+/// the host is in no group with CPU limits of cgroups, which divide by rules of their own.
 package enum SessionShare {
   /// Takes effect at once for all threads of the process's session. Any thread.
   ///

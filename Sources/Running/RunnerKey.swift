@@ -11,6 +11,11 @@ package struct RunnerKey: Hashable, Sendable {
     self.tenant = tenant
   }
 
+  /// Whether its process stays in the host's session, from which Linux divides the cores among threads: a switch between
+  /// sessions costs a microsecond more. The other tenants have a session each, so that none has more of the cores for
+  /// having more threads (`SessionShare`).
+  var sharesHostSession: Bool { tenant == nil || tenant == .standard }
+
   /// For logs and process lists: no tenant is called so.
   package var tenantText: String { tenant?.text ?? "*" }
 }

@@ -126,6 +126,16 @@ import Wire
     #expect(try Self.code(host, "own", key: Self.key(host, of: "acme")) == 0)
   }
 
+  /// A terminal's keys reach no runner: none is in the host's process group.
+  @Test func `have sessions of their own but for the default one's`() throws {
+    let host = try Self.start(isolation: "process")
+    for (tenant, number) in try Self.processes(host) {
+      let process = pid_t(number)
+      #expect(getpgid(process) == process)
+      #expect(getsid(process) == (tenant == "default" ? getsid(host.command.pid) : process), "\(tenant)")
+    }
+  }
+
   @Test(.enabled(if: canWeigh, "machine: no autogroups that this user may weigh"))
   func `have the part of the cores that their tenant's weight says`() throws {
     let host = try Self.start(isolation: "process")

@@ -70,7 +70,9 @@ final class ProcessRunner: RunnerHome, @unchecked Sendable {
   private static let standardLoadTimeoutMs = 300_000
 
   func setWeight(_ weight: Int) {
-    guard !hasEnded, !SessionShare.set(processID, weight: weight), weight > 1 else { return }
+    guard !hasEnded else { return }
+    let isSet = !process.key.sharesHostSession && SessionShare.set(processID, weight: weight)
+    guard !isSet, weight > 1 else { return }
     Log.info(
       "a runner's process gets no larger part of the cores than others", ("runner", process.key.id),
       ("tenant", process.key.tenantText), ("weight", String(weight)))

@@ -120,7 +120,7 @@ final class RunnerProcess: @unchecked Sendable {
     let words = command.map { strdup($0) } + [nil]
     let variables = environment.map { strdup($0) } + [nil]
     defer { for text in words + variables { free(text) } }
-    return linux_spawn(executable, words, variables, output, control, memory)
+    return linux_spawn(executable, words, variables, output, control, memory, !key.sharesHostSession)
   }
 
   /// A group for the manifest's limits, with the process in it; nil without limits, and where it can't be had.
