@@ -98,6 +98,7 @@ static bool read_tensors(stadion_model *model, int list) {
     echo_tensor *place = &model->tensors[list][index];
     place->tensor = (stadion_tensor){.struct_size = sizeof place->tensor, .name = name, .shape = place->shape};
     if (!read_type(colon + 1, &place->tensor, place->shape)) return false;
+    if (list == OUTPUTS) model->names[index] = name;
   }
   return model->counts[list] > 0;
 }

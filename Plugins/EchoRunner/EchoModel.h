@@ -19,9 +19,10 @@ typedef struct {
 struct stadion_model {
   uint64_t delay_ns;  // the runner's
   unsigned sleep_ms;
-  uint32_t counts[2];        // of INPUTS and of OUTPUTS
-  char *text[OPTION_COUNT];  // the options, NULL where not given; names of tensors point into the first two
-  echo_tensor *tensors[2];   // as many as counts say, INPUTS and OUTPUTS
+  uint32_t counts[2];              // of INPUTS and of OUTPUTS
+  char *text[OPTION_COUNT];        // the options, NULL where not given; names of tensors point into the first two
+  const char *names[MAX_TENSORS];  // of the outputs
+  echo_tensor *tensors[2];         // as many as counts say, INPUTS and OUTPUTS
 };
 
 // Fills a zeroed model, which is to be freed also if that fails. Any option that is unknown or malformed is

@@ -71,7 +71,7 @@ static stadion_code run(stadion_model *model, const stadion_request *request, st
   for (uint32_t i = 0; i < count; i++) {
     uint32_t index = request->wanted_outputs ? request->wanted_outputs[i] : i;
     stadion_tensor output = *request->inputs[index];  // Its data is borrowed: the host copies what it needs.
-    output.name = model->tensors[OUTPUTS][index].tensor.name;
+    output.name = model->names[index];
     output.buffer = NULL;
     stadion_code code = request->emit(request, &output, true);
     if (code != STADION_OK) return echo_fail(error, code, "the host refused output %s", output.name);
