@@ -40,6 +40,8 @@ package final class Identity {
   /// What each request of this caller touches of them and their tenant.
   package var lines: HotLines {
     var lines = HotLines()
+    lines.add(self, 64)
+    if let credential { lines.add(credential) }
     caller.note(&lines)
     quota.note(&lines)
     return lines

@@ -14,15 +14,15 @@ package final class ServedVersion: Sendable {
   /// Deadline of requests that bring none; 0 = none.
   package let timeoutMs: Int
   private let isAlone: Bool
+  package let model: String
+  /// As clients know it: `number`, or the label that it was registered under.
+  package let version: String
 
   package let tenant: TenantID
-  package let model: String
   /// `ModelKey`: where the router has it.
   package let key: String
   /// Of its folder.
   package let number: Int
-  /// As clients know it: `number`, or the label that it was registered under.
-  package let version: String
   /// The same model on one or more devices, best first; never empty.
   package let instances: [LoadedModel]
   /// Label lists by output index; empty where `model.json` names none.
@@ -72,7 +72,7 @@ package final class ServedVersion: Sendable {
 
   /// Notes what a request touches of it in its best place.
   func note(_ lines: inout HotLines) {
-    lines.add(self, 49)
+    lines.add(self, 88)
     lines.add(statistics, 80)
     first?.note(&lines)
   }
