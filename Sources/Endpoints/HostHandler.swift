@@ -49,6 +49,11 @@ package final class HostHandler: HTTPHandler {
     set { outputLimit.bytes.store(newValue, ordering: .relaxed) }
   }
 
+  package func expect(_ input: UnsafeRawBufferPointer, from peer: Peer) {
+    guard let known = peer.identity, let name = ModelPath.name(inFirstLine: input) else { return }
+    router.table.expect(name, in: unsafeDowncast(known, to: Identity.self).caller.scope)
+  }
+
   package func admit(_ exchange: Exchange) throws(HostError) {
     guard let peer = exchange.peer else { throw HostError(.unauthenticated, "nobody is there") }
     let identity: Identity

@@ -44,6 +44,21 @@ struct ModelPath {
     verb = rest
   }
 
+  /// Of a request that will likely ask for a run; nil for others.
+  ///
+  /// - Parameter input: What has come so far.
+  @inline(__always)
+  static func name(inFirstLine input: UnsafeRawBufferPointer) -> UnsafeRawBufferPointer? {
+    let count = start.utf8CodeUnitCount
+    guard input.count > count, memcmp(input.baseAddress!, start.utf8Start, count) == 0,
+      let slash = memchr(input.baseAddress! + count, 47, min(input.count - count, longestExpected))
+    else { return nil }
+    return UnsafeRawBufferPointer(rebasing: input[count..<UnsafeRawPointer(slash) - input.baseAddress!])
+  }
+
+  private static let start: StaticString = "POST /v2/models/"
+  private static let longestExpected = 64
+
   /// Takes what stands before the next slash, and that slash.
   @inline(__always)
   private static func segment(_ rest: inout UnsafeRawBufferPointer) -> UnsafeRawBufferPointer {

@@ -118,15 +118,26 @@ package final class RoutingTable: Sendable {
     fileprivate let slot: UnsafePointer<TableSlot>
   }
 
+  /// Fetches the place of a name that will be looked for soon.
+  @inline(__always)
+  package func expect(_ name: UnsafeRawBufferPointer, in scope: TenantScope) {
+    let slot = UnsafeRawPointer(slots.pointer(to: Int(truncatingIfNeeded: hash(name, scope.prefix)) & mask))
+    for line in 0...2 { linux_prefetch(slot + 64 * line) }
+  }
+
+  @inline(__always)
+  private func hash(_ name: UnsafeRawBufferPointer, _ prefix: [UInt8]) -> UInt64 {
+    let hash = prefix.isEmpty ? TableSlot.seed : prefix.withUnsafeBytes { TableSlot.hash(TableSlot.seed, $0) }
+    return TableSlot.hash(hash, name)
+  }
+
   /// Looks for a model, and has fetched what a request reads of it.
   @inline(__always)
   package func entry(_ name: UnsafeRawBufferPointer, in scope: TenantScope) -> Entry { find(name, scope.prefix) }
 
   @inline(__always)
   private func find(_ name: UnsafeRawBufferPointer, _ prefix: [UInt8]) -> Entry {
-    var hash = TableSlot.seed
-    if !prefix.isEmpty { hash = prefix.withUnsafeBytes { TableSlot.hash(hash, $0) } }
-    hash = TableSlot.hash(hash, name)
+    let hash = hash(name, prefix)
     var index = Int(truncatingIfNeeded: hash) & mask
     while true {
       let slot = slots.pointer(to: index)

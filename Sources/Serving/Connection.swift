@@ -280,7 +280,10 @@ final class Connection: EventTarget, @unchecked Sendable {
       input.reserve(input.count == 0 ? 1 : 4096)
       do {
         input.count += try await receive(input.base + input.count, input.freeCount)
-        if awaitsFirstByte { exchange.arrivedNs = loop.now }
+        if awaitsFirstByte {
+          exchange.arrivedNs = loop.now
+          server.handler.expect(input.bytes, from: peer)
+        }
       } catch End.expired where input.count > 0 && !givesWay {
         // The answer looks at what has come.
         exchange.head.rebase(input.base)

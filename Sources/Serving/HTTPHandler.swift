@@ -2,6 +2,10 @@ package import Inference
 
 /// What stands behind the server: requests in, answers out.
 package protocol HTTPHandler: AnyObject, Sendable {
+  /// The first bytes of a request have come; what answering it will likely look at may be fetched while they are read.
+  /// Runs on the connection's loop.
+  func expect(_ input: UnsafeRawBufferPointer, from peer: Peer)
+
   /// Decides by the head alone whether a request is heard at all: before any of its body is read, and again from time to
   /// time while that is on its way. Runs on the connection's loop.
   ///
@@ -33,6 +37,7 @@ package protocol HTTPHandler: AnyObject, Sendable {
 }
 
 extension HTTPHandler {
+  package func expect(_ input: UnsafeRawBufferPointer, from peer: Peer) {}
   package func didRefuse(_ exchange: Exchange, _ error: HostError) {}
   package func sink(for exchange: Exchange) async throws(HostError) -> (any BodySink)? { nil }
 }
