@@ -91,7 +91,7 @@ let package = Package(
         // What `stadion bench` does, gates do: inputs from a seed, and parity.
         "Benchmarking", "StadionClient",
       ]),
-    house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry", "Tracing"]),
+    house("Serving", ["CLinux", "CZlib", "Inference", "Wire", "Telemetry", "Threads", "Tracing"]),
     house(
       "Endpoints",
       [

@@ -99,10 +99,15 @@ int linux_memory_file(const char *name, uint64_t byte_count) {
 bool linux_pipe(int *ends) { return pipe2(ends, O_CLOEXEC) == 0; }
 
 int linux_spawn(const char *path, char *const *arguments, char *const *environment, int output, int control, int memory,
-                bool own_session) {
+                const int *more, int more_count, bool own_session) {
   // Away from the numbers that they are to have, so that no dup2 closes what a later one needs.
-  int sources[] = {fcntl(output, F_DUPFD_CLOEXEC, 16), fcntl(control, F_DUPFD_CLOEXEC, 16),
-                   fcntl(memory, F_DUPFD_CLOEXEC, 16)};
+  enum { AWAY = 32, MOST = 16 };
+  int sources[3 + MOST] = {fcntl(output, F_DUPFD_CLOEXEC, AWAY), fcntl(control, F_DUPFD_CLOEXEC, AWAY),
+                           fcntl(memory, F_DUPFD_CLOEXEC, AWAY)};
+  int count = 3;
+  for (int i = 0; i < more_count && i < MOST; i++) sources[count++] = fcntl(more[i], F_DUPFD_CLOEXEC, AWAY);
+  bool has_all = true;
+  for (int i = 0; i < count; i++) has_all = has_all && sources[i] >= 0;
   posix_spawn_file_actions_t actions;
   posix_spawnattr_t attributes;
   posix_spawn_file_actions_init(&actions);
@@ -110,9 +115,8 @@ int linux_spawn(const char *path, char *const *arguments, char *const *environme
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, sources[0], 1);
   posix_spawn_file_actions_adddup2(&actions, sources[0], 2);
-  posix_spawn_file_actions_adddup2(&actions, sources[1], 3);
-  posix_spawn_file_actions_adddup2(&actions, sources[2], 4);
-  posix_spawn_file_actions_addclosefrom_np(&actions, 5);
+  for (int i = 1; i < count; i++) posix_spawn_file_actions_adddup2(&actions, sources[i], 2 + i);
+  posix_spawn_file_actions_addclosefrom_np(&actions, 2 + count);
   // The host has blocked and ignored signals; the child starts as any program does.
   sigset_t none, all;
   sigemptyset(&none);
@@ -123,11 +127,10 @@ int linux_spawn(const char *path, char *const *arguments, char *const *environme
                                             (own_session ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP));
   pid_t process = -1;
   int reason = EMFILE;
-  if (sources[0] >= 0 && sources[1] >= 0 && sources[2] >= 0)
-    reason = posix_spawn(&process, path, &actions, &attributes, arguments, environment);
+  if (has_all) reason = posix_spawn(&process, path, &actions, &attributes, arguments, environment);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
-  for (int i = 0; i < 3; i++)
+  for (int i = 0; i < count; i++)
     if (sources[i] >= 0) close(sources[i]);
   if (reason == 0) return process;
   errno = reason;

@@ -160,7 +160,7 @@ struct InferEndpoint: Sendable {
     _ model: LoadedModel, _ served: ServedVersion, _ scratch: InferScratch, _ exchange: Exchange
   ) async throws(HostError) -> LoadedModel.Times {
     let run = scratch.run
-    return try await model.execute(run, statistics: served.statistics) {
+    return try await model.execute(run, on: exchange.loop, statistics: served.statistics) {
       let ticket = run.ticket
       let id = ticket.id
       exchange.onDisconnect = { model.cancel(ticket, id: id, .caller) }

@@ -50,7 +50,7 @@ final class RunDesk {
     request.reset()
     beforeTheEnd()
     let state = UnsafeMutableRawPointer(run).assumingMemoryBound(to: UInt32.self)
-    if shared_exchange(state, UInt32(SHARED_RUN_DONE)) == UInt32(SHARED_RUN_SLEEPING) { shared_wake(state, 1) }
+    shared_tell(state, UInt32(SHARED_RUN_DONE))
   }
 
   private func read(_ run: UnsafeMutablePointer<shared_run>, _ layout: RunLayout, _ model: LocalModel) {

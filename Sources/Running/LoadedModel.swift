@@ -1,7 +1,7 @@
 import CLinux
 package import Inference
 package import Telemetry
-import Threads
+package import Threads
 
 /// A model inside a runner, ready to run. Any thread.
 package final class LoadedModel: Sendable {
@@ -87,15 +87,17 @@ package final class LoadedModel: Sendable {
 
   // MARK: Running
 
-  /// Runs `request` when there is a free place: here if the model is quick, else on a run thread.
+  /// Runs `request` when there is a free place: here if the model is quick, else on a run thread, or in a process that
+  /// wakes `loop` when it is done.
   ///
   /// - Parameters:
+  ///   - loop: The event loop that the task prefers; nil if it is on none.
   ///   - statistics: Where a run that fails is counted; one that succeeds is counted by the caller, with its answer.
   ///   - prepareToWait: Called once before anything slow begins, to arrange for cancellation.
   /// - Throws: Whatever the runner or the gate says.
   @discardableResult
   package func execute(
-    _ request: RunRequest, statistics: ModelStatistics, prepareToWait: () -> Void
+    _ request: RunRequest, on loop: (any TargetLoop)? = nil, statistics: ModelStatistics, prepareToWait: () -> Void
   ) async throws(HostError) -> Times {
     let began = linux_now_ns()
     request.runNs = 0
@@ -162,8 +164,14 @@ package final class LoadedModel: Sendable {
       prepareToWait()
       watch(request.ticket)
     }
+    let handed = linux_now_ns()
     // A process gets its run at once, while this one's thread is still waking up.
     if !isInline { home.start(request) }
+    if let loop, let bell = home.bell(on: loop) {
+      defer { Deadlines.shared.remove(id: request.ticket.id) }
+      let runNs = try await finish(request, at: bell, from: handed, since: began, statistics)
+      return Times(queueNs: handed - began, runNs: runNs)
+    }
     let outcome = await withTaskExecutorPreference(threads) { () async -> Result<Times, HostError> in
       let started = linux_now_ns()
       return Result { () throws(HostError) in
@@ -191,13 +199,45 @@ package final class LoadedModel: Sendable {
       }
       runNs = done
     } catch {
-      let duration = linux_now_ns() - start
-      place.note(duration)
-      request.runNs = duration
-      statistics.addFailedRun(duration)
-      guard error.code == .cancelled else { throw error }
-      throw cancellationError(request.ticket) ?? HostError(.runnerFailed, error.message)
+      throw failed(request, error, from: start, statistics)
     }
+    return try ended(request, runNs, from: start, since: since, statistics)
+  }
+
+  /// The same on an event loop, whose thread does other things meanwhile.
+  ///
+  /// - Parameter start: When the run was handed over.
+  private func finish(
+    _ request: RunRequest, at bell: RunBell, from start: UInt64, since: UInt64, _ statistics: ModelStatistics
+  ) async throws(HostError) -> UInt64 {
+    let runNs: UInt64
+    do {
+      runNs = try await home.finish(request, at: bell)
+    } catch {
+      throw failed(request, error, from: start, statistics)
+    }
+    return try ended(request, runNs, from: start, since: since, statistics)
+  }
+
+  /// Counts a run that failed.
+  ///
+  /// - Returns: What the caller is told.
+  private func failed(
+    _ request: RunRequest, _ error: HostError, from start: UInt64, _ statistics: ModelStatistics
+  ) -> HostError {
+    let duration = linux_now_ns() - start
+    place.note(duration)
+    request.runNs = duration
+    statistics.addFailedRun(duration)
+    guard error.code == .cancelled else { return error }
+    return cancellationError(request.ticket) ?? HostError(.runnerFailed, error.message)
+  }
+
+  /// Notes what a run took that gave an answer.
+  @inline(__always)
+  private func ended(
+    _ request: RunRequest, _ runNs: UInt64, from start: UInt64, since: UInt64, _ statistics: ModelStatistics
+  ) throws(HostError) -> UInt64 {
     // What the run took by itself: being woken late says nothing of the model. But a process may say what it likes.
     let waited = linux_now_ns() - start
     place.note(max(runNs, waited / 4))

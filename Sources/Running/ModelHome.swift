@@ -1,4 +1,5 @@
 package import Inference
+import Threads
 
 /// Where a loaded model is: in this process, or in a process of its runner. Any thread but for `unload`.
 protocol ModelHome: AnyObject, Sendable {
@@ -17,6 +18,12 @@ protocol ModelHome: AnyObject, Sendable {
   /// - Returns: Nanoseconds that the run took; nil when patience ended first: `finish` must be called again.
   /// - Throws: What the runner says, or what became of it.
   func finish(_ request: RunRequest, patienceNs: UInt64) throws(HostError) -> UInt64?
+
+  /// Where `loop`, whose thread this is, can wait for its runs; nil where it can't.
+  func bell(on loop: any TargetLoop) -> RunBell?
+
+  /// Waits for the run that was handed over while the bell's loop does other things.
+  func finish(_ request: RunRequest, at bell: RunBell) async throws(HostError) -> UInt64
 
   /// Asks the run that holds `ticketID` to end, if it is under way.
   func interrupt(ticketID: UInt64)

@@ -2,6 +2,7 @@ import CLinux
 import Glibc
 import Inference
 import Telemetry
+import Threads
 import Wire
 
 /// One client: its socket, and the task that reads requests and writes answers while there are any.
@@ -214,6 +215,7 @@ final class Connection: EventTarget, @unchecked Sendable {
     let next = exchange ?? loop.exchanges.takeExchange(limits: server.limits)
     exchange = next
     next.name = loop.exchanges.nextName()
+    next.loop = loop
     if next.peer !== peer { next.peer = peer }
     if hasLeft { next.peerLeft() }
     return next

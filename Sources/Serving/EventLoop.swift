@@ -2,23 +2,15 @@ import CLinux
 import Glibc
 import Synchronization
 package import Telemetry
-
-/// What an event loop wakes: a socket and its state. Only touched from its loop's thread.
-package class EventTarget {
-  init() {}
-
-  /// - Parameter events: The bits that epoll reported.
-  func ready(_ events: UInt32) {}
-  /// Called about once a second with the loop's clock; closes what waited too long.
-  func sweep(now: UInt64) {}
-}
+package import Threads
 
 /// One thread, one epoll, and the tasks that prefer it.
 ///
 /// A connection's task runs on its loop; so do the default actors it calls while nobody else holds them: a request costs
 /// no thread switch. Nothing that may block for long runs here.
-package final class EventLoop: TaskExecutor, @unchecked Sendable {
+package final class EventLoop: TargetLoop, @unchecked Sendable {
   // @unchecked: `inbox`, `isAsleep` and `isStopped` are synchronised; all else is only touched on the loop's own thread.
+  package let place = LoopPlaces.take()
   private let epoll: CInt
   private let wakeUp: CInt
   private let inbox = Mutex<[UnownedJob]>([])
@@ -39,7 +31,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// CLOCK_MONOTONIC when the current batch of events arrived. Cheap, up to a batch old.
   private(set) var now: UInt64 = 0
   /// Targets that have a deadline; while there are none, the loop sleeps without a limit.
-  var armedCount = 0
+  package var armedCount = 0
   /// Between this sweep and the one before.
   private(set) var sweptNs: UInt64 = 0
   let newcomers = Newcomers()
@@ -68,6 +60,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   deinit {
     close(epoll)
     close(wakeUp)
+    LoopPlaces.give(place)
   }
 
   package var isCurrent: Bool { thread.load(ordering: .relaxed) == UInt(pthread_self()) }
@@ -217,7 +210,7 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   ///
   /// - Returns: False if the system has no room for another watch; call `forget` then.
   @discardableResult
-  func watch(_ descriptor: CInt, _ events: UInt32, _ target: EventTarget) -> Bool {
+  package func watch(_ descriptor: CInt, _ events: UInt32, _ target: EventTarget) -> Bool {
     targets[ObjectIdentifier(target)] = target
     let pointer = UInt64(UInt(bitPattern: Unmanaged.passUnretained(target).toOpaque()))
     var event = epoll_event(events: events, data: epoll_data_t(u64: pointer))
@@ -234,6 +227,17 @@ package final class EventLoop: TaskExecutor, @unchecked Sendable {
   /// Closes `descriptor`; `target` lives until the end of this batch of events.
   func forget(_ descriptor: CInt, _ target: EventTarget) {
     close(descriptor)
+    leave(target)
+  }
+
+  /// The same for a `descriptor` that stays open.
+  package func unwatch(_ descriptor: CInt, _ target: EventTarget) {
+    var unused = epoll_event()
+    epoll_ctl(epoll, EPOLL_CTL_DEL, descriptor, &unused)
+    leave(target)
+  }
+
+  private func leave(_ target: EventTarget) {
     if let known = targets.removeValue(forKey: ObjectIdentifier(target)) { leaving.append(known) }
   }
 

@@ -57,6 +57,9 @@ package final class Exchange: @unchecked Sendable {
   /// Of this request, should it need a name.
   var name = RequestName(prefix: 0, number: 0)
 
+  /// Where its connection is; nil before it has one.
+  package internal(set) unowned(unsafe) var loop: EventLoop?  // which keeps this, or its connection that does
+
   /// Who sends it; nil only where a connection is refused before it has begun.
   package internal(set) var peer: Peer?
 

@@ -3,6 +3,7 @@ import Glibc
 import Inference
 import Synchronization
 import Telemetry
+import Threads
 import Wire
 
 /// Listens, spreads connections over event loops, and drains them in the end.

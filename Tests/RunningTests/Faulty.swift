@@ -5,6 +5,7 @@ import Inference
 import Manifests
 import Synchronization
 import Telemetry
+import Threads
 
 @testable import Running
 
@@ -112,7 +113,7 @@ struct FaultyModel: Sendable {
   @discardableResult
   func run(
     _ values: [Float] = [1, 2, 3, 4], _ request: RunRequest = RunRequest(), deadlineNs: UInt64 = 0,
-    wanted: [Int] = [], _ prepareToWait: () -> Void = {}
+    wanted: [Int] = [], on loop: (any TargetLoop)? = nil, _ prepareToWait: () -> Void = {}
   ) async throws -> [[Float]] {
     try request.begin(model)
     let bytes = values.count * 4
@@ -123,24 +124,22 @@ struct FaultyModel: Sendable {
     for index in wanted { request.want(output: index) }
     request.ticket.renew(deadlineNs: deadlineNs)
     defer { request.reset() }
-    try await model.execute(request, statistics: statistics, prepareToWait: prepareToWait)
+    try await model.execute(request, on: loop, statistics: statistics, prepareToWait: prepareToWait)
     return request.outputs.sorted { $0.index < $1.index }.map { output in
       (0..<output.byteCount / 4).map { output.data.load(fromByteOffset: $0 * 4, as: Float.self) }
     }
   }
 
   /// The error that a run ends with.
-  func failure(_ request: RunRequest = RunRequest(), deadlineNs: UInt64 = 0) async -> HostError? {
+  func failure(
+    _ request: RunRequest = RunRequest(), deadlineNs: UInt64 = 0, on loop: (any TargetLoop)? = nil
+  ) async -> HostError? {
     do {
-      try await run(request, deadlineNs: deadlineNs)
+      try await run([1, 2, 3, 4], request, deadlineNs: deadlineNs, on: loop)
       return nil
     } catch {
       return error as? HostError
     }
-  }
-
-  private func run(_ request: RunRequest, deadlineNs: UInt64) async throws {
-    try await run([1, 2, 3, 4], request, deadlineNs: deadlineNs)
   }
 }
 

@@ -9,14 +9,19 @@
 #include <stdint.h>
 
 // -- A run --------------------------------------------------------------------
-// `shared_run.state`. Whoever waits says so by turning SUBMITTED into SLEEPING, so that nobody is woken in vain.
+// `shared_run.state`. Whoever waits says so by turning SUBMITTED into SLEEPING or AT_BELL, so that nobody is woken in
+// vain.
 enum {
   SHARED_RUN_SUBMITTED = 0,  // with the child
   SHARED_RUN_SLEEPING = 1,   // with the child, and the host sleeps on this word
   SHARED_RUN_NEEDS = 2,      // the child sleeps on this word until the host has given memory, or none
   SHARED_RUN_DONE = 3,       // with the host
   SHARED_RUN_DIED = 4,       // the host says so itself, once the process has ended
+  SHARED_RUN_AT_BELL = 16,   // and up, one for each bell: with the child, and an event loop waits for its ring
 };
+
+// Bells are eventfds of the child, from this descriptor on.
+enum { SHARED_BELL_DESCRIPTOR = 5, SHARED_BELLS = 16 };
 
 enum { SHARED_RUN_MAX_RANK = 8, SHARED_RUN_MESSAGE_BYTES = 1024 };
 
@@ -104,5 +109,7 @@ static inline void shared_pause(void) {
 void shared_wait(const uint32_t *word, uint32_t expected, uint64_t timeout_ns);
 // Wakes up to `count` sleepers.
 void shared_wake(const uint32_t *word, int count);
+// The child's: sets a run's state and wakes whoever waits for news of it, to whom the run belongs from there on.
+void shared_tell(uint32_t *state, uint32_t news);
 
 #endif

@@ -2,6 +2,7 @@ import CLinux
 import CStadionRunner
 package import Inference
 import Synchronization
+import Threads
 
 /// A model in this process: the plugin's own object.
 package final class LocalModel: ModelHome, @unchecked Sendable {
@@ -98,6 +99,8 @@ package final class LocalModel: ModelHome, @unchecked Sendable {
   func begin(_ request: RunRequest) {}
 
   func start(_ request: RunRequest) {}
+  func bell(on loop: any TargetLoop) -> RunBell? { nil }
+  func finish(_ request: RunRequest, at bell: RunBell) async throws(HostError) -> UInt64 { try run(request) }
 
   @inline(__always)
   func finish(_ request: RunRequest, patienceNs: UInt64) throws(HostError) -> UInt64? {

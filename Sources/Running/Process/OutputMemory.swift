@@ -47,7 +47,7 @@ package final class OutputMemory: TensorSource, @unchecked Sendable {
     guard let run else { return false }
     let state = UnsafeMutableRawPointer(run).assumingMemoryBound(to: UInt32.self)
     run.pointee.needed_bytes = UInt64(byteCount)
-    if shared_exchange(state, UInt32(SHARED_RUN_NEEDS)) == UInt32(SHARED_RUN_SLEEPING) { shared_wake(state, 1) }
+    shared_tell(state, UInt32(SHARED_RUN_NEEDS))
     while shared_load(state) == UInt32(SHARED_RUN_NEEDS) { shared_wait(state, UInt32(SHARED_RUN_NEEDS), 0) }
     guard run.pointee.given_bytes >= UInt64(byteCount) else { return false }
     room.next = Int(run.pointee.given_offset)

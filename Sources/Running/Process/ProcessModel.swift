@@ -3,6 +3,7 @@ import CRunning
 import Glibc
 import Inference
 import Synchronization
+import Threads
 import Wire
 
 /// A model in its runner's process: writes runs down where the process sees them, and waits for their end.
@@ -92,11 +93,8 @@ final class ProcessModel: ModelHome {
       case SHARED_RUN_SUBMITTED, SHARED_RUN_SLEEPING: return nil
       case SHARED_RUN_NEEDS:
         needs += 1
-        if needs > Self.neediestRun {
-          return try fault("a run asked for memory \(needs) times", waits: patienceNs == 0)
-        }
-        let needed = UnsafeMutableRawPointer(shared.run) + MemoryLayout<shared_run>.offset(of: \.needed_bytes)!
-        give(request, Int(clamping: shared_load64(needed.assumingMemoryBound(to: UInt64.self))))
+        if needs > Self.neediestRun { return try fault(Self.needy, waits: patienceNs == 0) }
+        give(request, needed(shared))
         // Unless its process has ended meanwhile, of which the state tells by now.
         if shared_replace(shared.state, UInt32(SHARED_RUN_NEEDS), UInt32(SHARED_RUN_SUBMITTED)) {
           shared_wake(shared.state, 1)
@@ -105,9 +103,51 @@ final class ProcessModel: ModelHome {
         process.forget(ticket: request.ticket.id)
         return try take(request)
       case SHARED_RUN_DIED where process.end != nil: throw process.failure
-      default: return try fault("it wrote garbage where the state of a run stands", waits: patienceNs == 0)
+      default: return try fault(Self.garbage, waits: patienceNs == 0)
       }
     }
+  }
+
+  private static let needy = "a run asked for memory more than \(neediestRun) times"
+  private static let garbage = "it wrote garbage where the state of a run stands"
+
+  private func needed(_ shared: SharedRun) -> Int {
+    let bytes = UnsafeMutableRawPointer(shared.run) + MemoryLayout<shared_run>.offset(of: \.needed_bytes)!
+    return Int(clamping: shared_load64(bytes.assumingMemoryBound(to: UInt64.self)))
+  }
+
+  func bell(on loop: any TargetLoop) -> RunBell? { process.bell(on: loop) }
+
+  func finish(_ request: RunRequest, at bell: RunBell) async throws(HostError) -> UInt64 {
+    guard let shared = request.shared else { throw .outOfMemory }
+    if let refusal = shared.refusal { throw refusal }
+    var waits = 0
+    while true {
+      let now = shared_load(shared.state)
+      switch Int(now) {
+      // Once it waits here, only the process changes its state, and never back to one of these.
+      case SHARED_RUN_SUBMITTED where waits == 0, SHARED_RUN_SLEEPING where waits == 0, SHARED_RUN_NEEDS:
+        if waits > Self.neediestRun { throw await fault(Self.needy, at: bell) }
+        if now == UInt32(SHARED_RUN_NEEDS) { give(request, needed(shared)) }
+        // Unless there is news, or its process has ended meanwhile.
+        guard shared_replace(shared.state, now, bell.waiting) else { continue }
+        if now == UInt32(SHARED_RUN_NEEDS) { shared_wake(shared.state, 1) }
+        waits += 1
+        await bell.wait(for: shared.state)
+      case SHARED_RUN_DONE:
+        process.forget(ticket: request.ticket.id)
+        return try take(request)
+      case SHARED_RUN_DIED where process.end != nil: throw process.failure
+      default: throw await fault(Self.garbage, at: bell)
+      }
+    }
+  }
+
+  /// Ends the process for what it has done, and waits for that: nothing of the request may go before.
+  private func fault(_ reason: String, at bell: RunBell) async -> HostError {
+    process.charge(reason)
+    await bell.awaitEnd()
+    return process.failure
   }
 
   /// Ends the process for what it has done.

@@ -6,6 +6,7 @@ import Inference
 import Manifests
 import Synchronization
 import Telemetry
+import Threads
 import Wire
 
 /// A runner's process as the host sees it: started, asked, handed runs, watched, ended.
@@ -21,6 +22,8 @@ final class RunnerProcess: @unchecked Sendable {
   let options: ProcessOptions
   /// Longest spin for an answer; 0 where host and process have one core to share.
   let spinNs: UInt64
+  /// One for each event loop there was when it was started.
+  private let bells: [RunBell]
   private let channel: ControlChannel
   /// What the process writes to its standard output and error.
   private let output: CInt
@@ -79,12 +82,16 @@ final class RunnerProcess: @unchecked Sendable {
     guard linux_pipe(&pipes) else { throw Self.failure(runnerID) }
     output = pipes[0]
     defer { close(pipes[1]) }
-    processID = Self.spawn(options.executable, key, output: pipes[1], control: far, memory: arena.descriptor)
+    // Loops beyond those few leave their waiting to threads.
+    bells = (0..<min(LoopPlaces.end, Int(SHARED_BELLS))).compactMap { RunBell(place: $0) }
+    processID = Self.spawn(
+      options.executable, key, output: pipes[1], control: far, memory: arena.descriptor, bells.map(\.descriptor))
     guard processID > 0 else {
       close(output)
       throw Self.failure(runnerID)
     }
     group = Self.group(processID, key, options, limits)
+    for bell in bells { bell.process = self }
     guard watch() else {
       Glibc.kill(processID, SIGKILL)
       _ = linux_wait(processID)
@@ -104,7 +111,7 @@ final class RunnerProcess: @unchecked Sendable {
   private static let passedOn = ["LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "OMP_NUM_THREADS", "ASAN_OPTIONS"]
 
   private static func spawn(
-    _ executable: String, _ key: RunnerKey, output: CInt, control: CInt, memory: CInt
+    _ executable: String, _ key: RunnerKey, output: CInt, control: CInt, memory: CInt, _ bells: [CInt]
   ) -> Int32 {
     var environment = passedOn.compactMap { name in getenv(name).map { "\(name)=\(String(cString: $0))" } }
     // Swift's own crash handler would hold a crashed process up for 300 ms, and needs a process of its own.
@@ -120,7 +127,8 @@ final class RunnerProcess: @unchecked Sendable {
     let words = command.map { strdup($0) } + [nil]
     let variables = environment.map { strdup($0) } + [nil]
     defer { for text in words + variables { free(text) } }
-    return linux_spawn(executable, words, variables, output, control, memory, !key.sharesHostSession)
+    return linux_spawn(
+      executable, words, variables, output, control, memory, bells, CInt(bells.count), !key.sharesHostSession)
   }
 
   /// A group for the manifest's limits, with the process in it; nil without limits, and where it can't be had.
@@ -221,6 +229,7 @@ final class RunnerProcess: @unchecked Sendable {
     }
     arena.isOver.store(true, ordering: .relaxed)
     for each in lost { shared_wake(Self.word(each), 1) }
+    for bell in bells { bell.end() }
     mailbox.withLock { $0.isClosed = true }
     ringMailbox()
     if isWanted { return }
@@ -312,6 +321,13 @@ final class RunnerProcess: @unchecked Sendable {
   }
 
   // MARK: Runs
+
+  /// Where `loop`, whose thread this is, waits for runs; nil if it can't.
+  func bell(on loop: any TargetLoop) -> RunBell? {
+    guard loop.isCurrent, loop.place < bells.count else { return nil }
+    let bell = bells[loop.place]
+    return bell.hang(on: loop) ? bell : nil
+  }
 
   /// Announces a run that has been written down.
   ///

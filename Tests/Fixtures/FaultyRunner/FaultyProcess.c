@@ -1,4 +1,5 @@
 // What only a process of its own survives: each word of `fault` ends or spoils the process that runs it.
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +35,38 @@ static void *scribble(void *argument) {
   return NULL;
 }
 
+// The descriptors that wake the host's event loops. What the process opens for itself lies behind them and may block.
+enum { FIRST_BELL = 5, MOST_BELLS = 16 };
+
+static int end_of_bells(void) {
+  int end = FIRST_BELL;
+  while (end < FIRST_BELL + MOST_BELLS && fcntl(end, F_GETFL) >= 0 && fcntl(end, F_GETFL) & O_NONBLOCK) end++;
+  return end;
+}
+
+static void *ring(void *argument) {
+  (void)argument;
+  int end = end_of_bells();
+  for (;;) {
+    uint64_t one = 1;
+    for (int bell = FIRST_BELL; bell < end; bell++) {
+      ssize_t count = write(bell, &one, sizeof one);
+      (void)count;
+    }
+  }
+  return NULL;
+}
+
+// Nothing more fits, and whoever tries all the same waits.
+static void fill_bells(void) {
+  uint64_t most = UINT64_MAX - 1;
+  for (int bell = FIRST_BELL, end = end_of_bells(); bell < end; bell++) {
+    ssize_t count = write(bell, &most, sizeof most);
+    (void)count;
+    fcntl(bell, F_SETFL, 0);
+  }
+}
+
 void faulty_process_load(stadion_model *model) {
   if (faulty_is(model, "load_segv")) *(volatile int *)8 = 1;
   if (faulty_is(model, "load_segv_gpu") && !strcmp(model->device->kind_name, "gpu")) *(volatile int *)8 = 1;
@@ -52,6 +85,16 @@ void faulty_process(stadion_model *model, const stadion_request *request) {
   if (faulty_is(model, "garbage_on_control")) {
     ssize_t count = write(3, "garbage!garbage!", 16);
     (void)count;
+  }
+  if (faulty_is(model, "closes_bells"))
+    for (int bell = FIRST_BELL, end = end_of_bells(); bell < end; bell++) close(bell);
+  static atomic_bool fills;
+  if (faulty_is(model, "fills_bells") && !atomic_exchange(&fills, true)) fill_bells();
+  static atomic_bool rings;
+  if (faulty_is(model, "rings_for_ever") && !atomic_exchange(&rings, true)) {
+    pthread_t thread;
+    pthread_create(&thread, NULL, ring, NULL);
+    pthread_detach(thread);
   }
   uint32_t *arena;
   size_t byte_count = find_arena(&arena);
