@@ -101,7 +101,7 @@ bool linux_pipe(int *ends) { return pipe2(ends, O_CLOEXEC) == 0; }
 int linux_spawn(const char *path, char *const *arguments, char *const *environment, int output, int control, int memory,
                 const int *more, int more_count, bool own_session) {
   // Away from the numbers that they are to have, so that no dup2 closes what a later one needs.
-  enum { AWAY = 32, MOST = 16 };
+  enum { AWAY = 80, MOST = 64 };
   int sources[3 + MOST] = {fcntl(output, F_DUPFD_CLOEXEC, AWAY), fcntl(control, F_DUPFD_CLOEXEC, AWAY),
                            fcntl(memory, F_DUPFD_CLOEXEC, AWAY)};
   int count = 3;

@@ -8,8 +8,9 @@ import Wire
 
 /// `stadion runner-process`: one runner, alone in a process that the host starts, asks and may end at any time.
 ///
-/// Descriptor 3 is the control channel, 4 the shared arena; from 5 on come the bells of the host's event loops. The main thread makes the runner's control calls; another one
-/// listens, so that interrupts and the host's end are seen during a long load.
+/// Descriptor 3 is the control channel, 4 the shared arena; from 5 on come the bells of the host's event loops. The main
+/// thread makes the runner's control calls; another one listens, so that interrupts and the host's end are seen during a
+/// long load.
 package enum ChildProcess {
   private static let controlDescriptor: CInt = 3
   private static let arenaDescriptor: CInt = 4

@@ -21,7 +21,7 @@ enum {
 };
 
 // Bells are eventfds of the child, from this descriptor on.
-enum { SHARED_BELL_DESCRIPTOR = 5, SHARED_BELLS = 16 };
+enum { SHARED_BELL_DESCRIPTOR = 5, SHARED_BELLS = 64 };
 
 enum { SHARED_RUN_MAX_RANK = 8, SHARED_RUN_MESSAGE_BYTES = 1024 };
 

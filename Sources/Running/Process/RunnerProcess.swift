@@ -83,7 +83,11 @@ final class RunnerProcess: @unchecked Sendable {
     output = pipes[0]
     defer { close(pipes[1]) }
     // Loops beyond those few leave their waiting to threads.
-    bells = (0..<min(LoopPlaces.end, Int(SHARED_BELLS))).compactMap { RunBell(place: $0) }
+    var bells: [RunBell] = []
+    while bells.count < min(LoopPlaces.end, Int(SHARED_BELLS)), let bell = RunBell(place: bells.count) {
+      bells.append(bell)
+    }
+    self.bells = bells
     processID = Self.spawn(
       options.executable, key, output: pipes[1], control: far, memory: arena.descriptor, bells.map(\.descriptor))
     guard processID > 0 else {
