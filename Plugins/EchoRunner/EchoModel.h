@@ -21,7 +21,7 @@ struct stadion_model {
   unsigned sleep_ms;
   uint32_t counts[2];              // of INPUTS and of OUTPUTS
   char *text[OPTION_COUNT];        // the options, NULL where not given; names of tensors point into the first two
-  const char *names[MAX_TENSORS];  // of the outputs
+  const char *names[MAX_TENSORS];  // of the outputs, which tensors would have in other pages
   echo_tensor *tensors[2];         // as many as counts say, INPUTS and OUTPUTS
 };
 

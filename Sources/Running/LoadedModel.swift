@@ -170,7 +170,7 @@ package final class LoadedModel: Sendable {
     if let loop, let bell = home.bell(on: loop) {
       defer { Deadlines.shared.remove(id: request.ticket.id) }
       let runNs = try await finish(request, at: bell, from: handed, since: began, statistics)
-      return Times(queueNs: handed - began, runNs: runNs)
+      return Times(queueNs: entered - began, runNs: runNs)
     }
     let outcome = await withTaskExecutorPreference(threads) { () async -> Result<Times, HostError> in
       let started = linux_now_ns()
