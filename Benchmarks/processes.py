@@ -19,7 +19,10 @@ NEVER_GIVES_UP = ["--quarantine-crashes", "0", "--restart-at-most-ms", "100"]
 IDENTITY = {"inputs": [{"name": "INPUT0", "shape": [1, 16], "datatype": "FP32", "data": [0.5] * 16}]}
 COMES_BACK_SECONDS = 10  # what isn't there by then never comes
 KILL_EVERY_SECONDS = 0.2
-CHAOS_RATE = 500  # requests a second to each of two runners
+KILL_JITTER_SECONDS = 0.01  # or else each kill meets the same place between two requests, as these come at a steady pace
+# Requests a second to two runners. At equal rates one program's requests would keep a place between the other's for
+# the whole run, another one in each run, and what they cost each other would be a matter of luck.
+CHAOS_RATES = (500, 487)
 REPLACE_RATE = 2000
 
 
@@ -38,21 +41,29 @@ def end_process(pid: int, number: int):
 
 
 class Killer:
-  """Ends a random process among the runners of `ids` by SIGKILL, at a steady pace, until the block ends."""
+  """Ends a random process among the runners of `ids` by SIGKILL, at a steady pace, until the block ends.
 
-  def __init__(self, host: Host, ids=None):
-    self.host, self.ids = host, ids
+  Looking for processes costs more than ending one. With `number` 0 they are only looked for, so that what is compared
+  differs by the kills alone.
+  """
+
+  def __init__(self, host: Host, ids=None, number: int = signal.SIGKILL):
+    self.host, self.ids, self.number = host, ids, number
     self.kills = 0
     self.stopping = threading.Event()
     self.thread = threading.Thread(target=self.kill_on)
 
   def kill_on(self):
-    due = time.monotonic() + KILL_EVERY_SECONDS
-    while not self.stopping.wait(max(0, due - time.monotonic())):
-      due += KILL_EVERY_SECONDS
+    # Whatever else waits for a core goes first.
+    os.sched_setscheduler(0, os.SCHED_IDLE, os.sched_param(0))
+    due = time.monotonic()
+    while True:
+      due += KILL_EVERY_SECONDS + random.uniform(-KILL_JITTER_SECONDS, KILL_JITTER_SECONDS)
+      if self.stopping.wait(max(0, due - time.monotonic())):
+        return
       living = [pid for id, pid in self.host.runner_processes() if self.ids is None or id in self.ids]
       if living:  # else all are in the pause before a restart
-        end_process(random.choice(living), signal.SIGKILL)
+        end_process(random.choice(living), self.number)
         self.kills += 1
 
   def __enter__(self):
@@ -153,7 +164,8 @@ class ProcessGroups:
   def chaos(self):
     seconds = 1 if self.options.quick else 5
     with self.host(*NEVER_GIVES_UP, models="pair", isolation="process", manifests=self.pair()) as host:
-      alone = self.beside_each_other(host, seconds)
+      with Killer(host, [ECHO], number=0):
+        alone = self.beside_each_other(host, seconds)
       with Killer(host, [ECHO]) as one:
         disturbed = self.beside_each_other(host, seconds)
       self.wait_for_both(host)
@@ -188,9 +200,10 @@ class ProcessGroups:
 
   def beside_each_other(self, host: Host, seconds: float) -> dict[str, dict]:
     """What becomes of requests at a constant rate to both runners at once."""
-    common = ["--socket", host.socket, "--rate", CHAOS_RATE, "--seconds", seconds]
-    with Program("steady", *common, "--model", "identity", seconds=seconds) as echo, \
-        Program("steady", *common, "--model", "other", "--input", "x", "--shape", "16", seconds=seconds) as other:
+    common = ["--socket", host.socket, "--seconds", seconds, "--rate"]
+    echoes, others = CHAOS_RATES
+    with Program("steady", *common, echoes, "--model", "identity", seconds=seconds) as echo, \
+        Program("steady", *common, others, "--model", "other", "--input", "x", "--shape", "16", seconds=seconds) as other:
       return {"echo": echo.result(), "other": other.result()}
 
   @staticmethod
