@@ -45,7 +45,13 @@ void linux_name_thread(const char *name) {
   pthread_setname_np(pthread_self(), cut);
 }
 
-void linux_prefer_short_slices(void) {
+// The shortest and the longest that the kernel gives, in nanoseconds.
+enum { SHORT_SLICE = 100000, LONG_SLICE = 100000000 };
+// SCHED_FLAG_RESET_ON_FORK: threads and processes that this one starts are as usual.
+enum { FOR_THIS_THREAD = 1, INHERITED = 0 };
+
+// Returns the slice that the calling thread had; 0 if it can't have another.
+static uint64_t change_slice(uint64_t ns, uint64_t flags) {
   // glibc 2.36 has neither the call nor its struct.
   struct {
     uint32_t size, policy;
@@ -54,11 +60,17 @@ void linux_prefer_short_slices(void) {
     uint32_t priority;
     uint64_t runtime, deadline, period;
   } attributes = {.size = sizeof attributes};
-  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0 || attributes.policy != SCHED_OTHER) return;
-  attributes.flags |= 1;        // SCHED_FLAG_RESET_ON_FORK: threads and processes that this one starts are as usual
-  attributes.runtime = 100000;  // the shortest slice that the kernel gives, in nanoseconds
-  syscall(SYS_sched_setattr, 0, &attributes, 0);
+  if (syscall(SYS_sched_getattr, 0, &attributes, sizeof attributes, 0) != 0 || attributes.policy != SCHED_OTHER)
+    return 0;
+  uint64_t before = attributes.runtime;
+  attributes.flags |= flags;
+  attributes.runtime = ns;
+  return syscall(SYS_sched_setattr, 0, &attributes, 0) == 0 ? before : 0;
 }
+
+void linux_prefer_short_slices(void) { change_slice(SHORT_SLICE, FOR_THIS_THREAD); }
+
+void linux_prefer_long_slices(void) { change_slice(LONG_SLICE, FOR_THIS_THREAD); }
 
 void linux_give_way(void) { setpriority(PRIO_PROCESS, (id_t)syscall(SYS_gettid), getpriority(PRIO_PROCESS, 0) + 10); }
 
@@ -127,7 +139,10 @@ int linux_spawn(const char *path, char *const *arguments, char *const *environme
                                             (own_session ? POSIX_SPAWN_SETSID : POSIX_SPAWN_SETPGROUP));
   pid_t process = -1;
   int reason = EMFILE;
+  // A program that starts computes for milliseconds: whoever wakes up meanwhile to answer a request goes first.
+  uint64_t slice = change_slice(LONG_SLICE, INHERITED);
   if (has_all) reason = posix_spawn(&process, path, &actions, &attributes, arguments, environment);
+  if (slice > 0) change_slice(slice, INHERITED);
   posix_spawn_file_actions_destroy(&actions);
   posix_spawnattr_destroy(&attributes);
   for (int i = 0; i < count; i++)

@@ -19,6 +19,8 @@ package enum ChildProcess {
     // The listening thread sees the host's end, unless the runner has stopped the process. Its parent is the runner's
     // control thread in the host, which lives as long as the runner.
     linux_end_with_parent()
+    // As the host has started it; the threads that this one starts are as usual.
+    linux_prefer_long_slices()
     let channel = ControlChannel(controlDescriptor)
     guard let order = firstMessage(channel), let child = Child(order, channel, arenaDescriptor) else { _exit(2) }
     child.listen()

@@ -34,8 +34,8 @@ package enum SmallFile {
   }
 
   private static func content(of file: Int32, limit byteLimit: Int, expected: Int) throws(Failure) -> [UInt8] {
-    // One byte more than announced shows the end, and a file that grows meanwhile.
-    var bytes = [UInt8](repeating: 0, count: expected + 1)
+    // One byte more than announced shows the end, and a file that grows meanwhile; files of /proc announce nothing.
+    var bytes = [UInt8](repeating: 0, count: expected > 0 ? expected + 1 : 4096)
     var count = 0
     while true {
       let got = bytes.withUnsafeMutableBytes { Glibc.read(file, $0.baseAddress! + count, $0.count - count) }

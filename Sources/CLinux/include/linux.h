@@ -26,6 +26,8 @@ void linux_name_thread(const char *name);
 // Asks the scheduler to run the calling thread soon after each wake-up rather than long at once. Takes no more than its
 // share; does nothing on kernels before 6.12, which have one slice for all.
 void linux_prefer_short_slices(void);
+// The reverse, for a thread whose work is long and that nobody waits for: others that wake up run before it.
+void linux_prefer_long_slices(void);
 // Lets the calling thread have a tenth of the time that each other of the process has where there isn't enough for all:
 // nice 10 more than now, which Linux keeps for each thread.
 void linux_give_way(void);
