@@ -75,27 +75,45 @@ final class OpenVINOModel: InterruptibleModel {
     let ticket = request.ticket
     let slot = try slots.claim(ticket: ticket.id) { () throws(RunnerError) in
       try RunSlot(
-        engine.api, compiled: compiled, outputCount: outputTensors.count, dimensionCount: dimensionCount)
+        engine.api, compiled: compiled, inputCount: inputTensors.count, outputCount: outputTensors.count,
+        dimensionCount: dimensionCount)
     }
     defer { slots.release(slot) }
     try bindInputs(request, slot)
     let wanted = try request.chosenOutputs(of: outputTensors.count)
     guard wanted.count > 0 else { return }
     let plan = try plan(slot)
+    if slot.boundPlan !== plan {
+      slot.unbindAll()
+      slot.boundPlan = plan
+    }
     for place in 0..<wanted.count { try bindOutput(request, slot, plan, wanted[place]) }
+    // What the last run wanted and this one doesn't: its memory is no longer the request's.
+    for index in outputTensors.indices where slot.bound[index] != nil && slot.buffers[index] == nil {
+      slot.unbind(index)
+    }
     // The host sets the flag before it interrupts, so either this sees it or the slot is already in the list.
     guard !ticket.isCancelled else { throw ticket.interruption }
     try compute(slot, ticket)
     for place in 0..<wanted.count { try emit(request, slot, plan, wanted[place]) }
+    slot.isSound = true
   }
 
   private func bindInputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
     try request.forEachInput(of: inputTensors) { (index, tensor, input) throws(RunnerError) in
       try tensor.check(input)
-      for (place, size) in input.shape.enumerated() { slot.dimensions[starts[index] + place] = size }
+      var isBound = slot.inputPlaces[index] != nil && slot.inputPlaces[index] == input.bytes.baseAddress
+      for (place, size) in input.shape.enumerated() {
+        let known = starts[index] + place
+        isBound = isBound && slot.dimensions[known] == size
+        slot.dimensions[known] = size
+      }
+      guard !isBound else { return }
+      slot.inputPlaces[index] = nil
       let value = try engine.tensor(tensor.nativeType, input.shape, input.bytes)
       defer { engine.api.tensor_free(value) }  // the request holds it, too
       try engine.api.check(engine.api.infer_request_set_input_tensor_by_index(slot.request, index, value))
+      slot.inputPlaces[index] = input.bytes.baseAddress
     }
   }
 
@@ -120,10 +138,17 @@ final class OpenVINOModel: InterruptibleModel {
         return
       }
       let buffer = try request.allocate(byteCount: byteCount)
+      let start = UnsafeRawPointer(buffer.bytes.baseAddress)
+      guard start == nil || slot.outputPlaces[index] != start else {
+        slot.buffers[index] = consume buffer
+        return
+      }
+      slot.unbind(index)
       let value = try engine.tensor(tensor.nativeType, shape, UnsafeRawBufferPointer(buffer.bytes))
       slot.bound[index] = value
       slot.buffers[index] = consume buffer
       try engine.api.check(engine.api.infer_request_set_output_tensor_by_index(slot.request, index, value))
+      slot.outputPlaces[index] = start
     }
   }
 

@@ -9,19 +9,30 @@ final class RunSlot: @unchecked Sendable {  // see above
   let request: Handle
   /// The request's own output tensors; those that a run doesn't want, or can't be given memory for, go there.
   let own: UnsafeMutableBufferPointer<Handle>
-  /// Tensors over the host's memory, by output.
+  /// Tensors over the host's memory, by output. They stay with the request: a host that is asked the same again and
+  /// again gives the same memory, and to bind a tensor costs more than all else around a run.
   let bound: UnsafeMutableBufferPointer<Handle?>
   let buffers: UnsafeMutableBufferPointer<HostBuffer?>
+  /// Where the request looks for inputs, and writes outputs that are bound; nil: nowhere yet. The memory is the host's,
+  /// and only touched while a run has it.
+  let inputPlaces: UnsafeMutableBufferPointer<UnsafeRawPointer?>
+  let outputPlaces: UnsafeMutableBufferPointer<UnsafeRawPointer?>
   /// Sizes of all inputs of this run, one after the other.
   let dimensions: UnsafeMutableBufferPointer<Int64>
   /// Of the last run; often also of this one.
   var plan: ShapePlan?
+  /// That outputs are bound by.
+  var boundPlan: ShapePlan?
+  /// Set by each run that came to its end; what another left bound isn't trusted.
+  var isSound = false
 
   /// Nil while no run holds this slot.
   var ticket: UInt64?
   var isCancelled = false
 
-  init(_ api: ov_api, compiled: Handle, outputCount: Int, dimensionCount: Int) throws(RunnerError) {
+  init(
+    _ api: ov_api, compiled: Handle, inputCount: Int, outputCount: Int, dimensionCount: Int
+  ) throws(RunnerError) {
     self.api = api
     let request = try api.make { api.compiled_model_create_infer_request(compiled, $0) }
     var tensors: [Handle] = []
@@ -41,28 +52,47 @@ final class RunSlot: @unchecked Sendable {  // see above
     bound.initialize(repeating: nil)
     buffers = .allocate(capacity: outputCount)
     for index in 0..<outputCount { buffers.initializeElement(at: index, to: nil) }
+    inputPlaces = .allocate(capacity: inputCount)
+    inputPlaces.initialize(repeating: nil)
+    outputPlaces = .allocate(capacity: outputCount)
+    outputPlaces.initialize(repeating: nil)
     dimensions = .allocate(capacity: dimensionCount)
     dimensions.initialize(repeating: 0)
   }
 
   deinit {
-    clear()
+    for tensor in bound { if let tensor { api.tensor_free(tensor) } }
     for tensor in own { api.tensor_free(tensor) }
     api.infer_request_free(request)
     own.deallocate()
     bound.deallocate()
     buffers.deinitialize().deallocate()
+    inputPlaces.deallocate()
+    outputPlaces.deallocate()
     dimensions.deallocate()
   }
 
-  /// Lets go of the host's memory. The request still knows where inputs were, and gets others before it looks again.
+  /// Gives back the host's memory. The request still knows where it was, and gets other before it looks again.
   func clear() {
-    for index in bound.indices {
-      guard let tensor = bound[index].take() else { continue }
-      // Never fails: it is the tensor that was there first.
-      _ = api.infer_request_set_output_tensor_by_index(request, index, own[index])
-      api.tensor_free(tensor)
-      buffers[index] = nil
+    for index in buffers.indices { buffers[index] = nil }
+    if !isSound {
+      unbindAll()
+      inputPlaces.update(repeating: nil)
     }
+    isSound = false
+  }
+
+  /// Has this output written to the request's own memory again.
+  func unbind(_ index: Int) {
+    guard let tensor = bound[index].take() else { return }
+    outputPlaces[index] = nil
+    // Never fails: it is the tensor that was there first.
+    _ = api.infer_request_set_output_tensor_by_index(request, index, own[index])
+    api.tensor_free(tensor)
+  }
+
+  /// Before a run with other shapes.
+  func unbindAll() {
+    for index in bound.indices { unbind(index) }
   }
 }

@@ -100,6 +100,19 @@ struct `The OpenVINO runner` {
     #expect(try model.run([floats("x", [0, 4], []), floats("y", [0, 4], [])]) == [floats("z", [0, 4], [])])
   }
 
+  @Test func `sees what is new where the last run's tensors were`() throws {
+    let model = try onnx("add")
+    for number in 0..<8 {
+      let rows = number % 4 == 3 ? 2 : 1
+      let x = (0..<rows * 4).map { Float($0 + number) }
+      let sum = floats("z", [Int64(rows), 4], x.map { $0 + Float(number) })
+      let y = floats("y", [Int64(rows), 4], .init(repeating: Float(number), count: rows * 4))
+      #expect(try model.run([floats("x", [Int64(rows), 4], x), y]) == [sum])
+      let short = floats("y", [3, 4], .init(repeating: 1, count: 12))
+      if rows == 2 { #expect(throws: Failure.self) { try model.run([floats("x", [2, 4], x), short]) } }
+    }
+  }
+
   @Test func `emits only the outputs that are wanted`() throws {
     let model = try onnx("two_outputs")
     let inputs = [floats("x", [1, 4], [5, 5, 5, 5]), floats("y", [1, 4], [1, 2, 3, 4])]
