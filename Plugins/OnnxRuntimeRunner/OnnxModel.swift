@@ -13,6 +13,8 @@ final class OnnxModel: InterruptibleModel {
   private let slots = RunSlots()
   /// False once an output came out in another shape than the model declares: from then on the engine allocates.
   private let trustsShapes = Atomic(true)
+  /// False once an output came out in another shape than for equal inputs before.
+  private let remembersShapes = Atomic(true)
   /// Names of the inputs in order, as `run` of the engine wants them.
   private let inputNames: UnsafeMutablePointer<Text?>
 
@@ -84,7 +86,11 @@ final class OnnxModel: InterruptibleModel {
       slot.clearOutputs()
       guard let second = start(slot) else {
         api.releaseStatus(status)
-        trustsShapes.store(false, ordering: .relaxed)
+        if slot.hasGuessed {
+          remembersShapes.store(false, ordering: .relaxed)
+        } else {
+          trustsShapes.store(false, ordering: .relaxed)
+        }
         return
       }
       api.releaseStatus(status)
@@ -113,11 +119,14 @@ final class OnnxModel: InterruptibleModel {
 
   private func bindInputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
     dimensions.forget(slot)
+    slot.shapes.begin()
     try request.forEachInput(of: inputTensors) { (index, tensor, input) throws(RunnerError) in
       try tensor.check(input)
       dimensions.learn(slot, input: index, shape: input.shape)
+      slot.shapes.see(input.shape)
       try engine.makeValue(tensor, input, &slot.inputs[index])
     }
+    slot.shapes.end()
   }
 
   private func chooseOutputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
@@ -133,6 +142,8 @@ final class OnnxModel: InterruptibleModel {
   /// Puts a value over host memory at each place whose shape is known; the engine fills the others itself.
   private func bindOutputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) -> Bool {
     var bound = false
+    slot.mayGuess = remembersShapes.load(ordering: .relaxed)
+    slot.hasGuessed = false
     for place in 0..<slot.wantedCount {
       let tensor = outputTensors[slot.wanted[place]]
       guard let size = tensor.type.byteCount else { continue }
@@ -158,7 +169,12 @@ final class OnnxModel: InterruptibleModel {
     _ slot: RunSlot, _ place: Int, _ body: (UnsafeBufferPointer<Int64>?) throws(RunnerError) -> Result
   ) throws(RunnerError) -> Result {
     var sizes: InlineArray<8, Int64> = .init(repeating: 0)
-    let rank = dimensions.resolve(slot, output: slot.wanted[place], into: &sizes)
+    let output = slot.wanted[place]
+    var rank = dimensions.resolve(slot, output: output, into: &sizes)
+    if rank == nil && slot.mayGuess {
+      rank = slot.shapes.recall(output: output, into: &sizes)
+      if rank != nil { slot.hasGuessed = true }
+    }
     return try withUnsafeBytes(of: &sizes) { (bytes) throws(RunnerError) -> Result in
       let all = bytes.assumingMemoryBound(to: Int64.self)
       return try body(rank.map { UnsafeBufferPointer(start: all.baseAddress, count: $0) })
@@ -175,7 +191,7 @@ final class OnnxModel: InterruptibleModel {
         try request.emit(tensor.name, tensor.type, shape, buffer: buffer, byteCount: byteCount)
       }
     } else if let value = slot.outputs[place] {
-      try engine.emitCopy(tensor, value, request)
+      try engine.emitCopy(tensor, value, request) { slot.shapes.learn(output: slot.wanted[place], $0) }
     }
   }
 }

@@ -19,6 +19,10 @@ final class RunSlot: @unchecked Sendable {  // see above
   let buffers: UnsafeMutablePointer<HostBuffer?>
   /// Size of each named dimension in this run.
   let dimensionSizes: UnsafeMutablePointer<Int64>
+  var shapes: ShapeMemory
+  /// Whether this run goes by `shapes`, and has done so.
+  var mayGuess = false
+  var hasGuessed = false
 
   /// Nil while no run holds this slot.
   var ticket: UInt64?
@@ -41,6 +45,7 @@ final class RunSlot: @unchecked Sendable {  // see above
     for place in 0..<outputCount { (buffers + place).initialize(to: nil) }
     dimensionSizes = .allocate(capacity: dimensionNameCount)
     dimensionSizes.initialize(repeating: -1, count: dimensionNameCount)
+    shapes = ShapeMemory(outputCount: outputCount)
   }
 
   deinit {

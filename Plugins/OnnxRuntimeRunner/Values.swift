@@ -74,7 +74,11 @@ extension Engine {
   }
 
   /// Hands a value that the engine allocated to the host, which copies it.
-  func emitCopy(_ tensor: ModelTensor, _ value: OrtObject, _ request: Request) throws(RunnerError) {
+  ///
+  /// - Parameter note: Is told its shape.
+  func emitCopy(
+    _ tensor: ModelTensor, _ value: OrtObject, _ request: Request, note: (UnsafeBufferPointer<Int64>) -> Void
+  ) throws(RunnerError) {
     let info = try api.make { api.typeAndShape(value, $0) }
     defer { api.releaseTensorInfo(info) }
     var rank = 0
@@ -88,6 +92,7 @@ extension Engine {
       let all = bytes.assumingMemoryBound(to: Int64.self)
       try api.check(api.dimensions(info, all.baseAddress!, rank))
       let shape = UnsafeBufferPointer(start: UnsafePointer(all.baseAddress), count: rank)
+      note(shape)
       guard let size = tensor.type.byteCount else { return try emitTexts(tensor, value, shape, request) }
       guard let byteCount = tensorByteCount(shape, elementByteCount: size) else {
         throw RunnerError(.internal, "output \(String(cString: tensor.name)) has the impossible shape \(Array(shape))")

@@ -126,6 +126,26 @@ struct `The ONNX Runtime runner` {
     #expect(try load("constant").run([]) == [floats("z", [3], [1, 2, 3])])
   }
 
+  @Test func `takes the host's memory for a shape that it has seen, until the data make another`() throws {
+    let model = try load("nonzero")
+    let ticket = TestTicket()
+    func found(_ numbers: [Float]) throws -> [Int64] {
+      let outputs = try model.run([floats("x", [Int64(numbers.count)], numbers)], ticket: ticket)
+      #expect(outputs.first?.shape == [1, Int64(numbers.count { $0 != 0 })])
+      return outputs.first?.numbers(Int64.self) ?? []
+    }
+    #expect(try found([0, 1, 0, 2]) == [1, 3])
+    #expect(ticket.madeCount == 0)
+    #expect(try found([3, 0, 0, 2]) == [0, 3])
+    #expect(ticket.madeCount == 1)
+    // Only the wrong guess takes memory for nothing.
+    #expect(try found([3, 0, 4, 2]) == [0, 2, 3])
+    #expect(try found([3, 0, 4, 2]) == [0, 2, 3])
+    #expect(try found([0, 0, 1]) == [2])
+    #expect(ticket.madeCount == 2)
+    #expect(ticket.keptCount == 0)
+  }
+
   @Test func `stops trusting a model that declares a wrong shape`() throws {
     let model = try load("liar")
     let ticket = TestTicket()
