@@ -18,6 +18,21 @@ import Testing
     await faulty.runner.stop()
   }
 
+  @Test(.enabled(if: Slice.isKnown, "machine: the kernel gives threads no slices of their own"))
+  func `lets others go first in its start, and is quick in its runs`() async throws {
+    let faulty = try FaultyProcess()
+    let model = try await faulty.load()
+    #expect(try await model.run([1]) == [[1]])
+    let slices = Slice.threads(of: faulty.process)
+    #expect(slices["main"] == 100_000_000)
+    #expect(slices["run"] == 100_000)
+    let usual = Slice.threads(of: faulty.process)["listen"]
+    #expect(usual.map { (100_001..<100_000_000).contains($0) } == true)
+    // The thread that has started the process is as it was.
+    #expect(Slice.threads(of: getpid()).values.allSatisfy { $0 < 100_000_000 })
+    await faulty.runner.stop()
+  }
+
   @Test(arguments: ["none", "own_buffer", "host_buffer"])
   func `gives outputs of any size, in whosever memory they were`(fault: String) async throws {
     let faulty = try FaultyProcess()
@@ -274,5 +289,25 @@ import Testing
     let model = try await faulty.load(["fault": "prints", "bias": "1"])
     #expect(try await model.run([1]) == [[2]])
     await faulty.runner.stop()
+  }
+}
+
+/// How long the scheduler lets threads run when others wait.
+private enum Slice {
+  static var isKnown: Bool { !threads(of: getpid()).isEmpty }
+
+  /// Nanoseconds by name of the thread.
+  static func threads(of process: Int32) -> [String: Int] {
+    let folder = "/proc/\(process)/task"
+    var slices: [String: Int] = [:]
+    for thread in (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? [] {
+      func text(_ file: String) -> String {
+        (try? String(contentsOfFile: "\(folder)/\(thread)/\(file)", encoding: .utf8)) ?? ""
+      }
+      let name = thread == "\(process)" ? "main" : text("comm").trimmingCharacters(in: .whitespacesAndNewlines)
+      let line = text("sched").split(separator: "\n").first { $0.hasPrefix("se.slice ") }
+      if let number = line?.split(separator: " ").last.flatMap({ Int($0) }) { slices[name] = number }
+    }
+    return slices
   }
 }
