@@ -129,7 +129,7 @@ enum Serve {
     }
     if !isDrained {
       Log.warning("ended before every request was answered", ("connections", String(server.connectionCount)))
-      exit(1)
+      Stadion.end(1)
     }
     observer.stop()
     Log.info("stopped")

@@ -55,4 +55,15 @@ import Testing
     for process in processes { #expect(holds { !Processes.runs(process) }, "\(process) is an orphan") }
     #expect(try host.log("a runner's process has ended").isEmpty, "a wanted end isn't a fault")
   }
+
+  @Test func `end with a host, whatever a runner in it does at exit`() throws {
+    let host = try Host.withRunners {
+      try $0.addFaulty("org.a", fault: "dies_at_exit", isolation: "host")
+      try $0.addFaultyModel("m")
+    }
+    #expect(try host.ask("m").status == 200)
+    host.command.send(SIGTERM)
+    #expect(try host.command.wait().status == 0, "\(host.command.errors)")
+    #expect(try !host.log("stopped").isEmpty)
+  }
 }

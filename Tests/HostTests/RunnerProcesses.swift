@@ -13,9 +13,12 @@ extension TemporaryFolder {
   func faultyLibrary(_ id: String) -> String { "runners/\(id)+none+cpu.so" }
 
   /// A faulty runner, which serves the format `faulty`.
-  func addFaulty(_ id: String, _ more: String = "", isolation: String = "process") throws {
-    try copy(Self.built("FaultyRunner"), to: faultyLibrary(id))
-    try writeFaultyManifest(id, more, isolation: isolation)
+  ///
+  /// - Parameter fault: What is wrong with the library itself; a word of `FaultyRunner.c`.
+  func addFaulty(_ id: String, _ more: String = "", fault: String = "none", isolation: String = "process") throws {
+    let library = "runners/\(id)+\(fault)+cpu.so"
+    try copy(Self.built("FaultyRunner"), to: library)
+    try writeManifest(id, library: "\(path)/\(library)", format: "faulty", isolation: isolation, more)
   }
 
   func writeFaultyManifest(_ id: String, _ more: String = "", isolation: String = "process") throws {

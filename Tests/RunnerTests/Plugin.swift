@@ -110,6 +110,9 @@ final class Plugin: @unchecked Sendable {  // the contract says what may be call
       }
     }
     guard code == 0 else { throw Failure(code, error) }
+    // As the host ends: at exit engines unload parts that their threads are still in. The last that is asked for is
+    // done first.
+    on_exit({ status, _ in _exit(status) }, nil)
     return LoadedModel(self, model!)
   }
 }

@@ -25,6 +25,11 @@ static void *sleep_for_ever(void *nothing) {
   return nothing;
 }
 
+// As an engine that unloads at exit what its threads are still in.
+__attribute__((destructor)) static void unload_at_exit(void) {
+  if (is("dies_at_exit")) abort();
+}
+
 static void start_thread(void) {
   pthread_t thread;
   if (pthread_create(&thread, NULL, sleep_for_ever, NULL) == 0) pthread_detach(thread);
