@@ -45,8 +45,10 @@ void linux_name_thread(const char *name) {
   pthread_setname_np(pthread_self(), cut);
 }
 
-// The shortest and the longest that the kernel gives, in nanoseconds.
-enum { SHORT_SLICE = 100000, LONG_SLICE = 100000000 };
+// In nanoseconds: the shortest that the kernel gives, and one longer than is usual (3 ms at most). Who has the longer
+// one is interrupted as soon as the other wakes up; not so one that computes already, which may have to wait for its
+// end.
+enum { SHORT_SLICE = 100000, LONG_SLICE = 10000000 };
 // SCHED_FLAG_RESET_ON_FORK: threads and processes that this one starts are as usual.
 enum { FOR_THIS_THREAD = 1, INHERITED = 0 };
 

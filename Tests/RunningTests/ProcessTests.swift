@@ -24,12 +24,12 @@ import Testing
     let model = try await faulty.load()
     #expect(try await model.run([1]) == [[1]])
     let slices = Slice.threads(of: faulty.process)
-    #expect(slices["main"] == 100_000_000)
+    #expect(slices["main"] == 10_000_000)
     #expect(slices["run"] == 100_000)
     let usual = Slice.threads(of: faulty.process)["listen"]
-    #expect(usual.map { (100_001..<100_000_000).contains($0) } == true)
-    // The thread that has started the process is as it was.
-    #expect(Slice.threads(of: getpid()).values.allSatisfy { $0 < 100_000_000 })
+    #expect(usual.map { (100_001..<10_000_000).contains($0) } == true)
+    // A thread that has started a process is as it was; other tests start some, too.
+    try await wait(for: "usual slices") { Slice.threads(of: getpid()).values.allSatisfy { $0 < 10_000_000 } }
     await faulty.runner.stop()
   }
 
