@@ -62,6 +62,27 @@ import Threads
     }
   }
 
+  @Test func `what a loop waited before it gave up is no time in a queue`() async throws {
+    try await onLoop { loop in
+      let faulty = try FaultyProcess()
+      // Quick enough for the loop, slower than its patience.
+      let model = try await faulty.load(["ms": "20"], inlineMicros: 1_000_000)
+      for _ in 0..<4 { try await model.run(on: loop) }
+      try #require(model.model.place.isInline)
+      let request = RunRequest()
+      try request.begin(model.model)
+      request.shape(ofInput: 0)[0] = 0
+      request.setInput(0, rank: 1, data: try #require(request.arena.allocate(0)), byteCount: 0)
+      request.ticket.renew(deadlineNs: 0)
+      var waited = 0
+      let times = try await model.model.execute(request, on: loop, statistics: model.statistics) { waited += 1 }
+      #expect(waited == 1)
+      #expect(times.queueNs == 0)
+      request.reset()
+      await faulty.runner.stop()
+    }
+  }
+
   @Test func `a deadline ends the run`() async throws {
     try await onLoop { loop in
       let faulty = try FaultyProcess { $0.killAfterMs = 20_000 }
