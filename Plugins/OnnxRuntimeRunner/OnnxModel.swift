@@ -119,14 +119,16 @@ final class OnnxModel: InterruptibleModel {
 
   private func bindInputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
     dimensions.forget(slot)
+    slot.mayGuess = trustsShapes.load(ordering: .relaxed) && remembersShapes.load(ordering: .relaxed)
+    slot.hasGuessed = false
     slot.shapes.begin()
     try request.forEachInput(of: inputTensors) { (index, tensor, input) throws(RunnerError) in
       try tensor.check(input)
       dimensions.learn(slot, input: index, shape: input.shape)
-      slot.shapes.see(input.shape)
+      if slot.mayGuess { slot.shapes.see(input.shape) }
       try engine.makeValue(tensor, input, &slot.inputs[index])
     }
-    slot.shapes.end()
+    if slot.mayGuess { slot.shapes.end() }
   }
 
   private func chooseOutputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) {
@@ -142,8 +144,6 @@ final class OnnxModel: InterruptibleModel {
   /// Puts a value over host memory at each place whose shape is known; the engine fills the others itself.
   private func bindOutputs(_ request: Request, _ slot: RunSlot) throws(RunnerError) -> Bool {
     var bound = false
-    slot.mayGuess = remembersShapes.load(ordering: .relaxed)
-    slot.hasGuessed = false
     for place in 0..<slot.wantedCount {
       let tensor = outputTensors[slot.wanted[place]]
       guard let size = tensor.type.byteCount else { continue }
@@ -191,7 +191,9 @@ final class OnnxModel: InterruptibleModel {
         try request.emit(tensor.name, tensor.type, shape, buffer: buffer, byteCount: byteCount)
       }
     } else if let value = slot.outputs[place] {
-      try engine.emitCopy(tensor, value, request) { slot.shapes.learn(output: slot.wanted[place], $0) }
+      try engine.emitCopy(tensor, value, request) {
+        if slot.mayGuess { slot.shapes.learn(output: slot.wanted[place], $0) }
+      }
     }
   }
 }

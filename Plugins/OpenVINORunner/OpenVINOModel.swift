@@ -83,10 +83,6 @@ final class OpenVINOModel: InterruptibleModel {
     let wanted = try request.chosenOutputs(of: outputTensors.count)
     guard wanted.count > 0 else { return }
     let plan = try plan(slot)
-    if slot.boundPlan !== plan {
-      slot.unbindAll()
-      slot.boundPlan = plan
-    }
     for place in 0..<wanted.count { try bindOutput(request, slot, plan, wanted[place]) }
     // What the last run wanted and this one doesn't: its memory is no longer the request's.
     for index in outputTensors.indices where slot.bound[index] != nil && slot.buffers[index] == nil {

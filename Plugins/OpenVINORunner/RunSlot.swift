@@ -19,10 +19,10 @@ final class RunSlot: @unchecked Sendable {  // see above
   let outputPlaces: UnsafeMutableBufferPointer<UnsafeRawPointer?>
   /// Sizes of all inputs of this run, one after the other.
   let dimensions: UnsafeMutableBufferPointer<Int64>
-  /// Of the last run; often also of this one.
-  var plan: ShapePlan?
-  /// That outputs are bound by.
-  var boundPlan: ShapePlan?
+  /// Of the last run; often also of this one. Outputs are bound by it.
+  var plan: ShapePlan? {
+    didSet { unbindAll() }
+  }
   /// Set by each run that came to its end; what another left bound isn't trusted.
   var isSound = false
 
@@ -91,8 +91,7 @@ final class RunSlot: @unchecked Sendable {  // see above
     api.tensor_free(tensor)
   }
 
-  /// Before a run with other shapes.
-  func unbindAll() {
+  private func unbindAll() {
     for index in bound.indices { unbind(index) }
   }
 }

@@ -10,13 +10,13 @@ extension TemporaryFolder {
   }
 
   /// Where the library of a faulty runner lies: its name says the runner's id.
-  func faultyLibrary(_ id: String) -> String { "runners/\(id)+none+cpu.so" }
+  func faultyLibrary(_ id: String, fault: String = "none") -> String { "runners/\(id)+\(fault)+cpu.so" }
 
   /// A faulty runner, which serves the format `faulty`.
   ///
   /// - Parameter fault: What is wrong with the library itself; a word of `FaultyRunner.c`.
   func addFaulty(_ id: String, _ more: String = "", fault: String = "none", isolation: String = "process") throws {
-    let library = "runners/\(id)+\(fault)+cpu.so"
+    let library = faultyLibrary(id, fault: fault)
     try copy(Self.built("FaultyRunner"), to: library)
     try writeManifest(id, library: "\(path)/\(library)", format: "faulty", isolation: isolation, more)
   }

@@ -48,8 +48,8 @@ int linux_memory_file(const char *name, uint64_t byte_count);
 // pipe2(2) with O_CLOEXEC: the end to read from, the end to write to.
 bool linux_pipe(int *ends);
 // Starts `path` in a process group or a session of its own, with nothing open but: 0 /dev/null, 1 and 2 `output`,
-// 3 `control`, 4 `memory`, and from 5 on `more`, at most 64. Lists end with NULL. Returns the process id, or -1 with
-// errno.
+// 3 `control`, 4 `memory`, and from 5 on `more`, at most 64. Lists end with NULL. Others run before its main thread
+// when they wake up (linux_prefer_long_slices). Returns the process id, or -1 with errno.
 int linux_spawn(const char *path, char *const *arguments, char *const *environment, int output, int control, int memory,
                 const int *more, int more_count, bool own_session);
 // Has this process killed when the thread that has started it ends, as it does with its process.
